@@ -1,0 +1,112 @@
+"""The contract of every feature network.
+
+Axes: B batch, T frames, C channels (RGB unless said), H, W, D feature dimension.
+Frames at rest are (T, H, W, 3) uint8 RGB.
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import numpy as np
+import torch
+
+from pyoco_eval.videos.resize import ResizeRule
+
+
+@dataclass(frozen=True)
+class WeightsIdentity:
+    """What the network's numbers come from.
+
+    Attributes:
+        short: eight hexadecimal digits, as shown in signatures (a prefix of `digest`).
+        digest: the full hash, with its kind in front: `sha256:…` or `gitblob:…`.
+        published: whether the content was verified to be the published file. Scores from other
+            weights are labelled `unverified`.
+    """
+
+    short: str
+    digest: str
+    published: bool
+
+
+@dataclass(frozen=True)
+class ExtractorSpec:
+    """Everything about an extractor that can change a score.
+
+    Attributes:
+        name: key of the extractor (`i3d`, `c3d`, `inception`, `clip`, `tiny3d`, …).
+        network: which trained network it is (`k400`, `ucf101`, `fid2015`, `vitb32`, `shapes`).
+        layer: where features are read (`logits`, `pool3`, `embedding`, …).
+        dim: D.
+        resize: how frames reach the network's input size.
+        scaling: how 0..255 becomes network input, in one token (`2x/255-1`, `(x-128)/128`).
+        weights: identity of the loaded numbers.
+        variant: what else distinguishes this port (`bn1e-3`), empty if nothing does.
+    """
+
+    name: str
+    network: str
+    layer: str
+    dim: int
+    resize: ResizeRule
+    scaling: str
+    weights: WeightsIdentity
+    variant: str = ""
+
+
+class FeatureExtractor(ABC):
+    """Frames in, features out, in two steps so that decoding threads can do the first.
+
+    `kind` says what one feature row stands for: a `video` clip or a single `image` (frame).
+    `num_frames` is the exact clip length a video network accepts, None for any length from
+    `min_frames` on. Networks are in evaluation mode and never track gradients.
+    """
+
+    kind: ClassVar[Literal["video", "image"]]
+    num_frames: ClassVar[int | None] = None
+    min_frames: ClassVar[int] = 1
+
+    spec: ExtractorSpec
+
+    @abstractmethod
+    def prepare(self, frames: np.ndarray) -> torch.Tensor:
+        """Resize and scale on the CPU.
+
+        Args:
+            frames: (T, H, W, 3) uint8 RGB of any size.
+
+        Returns:
+            float32 (T, 3, h, w) at the network's input size, CPU.
+        """
+
+    @abstractmethod
+    def extract(self, batch: torch.Tensor) -> torch.Tensor:
+        """Run the network.
+
+        Args:
+            batch: stacked outputs of `prepare`: (B, T, 3, h, w) for video networks,
+                (B, 3, h, w) for image networks; any device, moved to the network's.
+
+        Returns:
+            float32 (B, D) on the CPU.
+        """
+
+    @abstractmethod
+    def to(self, device: torch.device | str) -> "FeatureExtractor":
+        """Move the network; returns self."""
+
+    def __call__(self, clips: np.ndarray) -> np.ndarray:
+        """Features of uint8 frames.
+
+        Args:
+            clips: (B, T, H, W, 3) for video networks, (B, H, W, 3) for image networks.
+
+        Returns:
+            float32 (B, D).
+        """
+        if self.kind == "image":
+            batch = self.prepare(clips)
+        else:
+            batch = torch.stack([self.prepare(frames) for frames in clips])
+        return self.extract(batch).numpy()
