@@ -1,0 +1,228 @@
+"""How frames reach the input size of a network. The choice moves scores, so it has a name.
+
+Axes: T frames, C channels (RGB), H, W.
+"""
+
+import difflib
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from pyoco_eval.errors import UsageError
+from pyoco_eval.videos.resize_pil import PIL_FILTERS, resize_in_float, resize_in_uint8
+
+KERNELS = (
+    "tf1-bilinear",
+    "bilinear",
+    "bilinear-antialias",
+    "align-corners-bilinear",
+    "pil-bicubic",
+    "pil-bicubic-float",
+    "pil-lanczos",
+    "pil-bilinear",
+)
+FITS = ("squash", "crop", "crop-ceil")
+QUANTISE = ("none", "round", "truncate")
+
+Fit = Literal["squash", "crop", "crop-ceil"]
+Quantise = Literal["none", "round", "truncate"]
+
+
+@dataclass(frozen=True)
+class ResizeRule:
+    """A resize to a square, complete enough to reproduce it.
+
+    Kernels:
+        `tf1-bilinear`: `tf.compat.v1.image.resize_bilinear` with its defaults, source = i * in/out
+            (no half-pixel centres, no antialias). TF-Hub FVD and the FID graph of 2015.
+        `bilinear`, `bilinear-antialias`: `torch.nn.functional.interpolate`, half-pixel centres.
+        `align-corners-bilinear`: corners map to corners (`chainer.functions.resize_images`).
+        `pil-bicubic`, `pil-bilinear`, `pil-lanczos`: Pillow on uint8 RGB; values stay whole.
+        `pil-bicubic-float`: Pillow per channel in mode F, then clamp (clean-fid's `clean`).
+
+    Fits:
+        `squash`: both sides to `size`; the aspect is lost.
+        `crop`: shorter side to `size`, longer to int(size * long / short), then the centre, offset
+            rounded half to even (torchvision `Resize` and `CenterCrop`).
+        `crop-ceil`: longer side to ceil(long * (size / short)), offset rounded down (VideoGPT).
+
+    `quantise` then brings float results to whole numbers in 0..255, or leaves them (`none`).
+
+    Raises:
+        UsageError: an unknown name or a size below 1.
+    """
+
+    size: int
+    kernel: str
+    fit: Fit = "squash"
+    quantise: Quantise = "none"
+
+    def __post_init__(self) -> None:
+        if self.size < 1:
+            raise UsageError(f"resize: size {self.size} is not a positive number of pixels")
+        _check_name("kernel", self.kernel, KERNELS)
+        _check_name("fit", self.fit, FITS)
+        _check_name("quantise", self.quantise, QUANTISE)
+
+    def spec(self) -> str:
+        """One token for signatures: `224-tf1bilinear-squash`, `224-bilinear-cropceil-round`."""
+        parts = [str(self.size), _token(self.kernel), _token(self.fit)]
+        if self.quantise != "none":
+            parts.append(self.quantise)
+        return "-".join(parts)
+
+    @classmethod
+    def parse(cls, spec: str) -> "ResizeRule":
+        """The rule that `spec()` wrote; `ResizeRule.parse(rule.spec()) == rule`.
+
+        Raises:
+            UsageError: not of the form SIZE-KERNEL-FIT[-QUANTISE], or an unknown name in it.
+        """
+        size, *names = spec.split("-")
+        if not (size.isascii() and size.isdigit()) or len(names) not in (2, 3):
+            raise UsageError(
+                f"resize {spec!r}: expected SIZE-KERNEL-FIT[-QUANTISE], "
+                "for example 224-tf1bilinear-squash"
+            )
+        return cls(
+            int(size),
+            _from_token("kernel", names[0], KERNELS),
+            _from_token("fit", names[1], FITS),  # type: ignore[arg-type]
+            _from_token("quantise", names[2], QUANTISE) if names[2:] else "none",  # type: ignore[arg-type]
+        )
+
+
+def resize_frames(frames: np.ndarray, rule: ResizeRule) -> torch.Tensor:
+    """Bring frames to the size of the rule.
+
+    Args:
+        frames: (T, H, W, 3) RGB in 0..255, uint8, or float32 except for the kernels of Pillow that
+            work on whole numbers.
+        rule: what to do.
+
+    Returns:
+        float32 (T, 3, size, size) in 0..255, contiguous.
+
+    Raises:
+        UsageError: another shape or dtype.
+    """
+    _check_frames(frames, rule)
+    height, width = _scaled_size(frames.shape[1], frames.shape[2], rule)
+    resized = _apply_kernel(frames, height, width, rule.kernel)
+    top, left = _crop_offset(height, rule), _crop_offset(width, rule)
+    resized = resized[:, :, top : top + rule.size, left : left + rule.size]
+    if rule.quantise == "round":
+        resized = resized.round().clamp(0, 255)
+    elif rule.quantise == "truncate":
+        resized = resized.trunc().clamp(0, 255)
+    return resized.contiguous()
+
+
+def tf1_bilinear(images: torch.Tensor, height: int, width: int) -> torch.Tensor:
+    """TensorFlow 1's `resize_bilinear` with its defaults, in its order of operations.
+
+    Args:
+        images: float32 (N, C, H, W).
+
+    Returns:
+        float32 (N, C, height, width).
+    """
+    left, right, weight = _tf1_grid(images.shape[3], width)
+    start = images.index_select(3, left)
+    rows = start + (images.index_select(3, right) - start) * weight
+    top, bottom, weight = _tf1_grid(images.shape[2], height)
+    start = rows.index_select(2, top)
+    return start + (rows.index_select(2, bottom) - start) * weight[:, None]
+
+
+def _tf1_grid(source: int, target: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Lower index, upper index and weight of the upper, per target position."""
+    scale = torch.tensor(source, dtype=torch.float32) / target
+    position = torch.arange(target, dtype=torch.float32) * scale
+    lower = position.floor()
+    index = lower.long()
+    return index, (index + 1).clamp(max=source - 1), position - lower
+
+
+def _bilinear(images: torch.Tensor, height: int, width: int) -> torch.Tensor:
+    return F.interpolate(images, size=(height, width), mode="bilinear", align_corners=False)
+
+
+def _bilinear_antialias(images: torch.Tensor, height: int, width: int) -> torch.Tensor:
+    return F.interpolate(
+        images, size=(height, width), mode="bilinear", align_corners=False, antialias=True
+    )
+
+
+def _align_corners_bilinear(images: torch.Tensor, height: int, width: int) -> torch.Tensor:
+    return F.interpolate(images, size=(height, width), mode="bilinear", align_corners=True)
+
+
+_TORCH_KERNELS: dict[str, Callable[[torch.Tensor, int, int], torch.Tensor]] = {
+    "tf1-bilinear": tf1_bilinear,
+    "bilinear": _bilinear,
+    "bilinear-antialias": _bilinear_antialias,
+    "align-corners-bilinear": _align_corners_bilinear,
+}
+
+
+def _apply_kernel(frames: np.ndarray, height: int, width: int, kernel: str) -> torch.Tensor:
+    if kernel in _TORCH_KERNELS:
+        planes = np.array(frames.transpose(0, 3, 1, 2), dtype=np.float32, order="C")
+        return _TORCH_KERNELS[kernel](torch.from_numpy(planes), height, width)
+    resize = resize_in_float if kernel == "pil-bicubic-float" else resize_in_uint8
+    resized = torch.from_numpy(resize(frames, height, width, PIL_FILTERS[kernel]))
+    return resized.permute(0, 3, 1, 2).to(torch.float32)
+
+
+def _scaled_size(height: int, width: int, rule: ResizeRule) -> tuple[int, int]:
+    """Size before the crop."""
+    if rule.fit == "squash":
+        return rule.size, rule.size
+    short, long = sorted((height, width))
+    if rule.fit == "crop":
+        longer = int(rule.size * long / short)
+    else:
+        longer = math.ceil(long * (rule.size / short))
+    return (rule.size, longer) if height <= width else (longer, rule.size)
+
+
+def _crop_offset(length: int, rule: ResizeRule) -> int:
+    surplus = length - rule.size
+    return round(surplus / 2) if rule.fit == "crop" else surplus // 2
+
+
+def _check_frames(frames: np.ndarray, rule: ResizeRule) -> None:
+    if frames.ndim != 4 or frames.shape[3] != 3 or 0 in frames.shape:
+        raise UsageError(f"frames: expected the shape (T, H, W, 3), found {frames.shape}")
+    whole = rule.kernel in PIL_FILTERS and rule.kernel != "pil-bicubic-float"
+    accepted = ("uint8",) if whole else ("uint8", "float32")
+    if frames.dtype.name not in accepted:
+        raise UsageError(
+            f"frames: resize kernel {rule.kernel!r} takes {' or '.join(accepted)}, "
+            f"found {frames.dtype}"
+        )
+
+
+def _token(name: str) -> str:
+    return name.replace("-", "")
+
+
+def _from_token(field: str, token: str, choices: Sequence[str]) -> str:
+    names = {_token(name): name for name in choices}
+    _check_name(field, token, tuple(names))
+    return names[token]
+
+
+def _check_name(field: str, name: str, choices: Sequence[str]) -> None:
+    if name in choices:
+        return
+    nearest = difflib.get_close_matches(name, choices, n=1, cutoff=0)[0]
+    raise UsageError(
+        f"resize {field} {name!r} is not one of {', '.join(choices)}; did you mean {nearest!r}?"
+    )
