@@ -132,12 +132,17 @@ def tf1_bilinear(images: torch.Tensor, height: int, width: int) -> torch.Tensor:
     Returns:
         float32 (N, C, height, width).
     """
+    top, bottom, row_weight = _tf1_grid(images.shape[2], height)
+    if images.shape[2] > 2 * height:  # rows no output pixel reads need no horizontal pass
+        images = images.index_select(2, torch.cat([top, bottom]))
+        top = torch.arange(height)
+        bottom = top + height
     left, right, weight = _tf1_grid(images.shape[3], width)
-    start = images.index_select(3, left)
-    rows = start + (images.index_select(3, right) - start) * weight
-    top, bottom, weight = _tf1_grid(images.shape[2], height)
+    index_shape = (*images.shape[:3], width)
+    start = images.gather(3, left.expand(index_shape))
+    rows = images.gather(3, right.expand(index_shape)).sub_(start).mul_(weight).add_(start)
     start = rows.index_select(2, top)
-    return start + (rows.index_select(2, bottom) - start) * weight[:, None]
+    return rows.index_select(2, bottom).sub_(start).mul_(row_weight[:, None]).add_(start)
 
 
 def _tf1_grid(source: int, target: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
