@@ -1,0 +1,119 @@
+"""The moving-shapes dataset: labelled, captioned clips made by index, with no files.
+
+One sprite moves over one background. Clip i of a split depends on the seed, the split and i
+alone, and what it shows is a function of time: another size, length or frame rate shows the same
+scene.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+
+from pyoco_eval.errors import UsageError
+from pyoco_eval.seeding import numpy_generator
+from pyoco_eval.videos.captions import MOTIONS, SHAPES, ShapeAttributes
+from pyoco_eval.videos.synthetic_render import render_scene
+from pyoco_eval.videos.synthetic_scene import draw_scene
+
+Split = Literal["train", "val", "test"]
+SPLITS: tuple[Split, ...] = get_args(Split)
+
+CLASS_NAMES = tuple(f"{shape}-{motion}" for motion in MOTIONS for shape in SHAPES)
+"""The 48 classes, a shape with its motion; the label of a clip is its position here."""
+
+_LENGTHS: dict[Split, int] = {"train": 100_000, "val": 10_000, "test": 10_000}
+
+
+@dataclass(frozen=True)
+class ShapesClip:
+    """One clip.
+
+    Attributes:
+        frames: uint8 (T, H, W, 3) RGB.
+        label: position in `CLASS_NAMES`.
+        caption: a sentence of the grammar in `pyoco_eval.videos.captions`.
+        attributes: what the caption says.
+    """
+
+    frames: np.ndarray
+    label: int
+    caption: str
+    attributes: ShapeAttributes
+
+
+class MovingShapes:
+    """A split of moving shapes, of 100,000 (`train`) or 10,000 (`val`, `test`) clips.
+
+    Every block of 48 clips holds each class once, in an order of its own.
+
+    Args:
+        split: `train`, `val` or `test`.
+        size: side of the square frames in pixels, at least 8.
+        num_frames: T.
+        fps: frames per second, the first at time 0.
+        seed: 0 is the dataset; other seeds give other datasets of the same kind.
+
+    Raises:
+        UsageError: an argument is out of range.
+    """
+
+    def __init__(
+        self,
+        split: Split = "train",
+        size: int = 64,
+        num_frames: int = 16,
+        fps: float = 8,
+        seed: int = 0,
+    ) -> None:
+        if split not in SPLITS:
+            raise UsageError(f"split: {split!r} is none of {', '.join(SPLITS)}")
+        if size < 8:
+            raise UsageError(f"size: shapes need 8 pixels or more, not {size}")
+        if num_frames < 1:
+            raise UsageError(f"num_frames: a clip has 1 frame or more, not {num_frames}")
+        if not fps > 0:
+            raise UsageError(f"fps: must be positive, not {fps}")
+        self.split: Split = split
+        self.size = size
+        self.num_frames = num_frames
+        self.fps = fps
+        self.seed = seed
+
+    def __len__(self) -> int:
+        return _LENGTHS[self.split]
+
+    def __iter__(self) -> Iterator[ShapesClip]:
+        return (self[index] for index in range(len(self)))
+
+    def __getitem__(self, index: int) -> ShapesClip:
+        return self.clip(index)
+
+    def label(self, index: int) -> int:
+        """The label of clip `index`, without rendering it.
+
+        Raises:
+            IndexError: `index` is not in [0, len).
+        """
+        if not 0 <= index < len(self):
+            raise IndexError(f"clip {index} of {len(self)} in split {self.split!r}")
+        block, place = divmod(index, len(CLASS_NAMES))
+        order = numpy_generator("moving-shapes", self.seed, self.split, "classes", block)
+        return int(order.permutation(len(CLASS_NAMES))[place])
+
+    def clip(
+        self, index: int, *, label: int | None = None, num_frames: int | None = None
+    ) -> ShapesClip:
+        """Clip `index`; with another class or length than its own when these are given.
+
+        Raises:
+            IndexError: `index` is not in [0, len).
+        """
+        label = self.label(index) if label is None else label
+        shape, motion = CLASS_NAMES[label].split("-")
+        generator = numpy_generator("moving-shapes", self.seed, self.split, "clip", index)
+        scene = draw_scene(generator, shape, motion)
+        times = np.arange(num_frames or self.num_frames) / self.fps
+        frames = render_scene(scene, times, self.size)
+        return ShapesClip(frames, label, scene.attributes.caption, scene.attributes)
