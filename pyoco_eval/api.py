@@ -1,0 +1,163 @@
+"""The Python face of the commands: the same names, arguments and results.
+
+>>> import pyoco_eval
+>>> score = pyoco_eval.fvd("generated/", "real/", num_frames=16)  # doctest: +SKIP
+>>> print(score)  # doctest: +SKIP
+FVD 355.19 | net:i3d-k400-logits@fa7df956 | ...
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Unpack
+
+from pyoco_eval.metrics.base import Score
+from pyoco_eval.scoring import evaluate as _evaluate
+from pyoco_eval.scoring import features as _features
+from pyoco_eval.scoring.choices import Choices, options_from
+from pyoco_eval.scoring.evaluate import Evaluation
+from pyoco_eval.scoring.progress import Progress
+from pyoco_eval.scoring.sources import Samples
+from pyoco_eval.statistics.feature_store import FeatureSet
+
+
+def evaluate(
+    samples: Samples,
+    reference: Samples | None = None,
+    *,
+    metrics: Sequence[str] = ("fvd", "is", "fid", "clip-fid"),
+    profile: str = "published",
+    conventions: Mapping[str, str] | None = None,
+    splits: str | None = None,
+    progress: Progress | None = None,
+    **choices: Unpack[Choices],
+) -> Evaluation:
+    """Several metrics from one decoding pass: `pyoco-eval evaluate`.
+
+    Args:
+        samples: generated videos: a path, arrays (T, H, W, 3) or (N, T, H, W, 3) uint8 (float with
+            `value_range`), or a file written by `extract_features`.
+        reference: the same kinds, or the name of a known reference; `ucf101` by default.
+        metrics: any of `fvd`, `is`, `fid`, `clip-fid`.
+        profile: `published` or `embedded`.
+        conventions: metric -> name of the tool whose rule to follow.
+        splits: split rule of the Inception Score.
+        progress: told about every finished video.
+        choices: see `scoring.choices.Choices`.
+    """
+    return _evaluate.evaluate(
+        samples,
+        reference,
+        metrics=metrics,
+        profile=profile,
+        conventions=conventions,
+        splits=splits,
+        options=options_from(choices),
+        progress=progress,
+    )
+
+
+def fvd(
+    samples: Samples,
+    reference: Samples | None = None,
+    *,
+    profile: str = "published",
+    convention: str | None = None,
+    progress: Progress | None = None,
+    **choices: Unpack[Choices],
+) -> Score:
+    """Fréchet Video Distance: `pyoco-eval fvd`. Arguments as in `evaluate`."""
+    return _one("fvd", samples, reference, profile, convention, None, progress, choices)
+
+
+def fid(
+    samples: Samples,
+    reference: Samples | None = None,
+    *,
+    profile: str = "published",
+    convention: str | None = None,
+    progress: Progress | None = None,
+    **choices: Unpack[Choices],
+) -> Score:
+    """Fréchet Inception Distance of frames: `pyoco-eval fid`. Arguments as in `evaluate`."""
+    return _one("fid", samples, reference, profile, convention, None, progress, choices)
+
+
+def clip_fid(
+    samples: Samples,
+    reference: Samples | None = None,
+    *,
+    profile: str = "published",
+    convention: str | None = None,
+    progress: Progress | None = None,
+    **choices: Unpack[Choices],
+) -> Score:
+    """Fréchet distance of CLIP embeddings: `pyoco-eval clip-fid`. Arguments as in `evaluate`."""
+    return _one("clip-fid", samples, reference, profile, convention, None, progress, choices)
+
+
+def inception_score(
+    samples: Samples,
+    *,
+    profile: str = "published",
+    convention: str | None = None,
+    splits: str | None = None,
+    progress: Progress | None = None,
+    **choices: Unpack[Choices],
+) -> Score:
+    """Inception Score of videos: `pyoco-eval is`. Arguments as in `evaluate`."""
+    return _one("is", samples, None, profile, convention, splits, progress, choices)
+
+
+def extract_features(
+    samples: Samples,
+    extractor: str,
+    *,
+    convention: str | None = None,
+    layer: str | None = None,
+    out: str | None = None,
+    progress: Progress | None = None,
+    **choices: Unpack[Choices],
+) -> FeatureSet:
+    """Features (N, D) float32 with their ids: `pyoco-eval features`.
+
+    Args:
+        samples: as in `evaluate`.
+        extractor: `i3d`, `c3d`, `inception`, `clip`, `tiny3d`, `tiny2d` or `tinyclip`.
+        convention: whose input rule to follow; the extractor's usual one by default.
+        layer: where to read; the convention's by default.
+        out: npz file to write.
+        progress: told about every finished video.
+        choices: see `scoring.choices.Choices`.
+    """
+    side = _features.extract_features(
+        samples,
+        extractor,
+        convention=convention,
+        layer=layer,
+        options=options_from(choices),
+        out=out,
+        progress=progress,
+    )
+    assert side.features is not None
+    return side.features
+
+
+def _one(
+    metric: str,
+    samples: Samples,
+    reference: Samples | None,
+    profile: str,
+    convention: str | None,
+    splits: str | None,
+    progress: Progress | None,
+    choices: Choices,
+) -> Score:
+    return _evaluate.evaluate(
+        samples,
+        reference,
+        metrics=(metric,),
+        profile=profile,
+        conventions={metric: convention} if convention else None,
+        splits=splits,
+        options=options_from(choices),
+        progress=progress,
+    ).scores[0]

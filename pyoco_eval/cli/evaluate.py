@@ -1,0 +1,51 @@
+"""`pyoco-eval evaluate`."""
+
+from typing import Any
+
+import click
+
+from pyoco_eval.cli.scoring import reference_option, run_and_print, score_options
+
+
+@click.command("evaluate")
+@score_options
+@reference_option
+@click.option(
+    "--metrics",
+    default="fvd,is,fid,clip-fid",
+    show_default=True,
+    help="Comma-separated: fvd, is, fid, clip-fid.",
+)
+@click.option(
+    "--convention",
+    "named",
+    multiple=True,
+    metavar="METRIC=NAME",
+    help="Rule of a named tool, e.g. fid=pytorch-fid.",
+)
+@click.option("--splits", default=None, help="Splits of the Inception Score.")
+def command(
+    samples: str,
+    reference: str | None,
+    metrics: str,
+    named: tuple[str, ...],
+    **choices: Any,
+) -> None:
+    """Several metrics from one decoding pass.
+
+    \b
+    Examples:
+      pyoco-eval evaluate --samples generated/ --reference real/
+      pyoco-eval evaluate --metrics fvd,is --samples generated/ --reference real/ --json
+      pyoco-eval evaluate --profile embedded --samples shapes/ --out record.json
+    """
+    from pyoco_eval.errors import UsageError
+
+    conventions = {}
+    for pair in named:
+        metric, separator, name = pair.partition("=")
+        if not separator:
+            raise UsageError(f"--convention {pair!r}: write METRIC=NAME, e.g. fid=pytorch-fid")
+        conventions[metric] = name
+    chosen = [metric.strip() for metric in metrics.split(",") if metric.strip()]
+    run_and_print(chosen, samples, reference, conventions=conventions, **choices)

@@ -1,0 +1,60 @@
+"""`pyoco-eval features`: extract once, score later."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pyoco_eval.cli.options import build_options, video_options
+
+
+@click.command("features")
+@click.option("--samples", required=True, metavar="PATH", help="Folder or file of videos.")
+@click.option(
+    "--extractor",
+    required=True,
+    type=click.Choice(["i3d", "c3d", "inception", "clip", "tiny3d", "tiny2d", "tinyclip"]),
+    help="The network.",
+)
+@click.option("--convention", default=None, help="Whose input rule to follow, e.g. tf-fvd.")
+@click.option("--layer", default=None, help="Where to read features, e.g. logits.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="File to write (.npz).")
+@video_options
+def command(
+    samples: str,
+    extractor: str,
+    convention: str | None,
+    layer: str | None,
+    out: Path,
+    **choices: Any,
+) -> None:
+    """Extract features of every video into one file.
+
+    The file holds features (N, D) float32, ids and the signature of how they were made. The score
+    commands take it in place of a folder, for --samples and for --reference.
+
+    \b
+    Examples:
+      pyoco-eval features --samples UCF-101/ --extractor i3d --clip center --out ucf.npz
+      pyoco-eval features --samples gen/ --extractor tiny3d --out gen.npz
+      pyoco-eval features --samples clips.npz --extractor c3d --layer fc7 --out fc7.npz \\
+          --weights c3d=conv3d_deepnetA_ucf.npz --weights c3d-mean=mean2.npz
+    """
+    from rich.console import Console
+
+    from pyoco_eval.cli.progress import TerminalProgress
+    from pyoco_eval.scoring.features import extract_features
+
+    options = build_options(choices)
+    side = extract_features(
+        samples,
+        extractor,
+        convention=convention,
+        layer=layer,
+        options=options,
+        out=out,
+        progress=TerminalProgress(),
+    )
+    console = Console(stderr=True, highlight=False)
+    console.print(f"{side.count} rows x {side.dim()} features -> {out}", markup=False, soft_wrap=True)
+    console.print(str(side.signature()), markup=False, soft_wrap=True)

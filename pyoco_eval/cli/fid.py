@@ -1,0 +1,27 @@
+"""`pyoco-eval fid`."""
+
+from typing import Any
+
+import click
+
+from pyoco_eval.cli.scoring import convention_option, reference_option, run_and_print, score_options
+
+
+@click.command("fid")
+@score_options
+@reference_option
+@convention_option
+def command(samples: str, reference: str | None, convention: str | None, **choices: Any) -> None:
+    """Fréchet Inception Distance of the frames of videos.
+
+    --frames says which frames of each clip count. --convention: clean (default), pytorch-fid,
+    legacy-tf. Lower is better.
+
+    \b
+    Examples:
+      pyoco-eval fid --samples generated/ --reference real/
+      pyoco-eval fid --samples generated/ --reference real/ --frames middle
+      pyoco-eval fid --samples generated/ --reference real/ --convention pytorch-fid
+    """
+    conventions = {"fid": convention} if convention else {}
+    run_and_print(["fid"], samples, reference, conventions=conventions, **choices)

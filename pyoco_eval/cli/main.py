@@ -1,0 +1,77 @@
+"""`pyoco-eval`: names the commands; each lives in its own module and is imported when called."""
+
+import importlib
+import sys
+from collections.abc import Mapping
+
+import click
+
+from pyoco_eval.errors import PyocoEvalError
+from pyoco_eval.version import __version__
+
+_COMMANDS: Mapping[str, tuple[str, str]] = {
+    "fvd": ("fvd", "Fréchet Video Distance between two sets of videos."),
+    "is": ("inception_score", "Inception Score of a set of videos."),
+    "fid": ("fid", "Fréchet Inception Distance of the frames of videos."),
+    "clip-fid": ("clip_fid", "Fréchet distance of CLIP embeddings of frames."),
+    "evaluate": ("evaluate", "Several metrics from one decoding pass."),
+    "features": ("features", "Extract features once, to score later."),
+    "inspect": ("inspect", "Look at a folder of videos before any network runs."),
+    "shapes": ("shapes", "Write clips of the moving-shapes dataset."),
+    "weights": ("weights", "List, fetch and verify network weights."),
+}
+
+
+class _LazyGroup(click.Group):
+    """Imports a command's module when it is asked for, so that --help stays fast."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in _COMMANDS:
+            return None
+        module = importlib.import_module(f"pyoco_eval.cli.{_COMMANDS[cmd_name][0]}")
+        command = module.command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, about) for name, (_, about) in _COMMANDS.items()])
+
+
+@click.group(
+    cls=_LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="""\b
+Examples:
+  pyoco-eval inspect generated/
+  pyoco-eval fvd --samples generated/ --reference real/
+  pyoco-eval evaluate --profile embedded --samples generated/ --reference real/
+  pyoco-eval weights list
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 something needed is missing.""",
+)
+@click.version_option(__version__, prog_name="pyoco-eval")
+def cli() -> None:
+    """Score folders of generated videos: every number with its recipe."""
+
+
+def main() -> None:
+    """Run the command line; known errors become one message and an exit code."""
+    try:
+        cli.main(prog_name="pyoco-eval", standalone_mode=False)
+    except click.exceptions.Exit as done:
+        sys.exit(done.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("stopped", err=True)
+        sys.exit(130)
+    except PyocoEvalError as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        sys.exit(1)

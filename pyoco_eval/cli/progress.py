@@ -1,0 +1,68 @@
+"""Progress on standard error: bars on a terminal, one line per stage elsewhere."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.progress import Progress as RichProgress
+
+from pyoco_eval.scoring.progress import Stage
+
+
+class _BarStage:
+    def __init__(self, bar: RichProgress, total: int, title: str) -> None:
+        self._bar = bar
+        self._task = bar.add_task(title, total=total)
+
+    def advance(self) -> None:
+        self._bar.advance(self._task)
+
+
+class _CountingStage:
+    def __init__(self) -> None:
+        self.done = 0
+
+    def advance(self) -> None:
+        self.done += 1
+
+
+class TerminalProgress:
+    """Implements `scoring.progress.Progress` for people."""
+
+    def __init__(self) -> None:
+        self._console = Console(stderr=True)
+
+    @contextmanager
+    def stage(self, title: str, total: int) -> Iterator[Stage]:
+        if self._console.is_terminal:
+            columns = (
+                TextColumn("{task.description:<12}"),
+                BarColumn(bar_width=None),
+                MofNCompleteColumn(),
+                TextColumn("videos"),
+                TimeElapsedColumn(),
+                TextColumn("eta"),
+                TimeRemainingColumn(),
+            )
+            with RichProgress(*columns, console=self._console) as bar:
+                yield _BarStage(bar, total, escape(title))
+            return
+        counting = _CountingStage()
+        started = time.perf_counter()
+        yield counting
+        seconds = time.perf_counter() - started
+        self._console.print(
+            f"{title}: {counting.done}/{total} videos in {seconds:.1f} s",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )

@@ -1,0 +1,81 @@
+"""What the score commands share: arguments, running, printing."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from pyoco_eval.cli.options import build_options, video_options
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def score_options(command: Command) -> Command:
+    """Add --samples, the video options and the options of output."""
+    output = (
+        click.option("--profile", type=click.Choice(["published", "embedded"]), default="published",
+                     show_default=True, help="Published networks, or the small ones in the package."),
+        click.option("--allow-small", is_flag=True, help="Print scores below the sample floor, labelled."),
+        click.option("--json", "as_json", is_flag=True, help="Print the record as JSON, nothing else."),
+        click.option("--out", type=click.Path(path_type=Path, dir_okay=False), default=None,
+                     help="Write the full record (JSON), with the hash of every file."),
+    )  # fmt: skip
+    for option in reversed(output):
+        command = option(command)
+    command = video_options(command)
+    samples = click.option(
+        "--samples", required=True, metavar="PATH",
+        help="Generated videos: a folder, a file, or an .npz from `features`.",
+    )  # fmt: skip
+    return samples(command)
+
+
+reference_option = click.option(
+    "--reference",
+    default=None,
+    metavar="PATH|NAME",
+    help="Videos, an .npz from `features`, or a name.  [default: ucf101; embedded: shapes]",
+)
+
+convention_option = click.option("--convention", default=None, help="Rule of a named tool.")
+
+
+def run_and_print(
+    metrics: Sequence[str],
+    samples: str,
+    reference: str | None,
+    *,
+    conventions: Mapping[str, str],
+    profile: str,
+    allow_small: bool,
+    as_json: bool,
+    out: Path | None,
+    splits: str | None = None,
+    **choices: Any,
+) -> None:
+    """Score, then print for people or machines."""
+    from rich.console import Console
+
+    from pyoco_eval.cli.progress import TerminalProgress
+    from pyoco_eval.report.render import print_scores
+    from pyoco_eval.scoring.evaluate import evaluate
+
+    evaluation = evaluate(
+        samples,
+        reference,
+        metrics=metrics,
+        profile=profile,
+        conventions=conventions,
+        splits=splits,
+        options=build_options(choices | {"allow_small": allow_small}),
+        progress=TerminalProgress(),
+    )
+    if out is not None:
+        evaluation.record.save(out)
+    if as_json:
+        click.echo(evaluation.record.to_json(files=False))
+        return
+    print_scores(evaluation.scores, Console(highlight=False))
+    if out is not None:
+        click.echo(f"\nrecord: {out}", err=True)

@@ -1,0 +1,52 @@
+"""A score: a number that cannot be separated from its recipe."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pyoco_eval.metrics.signature import Signature
+
+DISPLAY_NAMES: Mapping[str, str] = {
+    "fvd": "FVD",
+    "is": "IS",
+    "fid": "FID",
+    "clip-fid": "CLIP-FID",
+}
+
+
+@dataclass(frozen=True)
+class Score:
+    """One metric's value with everything needed to repeat it.
+
+    Attributes:
+        metric: `fvd`, `is`, `fid` or `clip-fid`.
+        value: the score; lower is better except for `is`.
+        signature: its recipe.
+        num_samples: feature rows of the generated side (video clips, or frames for FID).
+        num_reference: feature rows of the reference side, None for reference-free metrics.
+        interval: (low, high) at the level the signature's `ci` key states, or None.
+        std: standard deviation over the splits (Inception Score only).
+        extras: further numbers of this metric (`mean_term`, `covariance_term`, `num_videos`, …).
+        warnings: sentences a reader of this number must know.
+    """
+
+    metric: str
+    value: float
+    signature: Signature
+    num_samples: int
+    num_reference: int | None = None
+    interval: tuple[float, float] | None = None
+    std: float | None = None
+    extras: Mapping[str, float | int | list[float]] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+    def headline(self) -> str:
+        """Name, value and uncertainty: `FVD 355.19 [349.0, 361.7]`."""
+        text = f"{DISPLAY_NAMES.get(self.metric, self.metric)} {self.value:.6g}"
+        if self.std is not None:
+            text += f" ± {self.std:.4g}"
+        if self.interval is not None:
+            text += f" [{self.interval[0]:.6g}, {self.interval[1]:.6g}]"
+        return text
+
+    def __str__(self) -> str:
+        return f"{self.headline()} | {self.signature}"

@@ -1,0 +1,119 @@
+"""The recipe of a score as one line: ordered `key:value` pairs, the version last.
+
+Idea of sacrebleu (Post, 2018): the number is never printed without what it depends on.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from pyoco_eval.errors import UsageError
+
+KEYS: Final[Mapping[str, str]] = {
+    "net": "network, its layer and the hash of its weights",
+    "conv": "convention whose choices are all in force, or custom",
+    "n": "number of generated / reference feature rows",
+    "size": "frame size (width x height) of the generated / reference videos",
+    "clip": "clip rule: frames, stride or fps, selection, short-video policy",
+    "sel": "which frames of a clip an image metric sees",
+    "input": "stated value range and rounding of float inputs",
+    "frames": "resizing: target, kernel, fit, rounding; > joins successive steps",
+    "scale": "how 0..255 becomes network input",
+    "prec": "arithmetic of the network",
+    "ref": "reference and the hash of its statistics",
+    "cov": "divisor of the covariance",
+    "splits": "splits of the Inception Score",
+    "eps": "constant added to probabilities",
+    "ci": "interval: method, level, resamples, seed",
+    "dec": "decoder and its version",
+    "skip": "videos left out, of how many",
+    "floor": "the score is below the sample floor and was forced",
+    "label": "what kind of number this is, where it is not a published metric",
+    "v": "version of pyoco-eval",
+}
+"""Every key in signature order, with its meaning."""
+
+_VALUE = re.compile(r"[^|#\s]+")
+
+
+@dataclass(frozen=True)
+class Signature:
+    """An ordered, immutable recipe.
+
+    `str(signature)` is the short form; `Signature.parse` reads both forms back:
+
+    >>> s = Signature.of({"net": "i3d-k400-logits@fa7df956", "n": "2048/2048", "v": "0.1.0"})
+    >>> str(s)
+    'net:i3d-k400-logits@fa7df956 | n:2048/2048 | v:0.1.0'
+    >>> Signature.parse(str(s)) == s == Signature.parse(s.long())
+    True
+    """
+
+    entries: tuple[tuple[str, str], ...]
+
+    @classmethod
+    def of(cls, values: Mapping[str, str | None]) -> "Signature":
+        """Put `values` in signature order; keys with value None are left out.
+
+        Raises:
+            UsageError: an unknown key, or a value that is empty or holds `|`, `#` or white space.
+        """
+        unknown = sorted(set(values) - set(KEYS))
+        if unknown:
+            raise UsageError(f"unknown signature keys {unknown}; known: {', '.join(KEYS)}")
+        entries = []
+        for key in KEYS:
+            value = values.get(key)
+            if value is None:
+                continue
+            if not _VALUE.fullmatch(value):
+                raise UsageError(f"signature value for {key!r} is empty or has |, # or blanks: {value!r}")
+            entries.append((key, value))
+        return cls(tuple(entries))
+
+    @classmethod
+    def parse(cls, text: str) -> "Signature":
+        """Read the short or the long form.
+
+        Raises:
+            UsageError: not a signature, a key given twice, or keys out of order.
+        """
+        pairs: dict[str, str] = {}
+        for part in re.split(r"\s*\|\s*|\n", text.strip()):
+            key, separator, value = re.sub(r"\s*#.*", "", part).partition(":")
+            if not separator or key in pairs:
+                raise UsageError(f"not a signature: {part!r} in {text!r}")
+            pairs[key] = value
+        signature = cls.of(pairs)
+        if [key for key, _ in signature.entries] != list(pairs):
+            raise UsageError(f"signature keys are out of order: {text!r}")
+        return signature
+
+    def __str__(self) -> str:
+        return " | ".join(f"{key}:{value}" for key, value in self.entries)
+
+    def long(self) -> str:
+        """One `key:value  # meaning` line per key."""
+        width = max(len(key) + len(value) for key, value in self.entries) + 3
+        return "\n".join(
+            f"{key}:{value}".ljust(width) + f"# {KEYS[key]}" for key, value in self.entries
+        )
+
+    def as_dict(self) -> dict[str, str]:
+        return dict(self.entries)
+
+    def get(self, key: str) -> str | None:
+        return self.as_dict().get(key)
+
+
+def differing_keys(
+    a: Signature, b: Signature, ignore: frozenset[str] = frozenset()
+) -> dict[str, tuple[str, str]]:
+    """Keys on which two recipes differ, with both values (`-` where a key is absent)."""
+    left, right = a.as_dict(), b.as_dict()
+    return {
+        key: (left.get(key, "-"), right.get(key, "-"))
+        for key in KEYS
+        if key not in ignore and left.get(key) != right.get(key)
+    }

@@ -1,0 +1,48 @@
+"""Scores as a person reads them on a terminal."""
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from pyoco_eval.metrics.base import DISPLAY_NAMES, Score
+
+_EMBEDDED_NOTE = (
+    "Scores labelled embedded come from small networks trained on moving shapes. They rank videos "
+    "of moving shapes and exercise the tool; they never compare with published numbers."
+)
+
+
+def print_scores(scores: Sequence[Score], console: Console) -> None:
+    """Values as a table, then each score's signature, then what a reader must know."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column, justify in (("metric", "left"), ("score", "right"), ("±", "left"), ("N", "right")):
+        table.add_column(column, justify=justify, no_wrap=True)  # type: ignore[arg-type]
+    table.add_column("reference N", justify="right", no_wrap=True)
+    for score in scores:
+        table.add_row(
+            Text(DISPLAY_NAMES.get(score.metric, score.metric), style="bold"),
+            Text(f"{score.value:.6g}", style="bold green"),
+            Text(_uncertainty(score)),
+            f"{score.num_samples:,}",
+            f"{score.num_reference:,}" if score.num_reference is not None else "-",
+        )
+    console.print(table)
+    for score in scores:
+        console.print()
+        console.print(Text(str(score), style="dim"), soft_wrap=True)
+    warnings = list(dict.fromkeys(warning for score in scores for warning in score.warnings))
+    if any(score.signature.get("label") == "embedded" for score in scores):
+        warnings.append(_EMBEDDED_NOTE)
+    if warnings:
+        console.print()
+    for warning in warnings:
+        console.print(Padding(Text(f"! {warning}", style="yellow"), (0, 0, 0, 0)))
+
+
+def _uncertainty(score: Score) -> str:
+    if score.interval is not None:
+        return f"[{score.interval[0]:.5g}, {score.interval[1]:.5g}]"
+    return f"{score.std:.3g}" if score.std is not None else ""

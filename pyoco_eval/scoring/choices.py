@@ -1,0 +1,96 @@
+"""The user's choices by name: the same words on the command line and in Python."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TypedDict, cast
+
+from pyoco_eval.errors import UsageError
+from pyoco_eval.scoring.frame_rules import FrameRule
+from pyoco_eval.scoring.options import OnError, Options
+from pyoco_eval.videos.clip_frames import ClipRule, Select, Short
+from pyoco_eval.videos.resize import ResizeRule
+
+
+class Choices(TypedDict, total=False):
+    """Keyword arguments of every scoring function; each has a default.
+
+    num_frames: frames per clip (16).
+    stride: source frames per step (1).
+    fps: resample to this rate instead of a stride.
+    clip: `first`, `center`, `random` or `all`.
+    hop: frames between clip starts, for `clip="all"`.
+    clip_seed: for `clip="random"`.
+    short: `error`, `skip` or `loop`, for videos with too few frames.
+    frames: frames an image metric sees: `all`, `first`, `middle`, `random(seed=0)`.
+    pre_resize: rule applied first, as `128-pilbicubic-crop-round`.
+    resize: rule in place of the network's own, as `224-bilinear-crop`.
+    value_range: `0..1`, `-1..1` or `0..255`, required for float arrays.
+    quantise: `round` or `truncate`, for float arrays.
+    decoder: `pyav` or `decord`.
+    weights: KEY -> file.
+    device: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`.
+    batch_size: video clips per network call (4).
+    workers: decoding threads (up to 4).
+    on_error: `error` or `skip`, for unusable videos.
+    allow_small: give a score below the sample floor, labelled.
+    """
+
+    num_frames: int
+    stride: int | None
+    fps: float | None
+    clip: str
+    hop: int | None
+    clip_seed: int
+    short: str
+    frames: str
+    pre_resize: str | None
+    resize: str | None
+    value_range: str | None
+    quantise: str
+    decoder: str
+    weights: Mapping[str, str | Path]
+    device: str
+    batch_size: int | None
+    workers: int | None
+    on_error: str
+    allow_small: bool
+
+
+def options_from(choices: Choices) -> Options:
+    """Check the choices and bring them into one object.
+
+    Raises:
+        UsageError: naming the choice that cannot be meant.
+    """
+    unknown = sorted(set(choices) - set(Choices.__annotations__))
+    if unknown:
+        raise UsageError(
+            f"unknown arguments {', '.join(unknown)}; known: {', '.join(Choices.__annotations__)}"
+        )
+    stride, fps = choices.get("stride"), choices.get("fps")
+    if fps is not None and stride is not None:
+        raise UsageError("--fps and --stride both choose the frame step; give one of them")
+    pre_resize, resize = choices.get("pre_resize"), choices.get("resize")
+    return Options(
+        clip=ClipRule(
+            num_frames=choices.get("num_frames", 16),
+            select=cast("Select", choices.get("clip", "first")),
+            stride=1 if stride is None else stride,
+            fps=fps,
+            seed=choices.get("clip_seed", 0),
+            hop=choices.get("hop"),
+            short=cast("Short", choices.get("short", "error")),
+        ),
+        frames=FrameRule.parse(choices.get("frames", "all")),
+        pre_resize=ResizeRule.parse(pre_resize) if pre_resize else None,
+        resize=ResizeRule.parse(resize) if resize else None,
+        value_range=choices.get("value_range"),
+        quantise=choices.get("quantise", "round"),
+        decoder=choices.get("decoder", "pyav"),
+        weights={key: Path(path) for key, path in choices.get("weights", {}).items()},
+        device=choices.get("device", "auto"),
+        batch_size=choices.get("batch_size"),
+        workers=choices.get("workers"),
+        on_error=cast("OnError", choices.get("on_error", "error")),
+        allow_small=choices.get("allow_small", False),
+    )

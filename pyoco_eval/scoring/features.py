@@ -1,0 +1,50 @@
+"""Extracting features once, into a file the score commands accept."""
+
+from pathlib import Path
+
+from pyoco_eval.errors import UsageError
+from pyoco_eval.scoring.networks import Network
+from pyoco_eval.scoring.options import Options
+from pyoco_eval.scoring.progress import Progress, Silent
+from pyoco_eval.scoring.sides import Request, Side, measure
+from pyoco_eval.scoring.sources import Samples, open_samples
+from pyoco_eval.statistics.feature_store import FeatureSet
+
+
+def extract_features(
+    samples: Samples,
+    extractor: str,
+    *,
+    convention: str | None = None,
+    layer: str | None = None,
+    options: Options | None = None,
+    out: str | Path | None = None,
+    progress: Progress | None = None,
+) -> Side:
+    """Features of every clip (video networks) or frame (image networks) of `samples`.
+
+    Args:
+        samples: a folder, a file, or arrays (T, H, W, 3) or (N, T, H, W, 3).
+        extractor: `i3d`, `c3d`, `inception`, `clip`, `tiny3d`, `tiny2d` or `tinyclip`.
+        convention: whose input rule to follow; the extractor's usual one by default.
+        layer: where to read, the convention's layer by default.
+        options: how videos become features.
+        out: npz file to write: `features` (N, D) float32, `ids`, `signature`, `header`.
+        progress: told about every finished video.
+
+    Returns:
+        The side, with `features.features` (N, D) float32 and `features.ids`.
+    """
+    options = options or Options()
+    if out is not None and Path(out).suffix != ".npz":
+        raise UsageError(f"--out {out}: features are written as .npz; give a name that ends so")
+    network = Network.named(extractor, options, rule=convention, layer=layer)
+    loaded = network.load(options)
+    source = open_samples(samples, "--samples", options)
+    request = Request(network, loaded, keep_rows=True, keep_moments=False)
+    (side,) = measure(source, [request], options, progress or Silent(), "features")
+    if out is not None:
+        assert side.features is not None
+        header = side.header() | {"signature": str(side.signature())}
+        FeatureSet(side.features.features, side.features.ids, header).save(Path(out))
+    return side

@@ -1,0 +1,160 @@
+"""From the name of an extractor to a loaded network."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+
+from pyoco_eval.errors import MissingError, UsageError
+from pyoco_eval.features.base import FeatureExtractor
+from pyoco_eval.metrics.conventions import CONVENTIONS, Convention, convention
+from pyoco_eval.scoring.options import Options
+from pyoco_eval.videos.resize import ResizeRule
+from pyoco_eval.weights import resolve
+
+DEFAULT_CONVENTION: Mapping[str, str] = {
+    "i3d": "tf-fvd",
+    "c3d": "tgan2",
+    "inception": "clean",
+    "clip": "clean-fid-clip",
+    "tiny3d": "embedded-fvd",
+    "tiny2d": "embedded-fid",
+    "tinyclip": "embedded-clip-fid",
+}
+"""Whose input rule an extractor follows when none is named."""
+
+
+@dataclass(frozen=True)
+class Network:
+    """What to load: an extractor, a layer and how frames reach it.
+
+    Attributes:
+        conv: name of the convention whose input rule is in force unchanged, else `custom`.
+    """
+
+    extractor: str
+    layer: str
+    resize: ResizeRule | None
+    scaling: str
+    conv: str
+
+    @classmethod
+    def of(cls, rule: Convention, options: Options, layer: str | None = None) -> "Network":
+        """The network of a convention, with the user's changes.
+
+        Raises:
+            UsageError: `--resize` names a size the network does not take.
+        """
+        resize = ResizeRule.parse(rule.resize) if rule.resize else None
+        changed = layer is not None and layer != rule.layer
+        if options.resize is not None and options.resize != resize:
+            if resize is None:
+                raise UsageError(f"--resize: {rule.extractor} has a fixed input rule")
+            if options.resize.size != resize.size:
+                raise UsageError(
+                    f"--resize {options.resize.spec()}: {rule.extractor} takes {resize.size} x "
+                    f"{resize.size} pixels; to resize before the network, use --pre-resize"
+                )
+            resize, changed = options.resize, True
+        conv = "custom" if changed else rule.name
+        return cls(rule.extractor, layer or rule.layer, resize, rule.scaling, conv)
+
+    @classmethod
+    def named(
+        cls, extractor: str, options: Options, *, rule: str | None = None, layer: str | None = None
+    ) -> "Network":
+        """The network `extractor` under the input rule of convention `rule`.
+
+        Raises:
+            UsageError: an unknown extractor, or a convention of another one.
+        """
+        if extractor not in DEFAULT_CONVENTION:
+            raise UsageError(
+                f"unknown extractor {extractor!r}; known: {', '.join(DEFAULT_CONVENTION)}"
+            )
+        found = convention(rule or DEFAULT_CONVENTION[extractor])
+        if found.extractor != extractor:
+            fitting = [c.name for c in CONVENTIONS.values() if c.extractor == extractor]
+            raise UsageError(
+                f"convention {found.name!r} is for {found.extractor}, not {extractor}; "
+                f"use one of {', '.join(fitting)}"
+            )
+        return cls.of(found, options, layer)
+
+    def load(self, options: Options) -> FeatureExtractor:
+        """The network with its weights, on the device of the options.
+
+        Raises:
+            MissingError: weights or an optional package are not there.
+        """
+        extractor = _LOADERS[self.extractor](self, options)
+        return extractor.to(pick_device(options.device))
+
+
+def pick_device(name: str) -> torch.device:
+    """`auto` is CUDA where there is one, else the CPU.
+
+    Raises:
+        UsageError: not a device.
+        MissingError: a device this machine does not have.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise UsageError(f"--device {name!r}: use auto, cpu, cuda, cuda:1 or mps") from error
+    present = {"cpu": True, "cuda": torch.cuda.is_available()}
+    present["mps"] = torch.backends.mps.is_available()
+    if not present.get(device.type, False):
+        raise MissingError(f"--device {name}: not available here; use --device cpu")
+    return device
+
+
+def _load_i3d(network: Network, options: Options) -> FeatureExtractor:
+    from pyoco_eval.features.i3d import load_i3d
+
+    weights = resolve("i3d", options.weights)
+    return load_i3d(weights, layer=network.layer, resize=network.resize)
+
+
+def _load_c3d(network: Network, options: Options) -> FeatureExtractor:
+    from pyoco_eval.features.c3d import load_c3d
+
+    weights, mean = (resolve(key, options.weights) for key in ("c3d", "c3d-mean"))
+    return load_c3d(weights, mean, layer=network.layer)
+
+
+def _load_inception(network: Network, options: Options) -> FeatureExtractor:
+    from pyoco_eval.features.inception import load_inception
+
+    return load_inception(
+        resolve("inception", options.weights),
+        layer=network.layer,
+        resize=network.resize,
+        scaling=network.scaling,
+    )
+
+
+def _load_clip(network: Network, options: Options) -> FeatureExtractor:
+    from pyoco_eval.features.clip import load_clip
+
+    weights = resolve("clip", options.weights)
+    return load_clip(weights, layer=network.layer, resize=network.resize)
+
+
+def _load_tiny(network: Network, options: Options) -> FeatureExtractor:  # noqa: ARG001
+    from pyoco_eval.features.tiny import load_tiny
+
+    return load_tiny(network.extractor, layer=network.layer)
+
+
+_LOADERS: Mapping[str, Callable[[Network, Options], FeatureExtractor]] = {
+    "i3d": _load_i3d,
+    "c3d": _load_c3d,
+    "inception": _load_inception,
+    "clip": _load_clip,
+    "tiny3d": _load_tiny,
+    "tiny2d": _load_tiny,
+    "tinyclip": _load_tiny,
+}

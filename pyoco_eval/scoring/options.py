@@ -1,0 +1,64 @@
+"""Everything a user can choose about how videos become features, in one object."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from pyoco_eval.errors import UsageError
+from pyoco_eval.scoring.frame_rules import FrameRule
+from pyoco_eval.videos.clip_frames import ClipRule
+from pyoco_eval.videos.resize import ResizeRule
+
+OnError = Literal["error", "skip"]
+
+
+@dataclass(frozen=True)
+class Options:
+    """Choices of one run. Those that can change a score all stand in its signature.
+
+    Attributes:
+        clip: which frames of a video form its clip or clips.
+        frames: which frames of a clip image metrics see.
+        pre_resize: resize before the network's own, rounded to uint8 as stored videos are.
+        resize: replaces the convention's resize rule (kernel and fit; the size must agree).
+        value_range: range of float arrays, `0..1`, `-1..1` or `0..255`; required for them.
+        quantise: how float arrays become uint8.
+        decoder: `pyav` or `decord`.
+        weights: KEY -> file, for networks whose published file is not in the cache.
+        device: `auto` (CUDA if there is one), `cpu`, `cuda`, `cuda:1`, `mps`.
+        batch_size: video clips per network call; frames count as an eighth of a clip.
+        workers: decoding threads.
+        on_error: `error` lists every unusable video and fails; `skip` goes on and says so.
+        allow_small: print a score below the sample floor, labelled.
+    """
+
+    clip: ClipRule = field(default_factory=ClipRule)
+    frames: FrameRule = field(default_factory=lambda: FrameRule("all"))
+    pre_resize: ResizeRule | None = None
+    resize: ResizeRule | None = None
+    value_range: str | None = None
+    quantise: str = "round"
+    decoder: str = "pyav"
+    weights: Mapping[str, Path] = field(default_factory=dict)
+    device: str = "auto"
+    batch_size: int | None = None
+    workers: int | None = None
+    on_error: OnError = "error"
+    allow_small: bool = False
+
+    def __post_init__(self) -> None:
+        if self.pre_resize is not None and self.pre_resize.quantise == "none":
+            raise UsageError(
+                f"--pre-resize {self.pre_resize.spec()} must end in -round or -truncate: "
+                "stored videos are uint8, and how they were rounded is part of the recipe"
+            )
+        for name, value in (("--batch-size", self.batch_size), ("--workers", self.workers)):
+            if value is not None and value < 1:
+                raise UsageError(f"{name} {value}: must be at least 1")
+        if self.on_error not in ("error", "skip"):
+            raise UsageError(f"--on-error {self.on_error!r}: use error or skip")
+
+    def num_workers(self) -> int:
+        return self.workers or min(4, os.cpu_count() or 1)

@@ -1,0 +1,31 @@
+"""What long work tells whoever watches. Numerical code never prints."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+
+class Stage(Protocol):
+    """One countable piece of work."""
+
+    def advance(self) -> None: ...
+
+
+class Progress(Protocol):
+    """Opens a stage; leaving the context ends it."""
+
+    @contextmanager
+    def stage(self, title: str, total: int) -> Iterator[Stage]: ...
+
+
+class _SilentStage:
+    def advance(self) -> None:
+        pass
+
+
+class Silent:
+    """No progress shown."""
+
+    @contextmanager
+    def stage(self, title: str, total: int) -> Iterator[Stage]:  # noqa: ARG002
+        yield _SilentStage()

@@ -1,0 +1,113 @@
+"""Finding the reference side: a folder of videos, a stored file, or a name."""
+
+from pathlib import Path
+
+from pyoco_eval.errors import MissingError, PyocoEvalError, UsageError
+from pyoco_eval.metrics.signature import KEYS
+from pyoco_eval.resources import resource_folder, user_folder
+from pyoco_eval.scoring.networks import Network
+from pyoco_eval.scoring.options import Options
+from pyoco_eval.scoring.sides import RECIPE_KEYS, Side, side_from_file
+from pyoco_eval.statistics.files import kind_of
+
+DEFAULT_REFERENCE = {"published": "ucf101", "embedded": "shapes"}
+KNOWN_REFERENCES = {
+    "ucf101": "UCF-101 (13,320 videos, 101 classes)",
+    "msrvtt": "MSR-VTT test (2,990 videos)",
+    "shapes": "held-out moving shapes, shipped with the package",
+}
+
+
+def is_name(reference: str | Path) -> bool:
+    """Whether `reference` is the name of a known reference and not a path."""
+    return str(reference) in KNOWN_REFERENCES and not Path(reference).exists()
+
+
+def stored_side(path: Path) -> Side | None:
+    """The side in a features or statistics file; None if `path` holds videos.
+
+    Raises:
+        UsageError: a bare mu/sigma file, which does not say how it was made.
+    """
+    if not path.is_file() or path.suffix != ".npz":
+        return None
+    kind = kind_of(path)
+    if kind == "mu-sigma":
+        raise UsageError(
+            f"{path}: holds mu and sigma without a recipe, so nothing says what it may be compared "
+            "with; extract features of its videos with `pyoco-eval features`"
+        )
+    return None if kind is None else side_from_file(path, kind)
+
+
+def named_side(name: str, recipe: dict[str, str], network: Network, options: Options) -> Side:
+    """The stored statistics of a known reference under this recipe.
+
+    Raises:
+        MissingError: none match; the message says how to build them.
+    """
+    shipped = resource_folder("reference_stats") / name
+    own = user_folder() / "references" / name
+    rejected = []
+    for path in sorted([*shipped.glob("*.npz"), *own.glob("*.npz")]):
+        kind = kind_of(path)
+        if kind not in ("features", "statistics"):
+            continue
+        side = side_from_file(path, kind)
+        differences = recipe_differences(recipe, side.recipe)
+        if not differences:
+            return side
+        rejected.append(f"  {path}: other {', '.join(differences)}")
+    message = (
+        f"no statistics of reference {name} ({KNOWN_REFERENCES[name]}) for this recipe:\n"
+        + "".join(f"  {key}:{recipe[key]}\n" for key in RECIPE_KEYS if key in recipe)
+    )
+    if rejected:
+        message += "found, but not comparable:\n" + "\n".join(rejected) + "\n"
+    if name != "shapes":
+        message += (
+            "Build them once from your copy of its videos; they are then found by themselves:\n"
+            f"  {_build_command(name, own, network, options)}\n"
+            "or name your own reference with --reference PATH (a folder of videos, or a file "
+            "written by `pyoco-eval features`)."
+        )
+    else:
+        message += "Write clips to compare with (`pyoco-eval shapes --help`), then --reference DIR."
+    raise MissingError(message)
+
+
+def _build_command(name: str, folder: Path, network: Network, options: Options) -> str:
+    out = folder / f"{network.extractor}-{network.layer}-{options.clip.spec()}.npz"
+    convention = "" if network.conv == "custom" else f" --convention {network.conv}"
+    rate = f" --fps {options.clip.fps:g}" if options.clip.fps else f" --stride {options.clip.stride}"
+    return (
+        f"pyoco-eval features --samples PATH/TO/{name.upper()} --extractor {network.extractor}"
+        f"{convention} --layer {network.layer} --num-frames {options.clip.num_frames}{rate}"
+        f" --clip {options.clip.select} --out '{out}'"
+    )
+
+
+def recipe_differences(a: dict[str, str], b: dict[str, str] | object) -> list[str]:
+    """Recipe keys on which two sides differ, as `key (here A, there B)`."""
+    other = dict(b)  # type: ignore[call-overload]
+    return [
+        f"{key} (here {a.get(key, '-')}, there {other.get(key, '-')})"
+        for key in RECIPE_KEYS
+        if a.get(key) != other.get(key)
+    ]
+
+
+def require_same_recipe(generated: Side, reference: Side) -> None:
+    """Refuse to compare what was not made alike.
+
+    Raises:
+        PyocoEvalError: naming every key that differs and what it means.
+    """
+    differences = recipe_differences(dict(generated.recipe), reference.recipe)
+    if differences:
+        lines = "\n".join(f"  {line}  — {KEYS[line.split(' ')[0]]}" for line in differences)
+        raise PyocoEvalError(
+            f"reference {reference.name} was made by another recipe than {generated.name}:\n{lines}\n"
+            "Extract both sides alike (the same options to `pyoco-eval features`), or give the "
+            "reference as a folder of videos."
+        )

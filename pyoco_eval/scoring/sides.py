@@ -1,0 +1,223 @@
+"""One side of a comparison: feature statistics together with the recipe that made them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pyoco_eval.errors import PyocoEvalError
+from pyoco_eval.features.base import FeatureExtractor
+from pyoco_eval.metrics.signature import Signature
+from pyoco_eval.scoring.extraction import Tap, digest_of, run_pass
+from pyoco_eval.scoring.networks import Network
+from pyoco_eval.scoring.options import Options
+from pyoco_eval.scoring.progress import Progress
+from pyoco_eval.statistics.feature_store import FeatureSet
+from pyoco_eval.statistics.files import StatisticsFile
+from pyoco_eval.statistics.moments import Moments, MomentsAccumulator
+from pyoco_eval.version import __version__
+from pyoco_eval.videos.source import VideoSource
+
+RECIPE_KEYS = ("net", "clip", "sel", "frames", "scale", "prec")
+"""Signature keys on which both sides of a Fréchet distance must agree."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """What is known of one set of videos under one network.
+
+    Attributes:
+        name: of the source, as a user would recognise it.
+        digest: sha256 over the source's files.
+        recipe: signature keys that describe how the features were made.
+        count: feature rows.
+        num_videos: videos they come from.
+        moments: mean and covariance, if they were accumulated or stored.
+        features: the rows, if they were kept.
+        rows_per_video: rows each video brought, in order (zero where skipped), if rows were kept.
+        skipped: id -> reason.
+        files: id -> sha256.
+    """
+
+    name: str
+    digest: str
+    recipe: Mapping[str, str]
+    count: int
+    num_videos: int
+    moments: Moments | None = None
+    features: FeatureSet | None = None
+    rows_per_video: tuple[int, ...] = ()
+    skipped: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
+
+    def label(self) -> str:
+        """Name and hash in one signature token."""
+        token = "".join(c if c.isalnum() or c in "._-" else "_" for c in self.name) or "memory"
+        return f"{token}@{self.digest[:8]}"
+
+    def dim(self) -> int:
+        """D."""
+        if self.moments is not None:
+            return len(self.moments.mean)
+        assert self.features is not None
+        return int(self.features.features.shape[1])
+
+    def to_moments(self) -> Moments:
+        """The stored moments, or those of the kept rows, grouped as a pass groups them."""
+        if self.moments is not None:
+            return self.moments
+        assert self.features is not None
+        rows = self.features.features
+        accumulator = MomentsAccumulator(rows.shape[1])
+        start = 0
+        for index, count in enumerate(self.rows_per_video):
+            accumulator.add(index, rows[start : start + count])
+            start += count
+        return accumulator.finish(len(self.rows_per_video))
+
+    def header(self) -> dict[str, Any]:
+        """What features and statistics files say about themselves."""
+        return {
+            "name": self.name,
+            "digest": self.digest,
+            "recipe": dict(self.recipe),
+            "count": self.count,
+            "num_videos": self.num_videos,
+            "rows_per_video": list(self.rows_per_video),
+            "skipped": dict(self.skipped),
+            "files": dict(self.files),
+            "version": __version__,
+        }
+
+    def signature(self) -> Signature:
+        """Recipe of the features alone, as written into files."""
+        values = {**self.recipe, "n": str(self.count), "v": __version__}
+        return Signature.of(values)
+
+
+class RowCollector:
+    """Keeps every row, in index order."""
+
+    def __init__(self) -> None:
+        self._blocks: list[np.ndarray] = []
+
+    def add(self, index: int, rows: np.ndarray) -> None:
+        assert index == len(self._blocks)
+        self._blocks.append(rows)
+
+    def rows(self) -> np.ndarray:
+        return np.concatenate(self._blocks)
+
+    def rows_per_video(self) -> tuple[int, ...]:
+        return tuple(len(block) for block in self._blocks)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a pass should produce for one network: its rows, its moments, or both."""
+
+    network: Network
+    extractor: FeatureExtractor
+    keep_rows: bool
+    keep_moments: bool
+
+
+def measure(
+    source: VideoSource,
+    requests: Sequence[Request],
+    options: Options,
+    progress: Progress,
+    title: str,
+) -> list[Side]:
+    """Decode `source` once and return one side per request, in order."""
+    collectors = [(RowCollector(), MomentsAccumulator(r.extractor.spec.dim)) for r in requests]
+    taps = [
+        Tap(
+            request.extractor,
+            [rows] * request.keep_rows + [moments] * request.keep_moments,
+        )
+        for request, (rows, moments) in zip(requests, collectors, strict=True)
+    ]
+    with progress.stage(title, len(source)) as stage:
+        found = run_pass(source, taps, options, on_video=stage.advance)
+    sides = []
+    for request, tap, (rows, moments) in zip(requests, taps, collectors, strict=True):
+        features = None
+        if request.keep_rows:
+            features = FeatureSet(rows.rows(), tuple(tap.row_ids), {})
+        recipe = planned_recipe(request.network, request.extractor, options)
+        recipe |= {"size": found.size_label(), "dec": source.decoder_label()}
+        if found.skipped:
+            recipe["skip"] = f"{len(found.skipped)}of{len(source)}"
+        sides.append(
+            Side(
+                name=source.name,
+                digest=digest_of(found.digests, tap.row_ids),
+                recipe=recipe,
+                count=len(tap.row_ids),
+                num_videos=found.num_videos,
+                moments=moments.finish(len(source)) if request.keep_moments else None,
+                features=features,
+                rows_per_video=rows.rows_per_video() if request.keep_rows else (),
+                skipped=found.skipped,
+                files=found.digests,
+            )
+        )
+    return sides
+
+
+def planned_recipe(
+    network: Network, extractor: FeatureExtractor, options: Options
+) -> dict[str, str]:
+    """The part of the recipe that is known before any video is opened."""
+    spec = extractor.spec
+    steps = [options.pre_resize, spec.resize]
+    weights = spec.weights.short + ("" if spec.weights.published else "-unverified")
+    variant = f"-{spec.variant}" if spec.variant else ""
+    recipe = {
+        "net": f"{spec.name}-{spec.network}{variant}-{spec.layer}@{weights}",
+        "conv": network.conv,
+        "clip": options.clip.spec(),
+        "frames": ">".join(step.spec() for step in steps if step is not None),
+        "scale": spec.scaling,
+        "prec": "fp32",
+    }
+    if extractor.kind == "image":
+        recipe["sel"] = options.frames.spec()
+    if options.value_range is not None:
+        recipe["input"] = f"{options.value_range}-{options.quantise}"
+    return recipe
+
+
+def side_from_file(path: Path, kind: str) -> Side:
+    """Read a features or statistics file that this package wrote.
+
+    Raises:
+        PyocoEvalError: the file is damaged or lacks its header.
+    """
+    stored: FeatureSet | StatisticsFile
+    if kind == "features":
+        stored = FeatureSet.load(path)
+    else:
+        stored = StatisticsFile.load(path)
+    header = stored.header
+    try:
+        return Side(
+            name=str(header["name"]),
+            digest=str(header["digest"]),
+            recipe={str(key): str(value) for key, value in header["recipe"].items()},
+            count=int(header["count"]),
+            num_videos=int(header["num_videos"]),
+            moments=stored.moments if isinstance(stored, StatisticsFile) else None,
+            features=stored if isinstance(stored, FeatureSet) else None,
+            rows_per_video=tuple(int(count) for count in header["rows_per_video"]),
+            skipped=dict(header["skipped"]),
+            files=dict(header["files"]),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise PyocoEvalError(
+            f"{path}: its header lacks or garbles {error}; it was not written by "
+            "`pyoco-eval features`, or is damaged: extract the features again"
+        ) from error

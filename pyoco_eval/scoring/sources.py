@@ -1,0 +1,30 @@
+"""Opening whatever a user calls their videos."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pyoco_eval.errors import UsageError
+from pyoco_eval.scoring.options import Options
+from pyoco_eval.videos.source import VideoSource, open_source
+
+Samples = str | Path | np.ndarray | Sequence[Any] | VideoSource
+"""What can be scored: a path, arrays of uint8 or float frames, or an open source."""
+
+
+def open_samples(samples: Samples, argument: str, options: Options) -> VideoSource:
+    """Open videos; errors name the argument they came by.
+
+    Raises:
+        UsageError: nothing at that path, or nothing in it that is a video.
+    """
+    if isinstance(samples, str | Path) and not Path(samples).exists():
+        raise UsageError(f"{argument} {samples}: no such file or folder")
+    return open_source(
+        samples,
+        decoder=options.decoder,
+        value_range=options.value_range,
+        quantise=options.quantise,
+    )

@@ -1,0 +1,86 @@
+"""Imports go one way, files stay short, and light modules stay light."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parents[1] / "pyoco_eval"
+
+RANKS = {
+    "errors": 0, "provenance": 0, "resources": 0, "seeding": 0, "version": 0, "weights": 0,
+    "statistics": 1, "videos": 1,
+    "features": 2, "metrics": 2,
+    "report": 3,
+    "scoring": 4,
+    "api": 5,
+    "cli": 6,
+}  # fmt: skip
+WITHOUT_TORCH = ("statistics", "metrics", "report", "weights", "cli")
+
+
+def modules() -> list[Path]:
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def part(path: Path) -> str:
+    """The folder or top-level module a file belongs to."""
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imported(path: Path) -> set[str]:
+    """Full names of every module a file imports, also inside functions."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_a_module_imports_lower_ranks_or_its_own_folder(path: Path) -> None:
+    own = part(path)
+    if own == "__init__":
+        return
+    for name in imported(path):
+        if not name.startswith("pyoco_eval."):
+            continue
+        other = name.split(".")[1]
+        assert other in RANKS, f"{name} has no rank"
+        assert other == own or RANKS[other] < RANKS[own], f"{own} (rank {RANKS[own]}) imports {name}"
+
+
+@pytest.mark.parametrize(
+    "path", [p for p in modules() if part(p) in WITHOUT_TORCH], ids=lambda p: p.stem
+)
+def test_numpy_halves_never_import_torch(path: Path) -> None:
+    assert not any(name.split(".")[0] == "torch" for name in imported(path))
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_files_stay_short(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 400
+
+
+def test_help_and_the_public_face_load_no_heavy_module() -> None:
+    code = (
+        "import sys, pyoco_eval; from pyoco_eval.cli.main import cli; dir(pyoco_eval)\n"
+        "for name in ('fvd', 'evaluate', 'features', 'inspect', 'weights', 'shapes'):\n"
+        "    cli.get_command(None, name)\n"
+        "print([m for m in ('torch', 'av', 'PIL', 'numpy', 'pydantic', 'rich') if m in sys.modules])"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
+
+
+def test_public_names_exist_are_sorted_and_documented() -> None:
+    import pyoco_eval
+
+    assert sorted(pyoco_eval.__all__) == pyoco_eval.__all__
+    for name in pyoco_eval.__all__:
+        value = getattr(pyoco_eval, name)
+        assert isinstance(value, str) or value.__doc__
