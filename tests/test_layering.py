@@ -17,6 +17,7 @@ RANKS = {
     "scoring": 4,
     "api": 5,
     "cli": 6,
+    "__main__": 7,
 }  # fmt: skip
 WITHOUT_TORCH = ("statistics", "metrics", "report", "weights", "cli")
 
