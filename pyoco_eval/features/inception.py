@@ -1,0 +1,97 @@
+"""FID and Inception Score features of single frames.
+
+Axes: T frames, B batch, C channels (RGB), H, W, D features.
+
+Three tools, three input paths to the same network: pytorch-fid resizes with half-pixel bilinear
+and scales by 2x/255-1; clean-fid resizes with Pillow's bicubic in float, TTUR and torch-fidelity
+with TF1's bilinear, and both scale by (x-128)/128.
+"""
+
+from typing import TYPE_CHECKING, Final, Literal, Self
+
+import numpy as np
+import torch
+
+from pyoco_eval.errors import UsageError
+from pyoco_eval.features.base import ExtractorSpec, FeatureExtractor, WeightsIdentity
+from pyoco_eval.features.exact_inference import exact_inference
+from pyoco_eval.features.inception_checkpoint import load_inception_network
+from pyoco_eval.features.inception_network import LAYER_DIMS, InceptionNetwork
+from pyoco_eval.videos.resize import ResizeRule, resize_frames
+
+if TYPE_CHECKING:
+    from pyoco_eval.weights import WeightFile
+
+Scaling = Literal["2x/255-1", "(x-128)/128"]
+
+INPUT_SIZE: Final = 299
+CLEAN_RESIZE: Final = ResizeRule(INPUT_SIZE, "pil-bicubic-float", "squash")
+_SCALINGS: Final[dict[str, tuple[float, float]]] = {
+    "2x/255-1": (127.5, 127.5),
+    "(x-128)/128": (128.0, 128.0),
+}
+
+
+class InceptionExtractor(FeatureExtractor):
+    """Features of the FID Inception, one row per frame."""
+
+    kind = "image"
+
+    def __init__(self, network: InceptionNetwork, spec: ExtractorSpec) -> None:
+        self.network = network
+        self.spec = spec
+        self._centre, self._width = _SCALINGS[spec.scaling]
+
+    def prepare(self, frames: np.ndarray) -> torch.Tensor:
+        return resize_frames(frames, self.spec.resize).sub_(self._centre).div_(self._width)
+
+    def extract(self, batch: torch.Tensor) -> torch.Tensor:
+        with exact_inference():
+            inputs = batch.to(self._device, memory_format=torch.channels_last)
+            features: torch.Tensor = self.network(inputs, self.spec.layer)
+            return features.cpu()
+
+    def to(self, device: torch.device | str) -> Self:
+        self.network.to(device)
+        return self
+
+    @property
+    def _device(self) -> torch.device:
+        return self.network.fc.weight.device
+
+
+def load_inception(
+    weight_file: "WeightFile",
+    *,
+    layer: str = "pool3",
+    resize: ResizeRule = CLEAN_RESIZE,
+    scaling: Scaling = "(x-128)/128",
+) -> InceptionExtractor:
+    """The FID Inception of 2015-12-05 as an extractor on the CPU.
+
+    Args:
+        weight_file: `pt_inception-2015-12-05-6726825d.pth` or a safetensors file of the same names.
+        layer: `pool3` (2048, FID), `logits`, `logits-unbiased` (Inception Score), `probs` (1008
+            each), or the spatial means `64`, `192`, `768`.
+        resize: rule of size 299; the default is clean-fid's.
+        scaling: how 0..255 becomes network input; the default is clean-fid's.
+
+    Raises:
+        UsageError: unknown layer or scaling, or a size other than 299.
+        MissingError, WeightsError: see `load_inception_network`.
+    """
+    for name, value, choices in (("layer", layer, LAYER_DIMS), ("scaling", scaling, _SCALINGS)):
+        if value not in choices:
+            raise UsageError(f"inception {name} {value!r} is not one of {', '.join(choices)}")
+    if resize.size != INPUT_SIZE:
+        raise UsageError(f"inception takes frames of {INPUT_SIZE} pixels, not {resize.spec()}")
+    spec = ExtractorSpec(
+        name="inception",
+        network="fid2015",
+        layer=layer,
+        dim=LAYER_DIMS[layer],
+        resize=resize,
+        scaling=scaling,
+        weights=WeightsIdentity(weight_file.short, weight_file.digest, weight_file.published),
+    )
+    return InceptionExtractor(load_inception_network(weight_file.path), spec)
