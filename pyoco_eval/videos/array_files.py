@@ -1,0 +1,214 @@
+"""The videos inside .npy and .npz files, without unpickling and without filling the memory.
+
+.npy files and uncompressed .npz members are mapped, so that only the frames read are in memory.
+A compressed member has to be unpacked whole: one at a time is kept for each run.
+
+References:
+    numpy.lib.format: magic string, version, header, then the values.
+    .npz: a ZIP archive with one .npy member per array.
+"""
+
+import threading
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from pyoco_eval.videos.array_reader import ArrayReader, Levels, check_layout
+from pyoco_eval.videos.reader import UnreadableError
+
+MAX_EXPANSION = 200
+"""A compressed array over `_LARGE` bytes that shrank more than this is taken for a zip bomb."""
+
+_LARGE = 1 << 30
+_LOCAL_HEADER_SIZE = 30
+_DAMAGE = (
+    ValueError,
+    OSError,
+    EOFError,
+    KeyError,
+    zipfile.BadZipFile,
+    zlib.error,
+    NotImplementedError,
+    RuntimeError,
+    SyntaxError,
+    MemoryError,
+)
+
+
+class ArrayCache:
+    """Keeps the last unpacked array, for the many videos it may hold."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._last: tuple[object, np.ndarray] | None = None
+
+    def unpack(self, member: "_Stored") -> np.ndarray:
+        """The array of `member`, unpacked once for threads that ask at the same time."""
+        with self._lock:
+            if self._last is None or self._last[0] != member:
+                self._last = None
+                self._last = (member, member.unpack())
+            return self._last[1]
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """One array of a file: where it lies, what its header says.
+
+    Attributes:
+        member: name inside the .npz file, None for .npy.
+        offset: of the values in the file; None if they are compressed.
+    """
+
+    path: Path
+    member: str | None
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    fortran: bool
+    offset: int | None
+
+    def map(self) -> np.ndarray:
+        """Map the values that lie uncompressed in the file."""
+        assert self.offset is not None
+        order: Any = "F" if self.fortran else "C"
+        return np.memmap(
+            self.path, self.dtype, mode="r", offset=self.offset, shape=self.shape, order=order
+        )
+
+    def unpack(self) -> np.ndarray:
+        """Read the compressed values."""
+        assert self.member is not None
+        with zipfile.ZipFile(self.path) as archive, archive.open(self.member) as file:
+            return np.lib.format.read_array(file, allow_pickle=False)
+
+
+def array_videos(path: Path, levels: Levels, cache: ArrayCache) -> list[tuple[str, ArrayReader]]:
+    """The videos of a .npy or .npz file, in the order in which they are stored.
+
+    Returns:
+        What follows the file's name in the id, and the reader: `#0`, `#1`, … ; nothing for a
+        file that holds just one (T, H, W, 3) array.
+
+    Arrays of fewer than four axes (labels, frame rates) are passed over in a .npz file.
+
+    Raises:
+        UnreadableError: the file, or the header of an array in it, cannot be used.
+    """
+    with _damage_told():
+        stored = _npy(path) if path.suffix.lower() == ".npy" else _npz(path)
+    if not stored:
+        raise UnreadableError("holds no array of shape (T, H, W, 3) or (N, T, H, W, 3)")
+    readers: list[ArrayReader] = []
+    for array in stored:
+        try:
+            check_layout(array.shape, array.dtype)
+        except UnreadableError as error:
+            where = f"array {array.member.removesuffix('.npy')!r} " if array.member else ""
+            raise UnreadableError(where + error.reason) from error
+        items = [None] if len(array.shape) == 4 else range(array.shape[0])
+        readers += [_reader(array, item, levels, cache) for item in items]
+    if len(stored) == 1 and len(stored[0].shape) == 4:
+        return [("", readers[0])]
+    return [(f"#{number}", reader) for number, reader in enumerate(readers)]
+
+
+def _reader(array: _Stored, item: int | None, levels: Levels, cache: ArrayCache) -> ArrayReader:
+    @contextmanager
+    def load() -> Iterator[np.ndarray]:
+        with _damage_told():
+            if array.offset is not None:
+                values = array.map()
+            elif item is None:
+                values = array.unpack()
+            else:
+                values = cache.unpack(array)
+        yield values if item is None else values[item]
+
+    container = array.path.suffix.lower().removeprefix(".")
+    return ArrayReader(load, array.shape[-4:], array.dtype, levels, container)
+
+
+@contextmanager
+def _damage_told() -> Iterator[None]:
+    try:
+        yield
+    except PermissionError as error:
+        raise UnreadableError("may not be read: permission denied") from error
+    except MemoryError as error:
+        raise UnreadableError("its arrays do not fit in memory; save them as .npy") from error
+    except _DAMAGE as error:
+        raise UnreadableError("is no array file, or damaged or cut off") from error
+
+
+def _npy(path: Path) -> list[_Stored]:
+    if not path.stat().st_size:
+        raise UnreadableError("is empty (0 bytes)")
+    with path.open("rb") as file:
+        shape, fortran, dtype = _header(file)
+        offset = file.tell()
+        stored = _Stored(path, None, shape, dtype, fortran, offset)
+    _require_bytes(stored, path.stat().st_size - offset)
+    return [stored]
+
+
+def _npz(path: Path) -> list[_Stored]:
+    if not path.stat().st_size:
+        raise UnreadableError("is empty (0 bytes)")
+    found = []
+    with zipfile.ZipFile(path) as archive, path.open("rb") as raw:
+        for info in archive.infolist():
+            if not info.filename.endswith(".npy"):
+                continue
+            with archive.open(info) as file:
+                shape, fortran, dtype = _header(file)
+                header_size = file.tell()
+            if len(shape) < 4 and not dtype.hasobject:
+                continue
+            offset = None
+            if info.compress_type == zipfile.ZIP_STORED:
+                offset = _data_start(raw, info) + header_size
+            elif info.file_size > max(_LARGE, MAX_EXPANSION * info.compress_size):
+                raise UnreadableError(
+                    f"would grow from {info.compress_size:,} to {info.file_size:,} bytes when "
+                    "unpacked; save it as .npy if that is meant"
+                )
+            stored = _Stored(path, info.filename, shape, dtype, fortran, offset)
+            _require_bytes(stored, info.file_size - header_size)
+            found.append(stored)
+    return found
+
+
+def _require_bytes(stored: _Stored, available: int) -> None:
+    if stored.dtype.hasobject:
+        return
+    needed = stored.dtype.itemsize
+    for length in stored.shape:
+        needed *= length
+    if needed > available:
+        raise UnreadableError(
+            f"is cut off: its header promises {needed:,} bytes of values, {available:,} are there"
+        )
+
+
+def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    version = np.lib.format.read_magic(file)
+    if version == (1, 0):
+        return np.lib.format.read_array_header_1_0(file)
+    if version == (2, 0):
+        return np.lib.format.read_array_header_2_0(file)
+    raise UnreadableError(f"is in version {version[0]}.{version[1]} of the .npy format: save uint8")
+
+
+def _data_start(raw: IO[bytes], info: zipfile.ZipInfo) -> int:
+    """Skip the member's local header: 30 bytes, then its name and extra field."""
+    raw.seek(info.header_offset)
+    header = raw.read(_LOCAL_HEADER_SIZE)
+    name_size = int.from_bytes(header[26:28], "little")
+    extra_size = int.from_bytes(header[28:30], "little")
+    return info.header_offset + _LOCAL_HEADER_SIZE + name_size + extra_size

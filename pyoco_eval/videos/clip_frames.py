@@ -1,0 +1,240 @@
+"""Which frames of a video form its clips: the clip rule, which is part of every signature.
+
+Positions count frames as sampled: with a stride, position p is source frame p; with a frame rate,
+it is frame round(p * source_fps / fps), halves to even. A clip takes the positions start,
+start + stride, …; with a frame rate the stride is 1.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Literal, cast, get_args
+
+import numpy as np
+
+from pyoco_eval.errors import UsageError, VideoError
+from pyoco_eval.seeding import numpy_generator
+from pyoco_eval.videos.video import EndOfVideoError, Video
+
+Select = Literal["first", "center", "random", "all"]
+Short = Literal["error", "skip", "loop"]
+
+_SPEC = re.compile(
+    r"(?P<num_frames>[0-9]+)f-(?:s(?P<stride>[0-9]+)|fps(?P<fps>[0-9.]+))"
+    r"-(?P<select>[a-z]+)(?:\((?P<name>seed|hop)=(?P<value>[0-9]+)\))?(?:-(?P<short>[a-z]+))?"
+)
+
+
+class ShortVideo(VideoError):  # noqa: N818
+    """A video too short for its clip under `short="skip"`: to be left out and counted."""
+
+
+@dataclass(frozen=True)
+class ClipRule:
+    """How clips are cut from a video.
+
+    Attributes:
+        num_frames: T, frames in a clip.
+        select: `first`, `center`, `random` (one clip, whose start depends on the seed and the
+            video's id alone) or `all` (clips one after the other).
+        stride: distance between frames, in source frames.
+        fps: frame rate to sample at, in place of a stride; between 0.001 and 1000.
+        seed: of `random`; must be left at 0 otherwise.
+        hop: of `all`: distance between the starts of clips, in source frames, or in sampled
+            frames where `fps` is given. num_frames * stride if None: clips touch. What is left
+            at the end and is too short for a clip is not used.
+        short: what happens to a video with too few frames: `error`; `skip`, counted; or `loop`,
+            which goes on from its first frame.
+    """
+
+    num_frames: int = 16
+    select: Select = "first"
+    stride: int = 1
+    fps: float | None = None
+    seed: int = 0
+    hop: int | None = None
+    short: Short = "error"
+
+    def __post_init__(self) -> None:
+        for option, value, least in (
+            ("--num-frames", self.num_frames, 1),
+            ("--stride", self.stride, 1),
+            ("--clip-seed", self.seed, 0),
+            ("--hop", self.hop, 1),
+        ):
+            if value is not None and (not isinstance(value, int) or value < least):
+                raise UsageError(f"{option} {value}: must be a whole number of at least {least}")
+        for option, choice, choices in (
+            ("--clip", self.select, get_args(Select)),
+            ("--short", self.short, get_args(Short)),
+        ):
+            if choice not in choices:
+                raise UsageError(f"{option} {choice!r}: choose one of {', '.join(choices)}")
+        if self.fps is not None and not 0.001 <= self.fps <= 1000:
+            raise UsageError(f"--fps {self.fps}: must be between 0.001 and 1000")
+        if self.fps is not None and self.stride != 1:
+            raise UsageError(
+                "--stride and --fps: give one of them, both say how far frames lie apart"
+            )
+        if self.seed and self.select != "random":
+            raise UsageError(f"--clip-seed {self.seed}: only --clip random draws anything")
+        if self.select == "all":
+            object.__setattr__(self, "hop", self.hop or self.num_frames * self.stride)
+        elif self.hop is not None:
+            raise UsageError(f"--hop {self.hop}: only --clip all takes steps")
+        if self.fps is not None:
+            object.__setattr__(self, "fps", float(self.fps))
+
+    @property
+    def span(self) -> int:
+        """Positions from the first to the last frame of a clip, both included."""
+        return (self.num_frames - 1) * self.stride + 1
+
+    def spec(self) -> str:
+        """The rule in one token.
+
+        `16f-s1-first`, `16f-fps8-random(seed=3)`, `16f-s2-all(hop=8)-loop`.
+        """
+        step = f"s{self.stride}"
+        if self.fps is not None:
+            step = f"fps{np.format_float_positional(self.fps, trim='-')}"
+        detail = {"random": f"(seed={self.seed})", "all": f"(hop={self.hop})"}.get(self.select, "")
+        short = "" if self.short == "error" else f"-{self.short}"
+        return f"{self.num_frames}f-{step}-{self.select}{detail}{short}"
+
+    @classmethod
+    def parse(cls, spec: str) -> "ClipRule":
+        """The rule that `spec()` wrote.
+
+        Raises:
+            UsageError: it is no such text.
+        """
+        match = _SPEC.fullmatch(spec)
+        if match is None:
+            raise UsageError(f"clip rule {spec!r}: expected something like 16f-s1-first")
+        text = match.groupdict()
+        try:
+            fps = None if text["fps"] is None else float(text["fps"])
+        except ValueError as error:
+            raise UsageError(f"clip rule {spec!r}: {text['fps']} is no frame rate") from error
+        detail = {} if text["name"] is None else {text["name"]: int(text["value"])}
+        return cls(
+            num_frames=int(text["num_frames"]),
+            select=cast(Select, text["select"]),
+            stride=int(text["stride"] or 1),
+            fps=fps,
+            seed=detail.get("seed", 0),
+            hop=detail.get("hop"),
+            short=cast(Short, text["short"] or "error"),
+        )
+
+
+@dataclass(frozen=True)
+class VideoClip:
+    """Frames cut from one video.
+
+    Attributes:
+        number: of the clip in its video, from 0.
+        indices: which frames they are.
+        frames: (T, H, W, 3) uint8 RGB.
+    """
+
+    video_id: str
+    number: int
+    indices: tuple[int, ...]
+    frames: np.ndarray
+
+
+def read_clips(video: Video, rule: ClipRule) -> Iterator[VideoClip]:
+    """Cut the clips of one video, decoding no further than needed and not twice for `all`.
+
+    Yields:
+        One clip, or for `all` at least one, in order.
+
+    Raises:
+        ShortVideo: it has too few frames and the rule says `skip`.
+        VideoError: it has too few and the rule says `error`; it cannot be decoded (for `center`,
+            `random` and `all` to its end, since these need the true frame count); or the rule
+            has a frame rate and the video states none.
+    """
+    pace = _pace(video, rule)
+    if rule.select == "first":
+        clips = [_positions(0, rule, pace)]
+        try:
+            yield from _cut(video, clips)
+        except EndOfVideoError as end:
+            num_frames = end.num_frames
+        else:
+            return
+    else:
+        num_frames = video.count_frames()
+        clips = clip_indices(rule, video.id, num_frames, pace)
+        if clips:
+            yield from _cut(video, clips)
+            return
+    if rule.short != "loop" or not num_frames:
+        needed = _positions(0, rule, pace)[-1] + 1
+        kind = ShortVideo if rule.short == "skip" else VideoError
+        raise kind(video.id, f"the clip needs {needed} frames, the video has {num_frames}")
+    looped = tuple(index % num_frames for index in _positions(0, rule, pace))
+    yield VideoClip(video.id, 0, looped, video.read(looped))
+
+
+def clip_indices(
+    rule: ClipRule, video_id: str, num_frames: int, pace: Fraction = Fraction(1)
+) -> list[tuple[int, ...]]:
+    """The source frames of every clip; empty if the video is too short for one.
+
+    Args:
+        pace: source frames per position: source_fps / fps, 1 without a frame rate.
+    """
+    positions = _num_positions(num_frames, pace)
+    room = positions - rule.span
+    if room < 0:
+        return []
+    if rule.select == "first":
+        starts: Sequence[int] = [0]
+    elif rule.select == "center":
+        starts = [room // 2]
+    elif rule.select == "random":
+        starts = [int(numpy_generator("clip", rule.seed, video_id).integers(room + 1))]
+    else:
+        starts = range(0, room + 1, rule.hop or 1)
+    return [_positions(start, rule, pace) for start in starts]
+
+
+def _positions(start: int, rule: ClipRule, pace: Fraction) -> tuple[int, ...]:
+    return tuple(round((start + i * rule.stride) * pace) for i in range(rule.num_frames))
+
+
+def _num_positions(num_frames: int, pace: Fraction) -> int:
+    """How many positions p >= 0 have round(p * pace) < num_frames."""
+    count = int((num_frames - Fraction(1, 2)) / pace) + 1 if num_frames else 0
+    while count and round((count - 1) * pace) >= num_frames:
+        count -= 1
+    return count
+
+
+def _pace(video: Video, rule: ClipRule) -> Fraction:
+    if rule.fps is None:
+        return Fraction(1)
+    rate = video.probe().frame_rate
+    if rate is None:
+        raise VideoError(video.id, "states no frame rate, which --fps needs; use --stride instead")
+    return rate / Fraction(repr(rule.fps))
+
+
+def _cut(video: Video, clips: Sequence[tuple[int, ...]]) -> Iterator[VideoClip]:
+    """Clips in order of their starts, from one pass over the frames."""
+    wanted = sorted({index for clip in clips for index in clip})
+    held: dict[int, np.ndarray] = {}
+    number = 0
+    for index, frame in zip(wanted, video.stream(wanted), strict=True):
+        held[index] = frame
+        while number < len(clips) and clips[number][-1] <= index:
+            clip = clips[number]
+            yield VideoClip(video.id, number, clip, np.stack([held[i] for i in clip]))
+            number += 1
+            oldest = clips[number][0] if number < len(clips) else index + 1
+            held = {i: kept for i, kept in held.items() if i >= oldest}

@@ -1,0 +1,213 @@
+"""GIF and WebP animations, and folders of PNG or JPEG frames, through Pillow.
+
+A GIF's frames are the pictures it stores, not the ticks of its clock: 16 pictures stay 16 frames
+however long each is shown. What is transparent is shown over white, as in a browser.
+
+References:
+    GIF89a: delays are in hundredths of a second, per picture; the file ends with a byte 0x3B.
+    PNG: 16-bit samples are reduced to their high byte, for grey as for colour.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pyoco_eval.videos.reader import (
+    EndOfFramesError,
+    FrameReader,
+    UnreadableError,
+    VideoProperties,
+    file_digest,
+    ready,
+)
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+_GIF_TRAILER = b";"
+
+
+class AnimationReader(FrameReader):
+    """One GIF or WebP file; a still picture is a video of one frame."""
+
+    backend = "pillow"
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def digest(self) -> str:
+        return file_digest(self.path)
+
+    def properties(self) -> VideoProperties:
+        delays: list[int] = []
+        with _opened(self.path) as image:
+            width, height = image.size
+            codec = (image.format or "").lower()
+            mode = image.mode
+            try:
+                delays.extend(round(image.info.get("duration", 0)) for _ in self._pictures(image))
+            except UnreadableError:
+                if not delays:
+                    raise
+        total = sum(delays)
+        return VideoProperties(
+            width=width,
+            height=height,
+            frame_rate=Fraction(1000 * len(delays), total) if total and len(delays) > 1 else None,
+            codec=codec,
+            container=codec,
+            pixel_format=mode,
+            header_frames=len(delays),
+            variable_delays=len(set(delays)) > 1,
+        )
+
+    def walk(self) -> Iterator[Callable[[], np.ndarray]]:
+        with _opened(self.path) as image:
+            for _ in self._pictures(image):
+                yield lambda: _to_rgb(image)
+
+    def _pictures(self, image: "Image") -> Iterator[None]:
+        """Step through the file; the picture is in `image`, decoded and composed."""
+        shown = 0
+        while True:
+            try:
+                image.seek(shown)
+                image.load()
+            except EOFError:
+                break
+            except _DECODE_ERRORS as error:
+                raise UnreadableError(_broken_after(shown)) from error
+            shown += 1
+            yield
+        if image.format == "GIF" and not _has_gif_trailer(self.path):
+            raise UnreadableError(f"is cut off after {shown} frame" + "s" * (shown != 1))
+
+
+class FrameFolder(FrameReader):
+    """A folder that holds the frames of one video as PNG or JPEG files, in the order given."""
+
+    backend = "pillow"
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self.paths = tuple(paths)
+
+    def digest(self) -> str:
+        whole = hashlib.sha256()
+        for path in self.paths:
+            whole.update(f"{file_digest(path)} {path.name}\n".encode(errors="surrogateescape"))
+        return whole.hexdigest()
+
+    def properties(self) -> VideoProperties:
+        height, width, _ = self._load(0).shape
+        with _opened(self.paths[0]) as image:
+            codec, mode = (image.format or "").lower(), image.mode
+        return VideoProperties(
+            width=width,
+            height=height,
+            codec=codec,
+            container="folder",
+            pixel_format=mode,
+            header_frames=len(self.paths),
+        )
+
+    def walk(self) -> Iterator[Callable[[], np.ndarray]]:
+        first: tuple[int, ...] | None = None
+        for index in range(len(self.paths)):
+            frame = self._load(index)
+            if frame.shape != (first := first or frame.shape):
+                raise UnreadableError(
+                    f"{self.paths[index].name} is {frame.shape[1]} x {frame.shape[0]} pixels, "
+                    f"the frames before it {first[1]} x {first[0]}"
+                )
+            yield ready(frame)
+
+    def frames(self, wanted: Sequence[int]) -> Iterator[np.ndarray]:
+        for index in wanted:
+            if index >= len(self.paths):
+                raise EndOfFramesError(index, len(self.paths))
+            yield self._load(index)
+
+    def _load(self, index: int) -> np.ndarray:
+        path = self.paths[index]
+        try:
+            with _opened(path) as image:
+                image.load()
+                return _to_rgb(image)
+        except UnreadableError as error:
+            raise UnreadableError(f"{path.name} {error.reason}") from error
+        except _DECODE_ERRORS as error:
+            raise UnreadableError(f"{path.name} is damaged or cut off") from error
+
+
+def _decode_errors() -> tuple[type[Exception], ...]:
+    import struct
+    import zlib
+
+    return (OSError, SyntaxError, ValueError, IndexError, struct.error, zlib.error)
+
+
+_DECODE_ERRORS = _decode_errors()
+"""What Pillow raises on damaged pictures."""
+
+
+@contextmanager
+def _opened(path: Path) -> "Iterator[Image]":
+    from PIL import Image
+
+    if not path.stat().st_size:
+        raise UnreadableError("is empty (0 bytes)")
+    try:
+        image = Image.open(path)
+    except Image.DecompressionBombError as error:
+        raise UnreadableError("claims to be too large a picture to be real") from error
+    except PermissionError as error:
+        raise UnreadableError("may not be read: permission denied") from error
+    except _DECODE_ERRORS as error:
+        raise UnreadableError("cannot be opened: not a picture, or damaged at its start") from error
+    with image:
+        yield image
+
+
+def _to_rgb(image: "Image") -> np.ndarray:
+    """(H, W, 3) uint8 of the picture now in `image`, turned as its EXIF tag says."""
+    from PIL import Image, ImageOps
+
+    picture: Image.Image = image
+    if image.mode == "I" or image.mode.startswith("I;16"):
+        grey = np.asarray(image)
+        if image.format != "PNG":
+            raise UnreadableError(f"has pixels of the kind {image.mode}, which have no fixed range")
+        picture = Image.fromarray((grey.astype(np.uint16) >> 8).astype(np.uint8))
+    elif image.mode == "F":
+        raise UnreadableError("has pixels of the kind F, which have no fixed range")
+    elif image.has_transparency_data:
+        rgba = image.convert("RGBA")
+        white = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
+        picture = Image.alpha_composite(white, rgba)
+    if (
+        image.format in ("PNG", "JPEG")
+        and (turned := image.getexif().get(_EXIF_ORIENTATION, 1)) > 1
+    ):
+        picture.getexif()[_EXIF_ORIENTATION] = turned
+        picture = ImageOps.exif_transpose(picture)
+    return np.array(picture.convert("RGB"))
+
+
+_EXIF_ORIENTATION = 0x0112
+
+
+def _has_gif_trailer(path: Path) -> bool:
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - 1024))
+        return file.read().rstrip(b"\0\r\n")[-1:] == _GIF_TRAILER
+
+
+def _broken_after(shown: int) -> str:
+    if not shown:
+        return "no frame can be decoded: damaged or cut off"
+    return f"breaks after {shown} frame" + "s" * (shown != 1) + ": damaged or cut off"

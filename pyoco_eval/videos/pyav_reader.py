@@ -1,0 +1,203 @@
+"""Video files through PyAV (FFmpeg): frames in the order the decoder emits them.
+
+Timestamps are never used to order or drop frames: in XviD files they are not monotonic although
+the emission order is the display order. One decoding thread per video keeps the number and order
+of frames independent of the machine; videos are decoded side by side instead.
+
+References:
+    Colour: ITU-R BT.601, BT.709, BT.2020 matrices, limited or full range, as each frame states;
+    a frame that states nothing is limited-range BT.601, FFmpeg's default.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+
+from pyoco_eval.videos.cut_off import is_cut_off
+from pyoco_eval.videos.orientation import Orientation
+from pyoco_eval.videos.reader import FrameReader, UnreadableError, VideoProperties, file_digest
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.sidedata.sidedata import SideData
+    from av.video.reformatter import VideoReformatter
+    from av.video.frame import VideoFrame
+    from av.video.stream import VideoStream
+
+MAX_PIXELS = 1 << 26
+"""Largest frame accepted (8192 x 8192): beyond it a damaged header is likelier than a video."""
+
+_DEMUXERS = (
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,asf,flv,ogg,mpeg,mpegts,mpegvideo,"
+    "h261,h263,h264,hevc,vvc,av1,obu,ivf,m4v,dv,nut,mxf,yuv4mpegpipe"
+)
+"""Containers of video. Playlists and text are left out: they would open other files."""
+
+
+class PyavReader(FrameReader):
+    """A file in any container and codec that this build of FFmpeg decodes."""
+
+    backend = "pyav"
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def digest(self) -> str:
+        return file_digest(self.path)
+
+    def properties(self) -> VideoProperties:
+        with self._open() as (container, stream):
+            header = (stream.codec_context.width, stream.codec_context.height)
+            frame = next(self._decode(container, stream, size=header))
+            orientation = _orientation(frame)
+            rate = stream.average_rate
+            width, height = orientation.shown_size(frame.width, frame.height)
+            return VideoProperties(
+                width=width,
+                height=height,
+                frame_rate=rate if rate is not None and rate > 0 else None,
+                codec=stream.codec_context.codec.canonical_name,
+                container=container.format.name.partition(",")[0],
+                pixel_format=frame.format.name,
+                rotation=orientation.rotation,
+                sample_aspect_ratio=stream.sample_aspect_ratio,
+                header_frames=stream.frames or None,
+            )
+
+    def walk(self) -> Iterator[Callable[[], np.ndarray]]:
+        from av.video.reformatter import VideoReformatter
+
+        reformatter = VideoReformatter()
+        first: tuple[int, int] | None = None
+        with self._open() as (container, stream):
+            for index, frame in enumerate(self._decode(container, stream)):
+                size = _orientation(frame).shown_size(frame.width, frame.height)
+                if size != (first := first or size):
+                    raise UnreadableError(
+                        f"its frame size changes from {first[0]} x {first[1]} to "
+                        f"{size[0]} x {size[1]} at frame {index}; cut it into videos of one size",
+                        size=first,
+                    )
+
+                def convert(frame: "VideoFrame" = frame) -> np.ndarray:
+                    return _to_rgb(frame, reformatter)
+
+                yield convert
+
+    @contextmanager
+    def _open(self) -> "Iterator[tuple[InputContainer, VideoStream]]":
+        import av
+
+        size = self.path.stat().st_size
+        if not size:
+            raise UnreadableError("is empty (0 bytes)")
+        try:
+            container = av.open(
+                str(self.path.absolute()),
+                metadata_errors="replace",
+                options={"format_whitelist": _DEMUXERS, "protocol_whitelist": "file"},
+            )
+        except (av.FFmpegError, OverflowError, ValueError) as error:
+            raise UnreadableError(_why_not_open(error)) from error
+        with container:
+            stream = _best_stream(container)
+            header = stream.codec_context.width, stream.codec_context.height
+            if header[0] * header[1] > MAX_PIXELS:
+                raise UnreadableError(
+                    f"claims frames of {header[0]} x {header[1]} pixels, more than the "
+                    f"{MAX_PIXELS >> 20} megapixels accepted: its header is probably damaged",
+                    size=header,
+                )
+            stream.codec_context.thread_count = 1
+            stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
+            yield container, stream
+
+    def _decode(
+        self,
+        container: "InputContainer",
+        stream: "VideoStream",
+        *,
+        size: tuple[int, int] | None = None,
+    ) -> "Iterator[VideoFrame]":
+        import av
+
+        num_frames = 0
+        try:
+            for packet in container.demux(stream):
+                if packet.is_corrupt:
+                    raise UnreadableError(self._why_broken(num_frames), size=size)
+                for frame in packet.decode():
+                    num_frames += 1
+                    yield frame
+        except av.FFmpegError as error:
+            raise UnreadableError(self._why_broken(num_frames), size=size) from error
+        if is_cut_off(self.path) or not num_frames:
+            raise UnreadableError(self._why_broken(num_frames), size=size)
+
+    def _why_broken(self, num_frames: int) -> str:
+        cut = is_cut_off(self.path)
+        if not num_frames:
+            return "no frame can be decoded: " + (
+                "the file is cut off" if cut else "its video data are damaged or missing"
+            )
+        after = f"{num_frames} frame" + "s" * (num_frames != 1)
+        return f"is cut off after {after}" if cut else f"breaks after {after}: damaged video data"
+
+
+def _best_stream(container: "InputContainer") -> "VideoStream":
+    """The video stream FFmpeg ranks best; cover pictures of audio files are not videos."""
+    from av.stream import Disposition
+
+    moving = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+    if not moving:
+        raise UnreadableError("has no video stream (only sound, cover pictures or data)")
+    best = container.streams.best("video")
+    stream = next((s for s in moving if best is not None and s.index == best.index), moving[0])
+    return stream
+
+
+def _orientation(frame: "VideoFrame") -> Orientation:
+    matrix = cast("SideData | None", frame.side_data.get("DISPLAYMATRIX"))
+    if matrix is None:
+        return Orientation()
+    orientation = Orientation.from_display_matrix(bytes(matrix))
+    if orientation is None:
+        raise UnreadableError(
+            "is to be shown at an angle that is no quarter turn; re-encode it upright"
+        )
+    return orientation
+
+
+def _to_rgb(frame: "VideoFrame", reformatter: "VideoReformatter") -> np.ndarray:
+    """Convert exactly rounded, with chroma interpolated, alike on every processor.
+
+    FFmpeg's quicker default darkens 4:2:0 video by about one level against 4:4:4, and its values
+    differ between processors: frames of two codecs would not be comparable.
+    """
+    import av
+    from av.video.reformatter import Interpolation
+
+    exactly = (
+        Interpolation.BILINEAR
+        | Interpolation.ACCURATE_RND
+        | Interpolation.FULL_CHR_H_INT
+        | Interpolation.BITEXACT
+    )
+    try:
+        rgb = reformatter.reformat(frame, format="rgb24", interpolation=exactly, threads=1)
+    except (av.FFmpegError, ValueError) as error:
+        raise UnreadableError(
+            f"its pixel format {frame.format.name} cannot be converted to RGB"
+        ) from error
+    return _orientation(frame).apply(rgb.to_ndarray())
+
+
+def _why_not_open(error: Exception) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "does not exist any more"
+    if isinstance(error, PermissionError):
+        return "may not be read: permission denied"
+    return "cannot be opened: not a video, or damaged at its start"

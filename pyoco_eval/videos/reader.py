@@ -1,0 +1,138 @@
+"""What every way of storing a video offers: facts, and its frames in display order.
+
+Axes: T frames, H height, W width; frames are (H, W, 3) uint8 RGB, upright.
+"""
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class VideoProperties:
+    """What a file says of itself. Only the size is checked against the first frame.
+
+    Attributes:
+        width: in pixels, as shown: after rotation, before any stretch to square pixels.
+        height: likewise.
+        frame_rate: frames per second, exactly; None if nothing states it.
+        codec: `h264`, `gif`, `png`, `raw`, …
+        container: `mov`, `matroska`, `gif`, `folder`, `npz`, `memory`, …
+        pixel_format: as the decoder names it (`yuv420p`, `P`, `float32`).
+        rotation: degrees clockwise that were applied to show the frames upright.
+        sample_aspect_ratio: width over height of one stored pixel; None if not stated.
+            Reported only: frames keep their stored number of pixels.
+        header_frames: the frame count in the header, which is often wrong; None if absent.
+        variable_delays: the file itself states unequal frame durations.
+    """
+
+    width: int
+    height: int
+    frame_rate: Fraction | None = None
+    codec: str = ""
+    container: str = ""
+    pixel_format: str = ""
+    rotation: int = 0
+    sample_aspect_ratio: Fraction | None = None
+    header_frames: int | None = None
+    variable_delays: bool = False
+
+    @property
+    def fps(self) -> float | None:
+        """`frame_rate` as a float."""
+        return None if self.frame_rate is None else float(self.frame_rate)
+
+
+class UnreadableError(Exception):
+    """A reader cannot go on. `Video` turns it into a `VideoError` that names the video."""
+
+    def __init__(self, reason: str, *, size: tuple[int, int] | None = None) -> None:
+        self.reason = reason
+        self.size = size
+        super().__init__(reason)
+
+
+class EndOfFramesError(UnreadableError):
+    """A frame was asked for that an intact video does not have."""
+
+    def __init__(self, index: int, num_frames: int) -> None:
+        self.num_frames = num_frames
+        held = f"{num_frames} frame" + "s" * (num_frames != 1)
+        super().__init__(f"frame {index} was asked for, but it has {held}")
+
+
+class FrameReader(ABC):
+    """One stored video. Opens nothing until asked, keeps nothing open in between.
+
+    Every method may be called from several threads at once and raises `UnreadableError`.
+    """
+
+    backend: ClassVar[str]
+
+    @abstractmethod
+    def properties(self) -> VideoProperties:
+        """Header facts."""
+
+    @abstractmethod
+    def walk(self) -> Iterator[Callable[[], np.ndarray]]:
+        """Decode all frames in order; each item converts its frame to (H, W, 3) uint8 RGB.
+
+        An item must be called, if at all, before the next one is fetched. Damage raises after
+        the last good frame.
+        """
+
+    @abstractmethod
+    def digest(self) -> str:
+        """sha256 of the stored content, 64 hexadecimal digits."""
+
+    def frames(self, wanted: Sequence[int]) -> Iterator[np.ndarray]:
+        """The frames at `wanted`, which is ascending without repeats; stops after the last."""
+        remaining = iter(wanted)
+        target = next(remaining, None)
+        if target is None:
+            return
+        num_frames = 0
+        for index, convert in enumerate(self.walk()):
+            num_frames = index + 1
+            if index == target:
+                yield convert()
+                target = next(remaining, None)
+                if target is None:
+                    return
+        raise EndOfFramesError(target, num_frames)
+
+
+class BrokenReader(FrameReader):
+    """A file that was found unusable before any frame of it was looked at."""
+
+    backend = "array"
+
+    def __init__(self, path: Path, reason: str) -> None:
+        self.path = path
+        self.reason = reason
+
+    def properties(self) -> VideoProperties:
+        raise UnreadableError(self.reason)
+
+    def walk(self) -> Iterator[Callable[[], np.ndarray]]:
+        raise UnreadableError(self.reason)
+
+    def digest(self) -> str:
+        return file_digest(self.path)
+
+
+def file_digest(path: Path) -> str:
+    """sha256 of a file's bytes, 64 hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def ready(frame: np.ndarray) -> Callable[[], np.ndarray]:
+    """An item of `FrameReader.walk` for a frame that is converted already."""
+    return lambda: frame

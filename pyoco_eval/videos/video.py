@@ -1,0 +1,135 @@
+"""One video of a source: facts, a true frame count, and frames by index."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from pyoco_eval.errors import UsageError, VideoError
+from pyoco_eval.videos.reader import EndOfFramesError, FrameReader, UnreadableError, VideoProperties
+
+__all__ = ["EndOfVideoError", "Video", "VideoProperties"]
+
+
+class EndOfVideoError(VideoError):
+    """An intact video ends before a frame that was asked for.
+
+    Attributes:
+        num_frames: how many frames it really has.
+    """
+
+    def __init__(self, video: str, reason: str, num_frames: int) -> None:
+        self.num_frames = num_frames
+        super().__init__(video, reason)
+
+
+class Video:
+    """A video that is opened only when asked, and never kept open.
+
+    Attributes:
+        id: unique in its source: POSIX path relative to the source's root, `clips.npz#7` for
+            item 7 of an array file, `array#7` for one in memory.
+        index: position in the source.
+        path: the file or folder, None in memory.
+        reader: how its frames are stored.
+    """
+
+    def __init__(self, id: str, index: int, path: Path | None, reader: FrameReader) -> None:  # noqa: A002
+        self.id = id
+        self.index = index
+        self.path = path
+        self.reader = reader
+        self._num_frames: int | None = None
+
+    def __repr__(self) -> str:
+        return f"Video({self.id!r}, index={self.index})"
+
+    def probe(self) -> VideoProperties:
+        """Facts from the header and, for the size as shown, the first frame.
+
+        Raises:
+            VideoError: not even the first frame can be read.
+        """
+        with self._named():
+            return self.reader.properties()
+
+    def count_frames(self) -> int:
+        """Frames that really decode, counted by decoding; headers are not trusted.
+
+        Raises:
+            VideoError: anything is wrong anywhere in the file.
+        """
+        if self._num_frames is None:
+            with self._named():
+                self._num_frames = sum(1 for _ in self.reader.walk())
+        return self._num_frames
+
+    def read(self, indices: Sequence[int]) -> np.ndarray:
+        """Decode up to the last of `indices`, keeping only those.
+
+        Args:
+            indices: frame numbers from 0 in display order, any order, repeats allowed.
+
+        Returns:
+            (T, H, W, 3) uint8 RGB, upright, T = len(indices).
+
+        Raises:
+            EndOfVideoError: the video is shorter than that.
+            VideoError: it breaks before the last of the frames. Damage behind it goes unseen.
+        """
+        if not indices:
+            raise UsageError("at least one frame index is needed")
+        slots: dict[int, list[int]] = {}
+        for slot, index in enumerate(indices):
+            slots.setdefault(int(index), []).append(slot)
+        frames: np.ndarray | None = None
+        wanted = sorted(slots)
+        for index, frame in zip(wanted, self.stream(wanted), strict=True):
+            if frames is None:
+                frames = np.empty((len(indices), *frame.shape), dtype=np.uint8)
+            frames[slots[index]] = frame
+        assert frames is not None
+        return frames
+
+    def stream(self, wanted: Sequence[int]) -> Iterator[np.ndarray]:
+        """Like `read`, one (H, W, 3) frame at a time.
+
+        Args:
+            wanted: ascending, without repeats.
+        """
+        if wanted and wanted[0] < 0:
+            raise UsageError(f"frame indices start at 0, not {wanted[0]}")
+        shape: tuple[int, ...] | None = None
+        with self._named():
+            for frame in self.reader.frames(wanted):
+                if shape is not None and frame.shape != shape:
+                    raise UnreadableError(size_change(shape, frame.shape))
+                shape = frame.shape
+                yield frame
+
+    def digest(self) -> str:
+        """sha256 of the stored content, 64 hexadecimal digits."""
+        with self._named():
+            return self.reader.digest()
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        try:
+            yield
+        except EndOfFramesError as error:
+            raise EndOfVideoError(self.id, error.reason, error.num_frames) from error
+        except UnreadableError as error:
+            raise VideoError(self.id, error.reason) from error
+        except OSError as error:
+            raise VideoError(self.id, f"cannot be read: {error.strerror or error}") from error
+        except MemoryError as error:
+            raise VideoError(self.id, "its frames do not fit in memory") from error
+
+
+def size_change(before: tuple[int, ...], after: tuple[int, ...]) -> str:
+    """The reason for refusing frames of shapes (H, W, 3) that differ."""
+    return (
+        f"its frame size changes from {before[1]} x {before[0]} "
+        f"to {after[1]} x {after[0]}; cut it into videos of one size"
+    )
