@@ -119,7 +119,9 @@ class FrameFolder(FrameReader):
         first: tuple[int, ...] | None = None
         for index in range(len(self.paths)):
             frame = self._load(index)
-            if frame.shape != (first := first or frame.shape):
+            if first is None:
+                first = frame.shape
+            if frame.shape != first:
                 raise UnreadableError(
                     f"{self.paths[index].name} is {frame.shape[1]} x {frame.shape[0]} pixels, "
                     f"the frames before it {first[1]} x {first[0]}"

@@ -23,8 +23,8 @@ from pyoco_eval.videos.reader import FrameReader, UnreadableError, VideoProperti
 if TYPE_CHECKING:
     from av.container import InputContainer
     from av.sidedata.sidedata import SideData
-    from av.video.reformatter import VideoReformatter
     from av.video.frame import VideoFrame
+    from av.video.reformatter import VideoReformatter
     from av.video.stream import VideoStream
 
 MAX_PIXELS = 1 << 26
@@ -75,7 +75,9 @@ class PyavReader(FrameReader):
         with self._open() as (container, stream):
             for index, frame in enumerate(self._decode(container, stream)):
                 size = _orientation(frame).shown_size(frame.width, frame.height)
-                if size != (first := first or size):
+                if first is None:
+                    first = size
+                if size != first:
                     raise UnreadableError(
                         f"its frame size changes from {first[0]} x {first[1]} to "
                         f"{size[0]} x {size[1]} at frame {index}; cut it into videos of one size",
@@ -155,8 +157,7 @@ def _best_stream(container: "InputContainer") -> "VideoStream":
     if not moving:
         raise UnreadableError("has no video stream (only sound, cover pictures or data)")
     best = container.streams.best("video")
-    stream = next((s for s in moving if best is not None and s.index == best.index), moving[0])
-    return stream
+    return next((s for s in moving if best is not None and s.index == best.index), moving[0])
 
 
 def _orientation(frame: "VideoFrame") -> Orientation:

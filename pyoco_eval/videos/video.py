@@ -1,6 +1,6 @@
 """One video of a source: facts, a true frame count, and frames by index."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -61,8 +61,7 @@ class Video:
             VideoError: anything is wrong anywhere in the file.
         """
         if self._num_frames is None:
-            with self._named():
-                self._num_frames = sum(1 for _ in self.reader.walk())
+            self._num_frames = sum(1 for _ in self.walk())
         return self._num_frames
 
     def read(self, indices: Sequence[int]) -> np.ndarray:
@@ -107,6 +106,15 @@ class Video:
                     raise UnreadableError(size_change(shape, frame.shape))
                 shape = frame.shape
                 yield frame
+
+    def walk(self) -> Iterator[Callable[[], np.ndarray]]:
+        """Decode all frames; each item converts its frame to (H, W, 3) if it is called in time.
+
+        Raises:
+            VideoError: after the last good frame, if anything is wrong.
+        """
+        with self._named():
+            yield from self.reader.walk()
 
     def digest(self) -> str:
         """sha256 of the stored content, 64 hexadecimal digits."""

@@ -1,0 +1,106 @@
+"""`pyoco-eval inspect`: look at a set of videos before any network runs."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from pyoco_eval.videos.inspection import Inspection
+
+
+@click.command(
+    name="inspect",
+    short_help="Look at a folder of videos before any network runs.",
+    epilog="""\b
+Examples:
+  pyoco-eval inspect generated/
+  pyoco-eval inspect generated/ --reference real/
+  pyoco-eval inspect samples.npz --value-range -1..1
+  pyoco-eval inspect generated/ --json > inspected.json
+
+\b
+The exit code is 0 when the inspection itself worked, even if some files are
+broken: these are named in the output, and have an "error" in the JSON.""",
+)
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option(
+    "--reference",
+    type=click.Path(path_type=Path),
+    help="A second set of videos, to see what differs.",
+)
+@click.option(
+    "--value-range",
+    type=click.Choice(["0..1", "-1..1", "0..255"]),
+    help="What black and white are in float arrays (.npz, .npy).",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
+@click.option("--all", "show_all", is_flag=True, help="List every video, not only the remarkable.")
+def command(
+    path: Path, reference: Path | None, value_range: str | None, as_json: bool, show_all: bool
+) -> None:
+    """Decode every video of PATH and say what is there: sizes, true frame counts, frame rates,
+    files that cannot be read, duplicates, black or frozen videos, value ranges of arrays.
+
+    PATH is a folder (searched recursively for mp4, avi, mkv, webm, mov, m4v, gif, webp, npz, npy
+    and folders of png or jpg frames) or one such file.
+    """
+    from pyoco_eval.videos.findings import differences, duplicates, findings
+
+    inspection = _inspect(path, value_range)
+    other = None if reference is None else _inspect(reference, value_range)
+    if as_json:
+        document = _as_document(inspection)
+        document["duplicates"] = duplicates(inspection.videos)
+        document["findings"] = findings(inspection)
+        if other is not None:
+            document["reference"] = _as_document(other)
+            document["differences"] = differences(inspection, other)
+        click.echo(json.dumps(document, indent=2, allow_nan=False))
+        return
+
+    from pyoco_eval.cli.inspect_text import print_inspection, print_sentences
+
+    print_inspection(inspection, show_all=show_all)
+    if other is not None:
+        print_inspection(other, show_all=show_all)
+    print_sentences("Findings", findings(inspection))
+    if other is not None:
+        print_sentences("Findings in the reference", findings(other))
+        print_sentences("Against the reference", differences(inspection, other))
+
+
+def _inspect(path: Path, value_range: str | None) -> "Inspection":
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from pyoco_eval.videos.array_reader import Levels
+    from pyoco_eval.videos.inspection import inspect_source
+    from pyoco_eval.videos.source import find_videos
+
+    source = find_videos(path, levels=Levels(value_range))
+    console = Console(stderr=True)
+    with Progress(console=console, disable=not console.is_terminal, transient=True) as bar:
+        task = bar.add_task("decoding", total=len(source))
+        return inspect_source(source, on_video=lambda: bar.advance(task))
+
+
+def _as_document(inspection: "Inspection") -> dict[str, object]:
+    """The JSON form: `videos` is a contract, `details` may grow."""
+    return {
+        "name": inspection.name,
+        "videos": [
+            {
+                "path": video.path,
+                "num_frames": video.num_frames,
+                "width": video.width,
+                "height": video.height,
+                "fps": video.fps,
+                "error": video.error,
+            }
+            for video in inspection.videos
+        ],
+        "details": {video.path: video.details() for video in inspection.videos},
+        "ignored_files": inspection.ignored,
+    }

@@ -1,0 +1,71 @@
+"""What `pyoco-eval inspect` prints for people, at 80 columns and up."""
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from pyoco_eval.videos.findings import codec, frame_rate, size
+from pyoco_eval.videos.inspection import InspectedVideo, Inspection
+
+MOST_ROWS = 40
+"""Longer lists show only the videos with an error or a remark, and no more than this."""
+
+
+def print_inspection(inspection: Inspection, *, show_all: bool) -> None:
+    """A table of the videos, with what is odd about each."""
+    videos = inspection.videos
+    shown: Sequence[InspectedVideo] = videos
+    if len(videos) > MOST_ROWS and not show_all:
+        shown = [video for video in videos if video.error or video.remarks][:MOST_ROWS]
+    count = f"{len(videos)} video" + "s" * (len(videos) != 1)
+    console = Console(highlight=False)
+    console.print(Text(f"{printable(inspection.name)}: {count}", style="bold"))
+    if shown:
+        table = Table(pad_edge=False, box=None, header_style="bold")
+        table.add_column("video", overflow="fold", ratio=3, min_width=16)
+        table.add_column("frames", justify="right", no_wrap=True)
+        table.add_column("size", justify="right", no_wrap=True)
+        table.add_column("fps", justify="right", no_wrap=True)
+        table.add_column("codec", no_wrap=True)
+        table.add_column("remarks", ratio=3, min_width=16)
+        for video in shown:
+            table.add_row(*_row(video))
+        console.print(table)
+    if len(shown) < len(videos):
+        console.print(
+            f"{len(videos) - len(shown)} more are not listed; --all or --json lists every video."
+        )
+    console.print()
+
+
+def print_sentences(title: str, sentences: Sequence[str]) -> None:
+    """A heading and one wrapped line per sentence."""
+    console = Console(highlight=False)
+    console.print(Text(title, style="bold"))
+    lines = Table.grid(padding=(0, 1))
+    for sentence in sentences:
+        lines.add_row(" -", Text(printable(sentence)))
+    console.print(lines)
+
+
+def printable(text: str) -> str:
+    """Escape what could move the cursor or break the line: file names are not to be trusted."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def _row(video: InspectedVideo) -> list[Text]:
+    remarks = Text(printable("; ".join(video.remarks)))
+    if video.error is not None:
+        remarks = Text(printable("; ".join([video.error, *video.remarks])), style="red")
+    rate = "" if video.fps is None else frame_rate(video)
+    known = video.properties is not None
+    return [
+        Text(printable(video.path)),
+        Text(str(video.num_frames)),
+        Text("" if video.width is None else size(video).replace(" ", "")),
+        Text(rate),
+        Text(codec(video) if known else ""),
+        remarks,
+    ]
