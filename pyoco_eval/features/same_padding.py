@@ -1,0 +1,68 @@
+"""TensorFlow's SAME padding for 3-D convolutions and pools.
+
+Axes: B batch, C channels, T frames, H, W.
+
+Per axis of length n, the padding depends on n % stride and its odd element goes to the end, so a
+fixed symmetric padding computes another network. Where SAME happens to be symmetric the operator
+pads by itself, without a copy.
+"""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+
+from pyoco_eval.features.convolution3d import conv3d
+
+
+def same_padding(length: int, kernel: int, stride: int) -> tuple[int, int]:
+    """Elements to add before and after an axis, so that ceil(length / stride) outputs remain."""
+    remainder = length % stride
+    total = max(kernel - (remainder or stride), 0)
+    return total // 2, total - total // 2
+
+
+def same_conv3d(
+    x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, stride: Sequence[int]
+) -> torch.Tensor:
+    """Convolution with SAME zero padding.
+
+    Args:
+        x: (B, C, T, H, W).
+        weight: (out channels, C, kt, kh, kw).
+        bias: (out channels,).
+        stride: per axis T, H, W.
+
+    Returns:
+        (B, out channels, ceil(T / st), ceil(H / sh), ceil(W / sw)).
+    """
+    pads = _pads(x, weight.shape[2:], stride)
+    symmetric = [before if before == after else 0 for before, after in pads]
+    uneven = [(0, 0) if before == after else (before, after) for before, after in pads]
+    if any(after for _, after in uneven):
+        x = F.pad(x, _last_axis_first(uneven))
+    return conv3d(x, weight, bias, stride, symmetric)
+
+
+def same_max_pool3d(x: torch.Tensor, kernel: Sequence[int], stride: Sequence[int]) -> torch.Tensor:
+    """Max pool with SAME padding, whose elements never win.
+
+    Args:
+        x: (B, C, T, H, W).
+        kernel, stride: per axis T, H, W; kernels of at most 3, for which SAME pads each axis
+            either evenly or only at the end, which `ceil_mode` does without a copy.
+
+    Returns:
+        (B, C, ceil(T / st), ceil(H / sh), ceil(W / sw)).
+    """
+    assert max(kernel) <= 3
+    padding = [before for before, _ in _pads(x, kernel, stride)]
+    return F.max_pool3d(x, tuple(kernel), tuple(stride), padding, ceil_mode=True)
+
+
+def _pads(x: torch.Tensor, kernel: Sequence[int], stride: Sequence[int]) -> list[tuple[int, int]]:
+    return [same_padding(n, k, s) for n, k, s in zip(x.shape[2:], kernel, stride, strict=True)]
+
+
+def _last_axis_first(pads: Sequence[tuple[int, int]]) -> list[int]:
+    return [amount for pair in reversed(pads) for amount in pair]
