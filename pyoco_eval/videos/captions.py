@@ -1,8 +1,7 @@
 """The closed grammar of moving-shapes captions: attributes to sentence, and back.
 
-    a SIZE [TEXTURE] COLOUR SHAPE VERB [HEADING] SPEED over BACKGROUND
-
-    a small striped red square orbits clockwise slowly over a grey gradient
+Sentences read "a SIZE [TEXTURE] COLOUR SHAPE VERB [HEADING] SPEED over BACKGROUND", such as
+"a small striped red square orbits clockwise slowly over a grey gradient".
 """
 
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ BACKGROUNDS = ("plain", "gradient", "stripes", "checks", "dots", "clouds")
 
 _SIDES = ("left", "right", "up", "down")
 _TURNS = ("clockwise", "counterclockwise")
-HEADINGS = {motion: ("",) for motion in MOTIONS} | {
+HEADINGS = dict.fromkeys(MOTIONS, ("",)) | {
     "slide": _SIDES,
     "orbit": _TURNS,
     "spin": _TURNS,

@@ -23,7 +23,10 @@ LADDERS: dict[CorruptionKind, tuple[float, ...]] = {
     "shuffle": (0, 0.25, 0.5, 0.75, 1),
     "drop": (0, 0.25, 0.5, 0.75, 0.9),
 }
-"""The measured levels: grey levels, pixels, and fractions."""
+"""Strength at each level from 0: grey levels of 255, pixels, and fractions for the other three."""
+
+_ORDER = ("drop", "shuffle", "freeze", "blur", "noise")
+"""Which comes first when a clip has several."""
 
 
 @dataclass(frozen=True)
@@ -32,54 +35,55 @@ class Corruption:
 
     Attributes:
         kind: `noise`, `blur`, `freeze`, `shuffle` or `drop`.
-        level: noise, its standard deviation in grey levels of 255; blur, its standard deviation
-            in pixels; the others, a fraction in [0, 1].
+        level: 0 (none) to 4; `strength` is what it stands for in `LADDERS`.
 
     Raises:
-        UsageError: an unknown kind, or a level out of range.
+        UsageError: an unknown kind or level.
     """
 
     kind: CorruptionKind
-    level: float
+    level: int
 
     def __post_init__(self) -> None:
-        if self.kind not in CORRUPTION_KINDS:
+        if self.kind not in LADDERS:
             raise UsageError(f"corruption: {self.kind!r} is none of {', '.join(CORRUPTION_KINDS)}")
-        most = np.inf if self.kind in ("noise", "blur") else 1
-        if not 0 <= self.level <= most:
-            raise UsageError(f"corruption: {self.kind} takes a level in 0..{most}, not {self.level}")
+        highest = len(LADDERS[self.kind]) - 1
+        if self.level not in range(highest + 1):
+            raise UsageError(f"corruption: {self.kind} has levels 0 to {highest}, not {self.level}")
 
     def __str__(self) -> str:
-        return f"{self.kind}:{self.level:g}"
+        return f"{self.kind}:{self.level}"
+
+    @property
+    def strength(self) -> float:
+        """Standard deviation in grey levels (noise) or pixels (blur), or a fraction."""
+        return LADDERS[self.kind][self.level]
 
     @classmethod
     def parse(cls, text: str) -> "Corruption":
-        """From `KIND:LEVEL`, such as `noise:20`; the inverse of `str`.
+        """From `KIND:LEVEL`, such as `noise:2`; the inverse of `str`.
 
         Raises:
-            UsageError: not of that form.
+            UsageError: not of that form, or an unknown kind or level.
         """
         kind, _, level = text.partition(":")
-        try:
-            return cls(kind, float(level))  # type: ignore[arg-type]
-        except ValueError as error:
-            if isinstance(error, UsageError):
-                raise
-            raise UsageError(f"corruption: {text!r} is not KIND:LEVEL, such as noise:20") from None
+        if not (level.isascii() and level.isdigit()):
+            raise UsageError(f"corruption: {text!r} is not KIND:LEVEL, such as noise:2")
+        return cls(kind, int(level))  # type: ignore[arg-type]
 
 
-def add_noise(frames: np.ndarray, level: float, generator: np.random.Generator) -> np.ndarray:
-    """White Gaussian noise of standard deviation `level`, rounded and clamped to 0..255."""
+def add_noise(frames: np.ndarray, strength: float, generator: np.random.Generator) -> np.ndarray:
+    """White Gaussian noise of standard deviation `strength`, rounded and clamped to 0..255."""
     noise = generator.standard_normal(frames.shape, np.float32)
-    return _to_uint8(frames + np.float32(level) * noise)
+    return _to_uint8(frames + np.float32(strength) * noise)
 
 
-def blur(frames: np.ndarray, level: float) -> np.ndarray:
-    """Gaussian blur of each frame, standard deviation `level` pixels, edges repeated."""
-    if level == 0:
+def blur(frames: np.ndarray, strength: float) -> np.ndarray:
+    """Gaussian blur of each frame, standard deviation `strength` pixels, edges repeated."""
+    if strength == 0:
         return frames.copy()
-    reach = int(np.ceil(3 * level))
-    taps = np.exp(-0.5 * (np.arange(-reach, reach + 1) / level) ** 2)
+    reach = int(np.ceil(3 * strength))
+    taps = np.exp(-0.5 * (np.arange(-reach, reach + 1) / strength) ** 2)
     taps = (taps / taps.sum()).astype(np.float32)
     blurred = frames.astype(np.float32)
     for axis in (1, 2):
@@ -91,64 +95,68 @@ def blur(frames: np.ndarray, level: float) -> np.ndarray:
     return _to_uint8(blurred)
 
 
-def freeze(frames: np.ndarray, level: float) -> np.ndarray:
-    """The motion stops ever earlier: the last fraction `level` of the frames repeat one frame.
+def freeze(frames: np.ndarray, strength: float) -> np.ndarray:
+    """The motion stops ever earlier: the last fraction `strength` of the frames repeat one frame.
 
-    At level 1 every frame is the first.
+    At strength 1 every frame is the first.
     """
-    last = round((1 - level) * (len(frames) - 1))
+    last = round((1 - strength) * (len(frames) - 1))
     return frames[np.minimum(np.arange(len(frames)), last)]
 
 
 def shuffle(
-    frames: np.ndarray, level: float, generator: np.random.Generator, num_frames: int | None = None
+    frames: np.ndarray,
+    strength: float,
+    generator: np.random.Generator,
+    num_frames: int | None = None,
 ) -> np.ndarray:
-    """A random fraction `level` of the frames change places among themselves.
+    """A random fraction `strength` of the frames change places among themselves.
 
     Args:
         frames: uint8 (T, H, W, 3).
-        level: fraction of the T frames.
+        strength: fraction of the T frames.
         generator: picks the frames and their order.
         num_frames: keep only the first so many of the result. Frames that come from later in
             the shot then replace earlier ones, which metrics of single frames can see too;
             without it the same frames are there in another order, which they cannot.
     """
     order = np.arange(len(frames))
-    moved = generator.permutation(len(frames))[: round(level * len(frames))]
+    moved = generator.permutation(len(frames))[: round(strength * len(frames))]
     order[np.sort(moved)] = moved
     return frames[order[:num_frames]]
 
 
-def corrupt_clip(shapes: MovingShapes, index: int, corruption: Corruption) -> ShapesClip:
-    """Clip `index` of `shapes`, corrupted; a function of the dataset, `index` and `corruption`.
+def corrupt_clip(shapes: MovingShapes, index: int, *corruptions: Corruption) -> ShapesClip:
+    """Clip `index` of `shapes`, corrupted; a function of these arguments alone.
 
-    A clip of T frames is shuffled out of the first 2T frames of its scene. Dropping a fraction
-    of the classes turns their clips into clips of the classes kept; of the 48, at least one is.
+    Several corruptions are applied in the order drop, shuffle, freeze, blur, noise. A clip of T
+    frames is shuffled out of the first 2T frames of its scene. Dropping a fraction of the classes
+    turns the clips of the last of them, and so of whole shapes, into clips of the classes kept.
     """
-    kind, level = corruption.kind, corruption.level
-    if kind == "drop":
-        return shapes.clip(index, label=_kept_label(shapes.label(index), level))
-    if kind == "shuffle":
-        clip = shapes.clip(index, num_frames=2 * shapes.num_frames)
-    else:
-        clip = shapes.clip(index)
-    generator = numpy_generator("corruption", kind, shapes.seed, shapes.split, index)
-    if kind == "noise":
-        frames = add_noise(clip.frames, level, generator)
-    elif kind == "blur":
-        frames = blur(clip.frames, level)
-    elif kind == "freeze":
-        frames = freeze(clip.frames, level)
-    else:
-        frames = shuffle(clip.frames, level, generator, shapes.num_frames)
+    label, num_frames = shapes.label(index), shapes.num_frames
+    for corruption in corruptions:
+        if corruption.kind == "drop":
+            label = _kept_label(label, corruption.strength)
+        elif corruption.kind == "shuffle":
+            num_frames = 2 * shapes.num_frames
+    clip = shapes.clip(index, label=label, num_frames=num_frames)
+    frames = clip.frames
+    for corruption in sorted(corruptions, key=lambda each: _ORDER.index(each.kind)):
+        seed = ("corruption", corruption.kind, shapes.seed, shapes.split, index)
+        generator = numpy_generator(*seed)
+        if corruption.kind == "shuffle":
+            frames = shuffle(frames, corruption.strength, generator, shapes.num_frames)
+        elif corruption.kind == "freeze":
+            frames = freeze(frames, corruption.strength)
+        elif corruption.kind == "blur":
+            frames = blur(frames, corruption.strength)
+        elif corruption.kind == "noise":
+            frames = add_noise(frames, corruption.strength, generator)
     return ShapesClip(frames, clip.label, clip.caption, clip.attributes)
 
 
-def _kept_label(label: int, level: float) -> int:
-    order = numpy_generator("dropped-classes").permutation(len(CLASS_NAMES))
-    num_kept = max(1, round((1 - level) * len(CLASS_NAMES)))
-    place = int(np.flatnonzero(order == label)[0])
-    return int(order[place % num_kept])
+def _kept_label(label: int, dropped: float) -> int:
+    return label % max(1, round((1 - dropped) * len(CLASS_NAMES)))
 
 
 def _to_uint8(values: np.ndarray) -> np.ndarray:

@@ -20,8 +20,11 @@ from pyoco_eval.videos.synthetic_scene import draw_scene
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
 
-CLASS_NAMES = tuple(f"{shape}-{motion}" for motion in MOTIONS for shape in SHAPES)
-"""The 48 classes, a shape with its motion; the label of a clip is its position here."""
+CLASS_NAMES = tuple(f"{shape}-{motion}" for shape in SHAPES for motion in MOTIONS)
+"""The 48 classes, a shape with its motion; the label of a clip is a position here.
+
+The eight motions of one shape stand together.
+"""
 
 _LENGTHS: dict[Split, int] = {"train": 100_000, "val": 10_000, "test": 10_000}
 
@@ -110,10 +113,11 @@ class MovingShapes:
         Raises:
             IndexError: `index` is not in [0, len).
         """
-        label = self.label(index) if label is None else label
+        own_label = self.label(index)
+        label = own_label if label is None else label
         shape, motion = CLASS_NAMES[label].split("-")
         generator = numpy_generator("moving-shapes", self.seed, self.split, "clip", index)
         scene = draw_scene(generator, shape, motion)
-        times = np.arange(num_frames or self.num_frames) / self.fps
+        times = np.arange(self.num_frames if num_frames is None else num_frames) / self.fps
         frames = render_scene(scene, times, self.size)
         return ShapesClip(frames, label, scene.attributes.caption, scene.attributes)

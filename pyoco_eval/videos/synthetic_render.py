@@ -76,9 +76,10 @@ def _window(centre: Field, side: int, size: int) -> tuple[np.ndarray, Field]:
 
 def _sprite(scene: Scene, pose: Pose, dy: Field, dx: Field, size: int) -> tuple[Field, Field]:
     """Colour (T, h, w, 3) in 0..255 and coverage (T, h, w) in 0..1 of the sprite."""
-    radius, shear, turn_x, turn_y, opacity = (
-        np.round(values, 6).astype(np.float32)[:, None, None]
-        for values in (pose.radius, pose.shear, np.cos(pose.angle), np.sin(pose.angle), pose.opacity)
+    turns = np.round(np.cos(pose.angle), 6), np.round(np.sin(pose.angle), 6)
+    radius, shear, opacity, turn_x, turn_y = (
+        values.astype(np.float32)[:, None, None]
+        for values in (pose.radius, pose.shear, pose.opacity, *turns)
     )
     right = (dx + shear * dy) / radius
     down = dy / radius
@@ -104,7 +105,8 @@ def _background(scene: Scene, size: int) -> Field:
     light = _BACKGROUNDS[scene.attributes.background](x[:, None], x[None, :], size, generator)
     colour = np.asarray(_BACKGROUND_COLOURS[scene.attributes.background_colour], np.float32)
     tones = np.float32(0.75) + np.float32(0.5) * np.broadcast_to(light, (size, size))
-    return tones[..., None] * (colour * np.float32(scene.shade[1]))
+    ground: Field = tones[..., None] * (colour * np.float32(scene.shade[1]))
+    return ground
 
 
 def _to_uint8(values: Field) -> np.ndarray:
@@ -115,26 +117,31 @@ def _to_uint8(values: Field) -> np.ndarray:
 
 
 def _circle(u: Field, v: Field) -> Field:
-    return np.sqrt(u * u + v * v) - 1
+    field: Field = np.sqrt(u * u + v * v) - 1
+    return field
 
 
 def _square(u: Field, v: Field) -> Field:
-    return np.maximum(np.abs(u), np.abs(v)) - np.float32(0.86)
+    field: Field = np.maximum(np.abs(u), np.abs(v)) - np.float32(0.86)
+    return field
 
 
 def _triangle(u: Field, v: Field) -> Field:
     slant = np.abs(u) * np.float32(sqrt(3) / 2) - v * np.float32(0.5)
-    return np.maximum(v, slant) - np.float32(0.56)
+    field: Field = np.maximum(v, slant) - np.float32(0.56)
+    return field
 
 
 def _ring(u: Field, v: Field) -> Field:
-    return np.abs(np.sqrt(u * u + v * v) - np.float32(0.74)) - np.float32(0.3)
+    field: Field = np.abs(np.sqrt(u * u + v * v) - np.float32(0.74)) - np.float32(0.3)
+    return field
 
 
 def _cross(u: Field, v: Field) -> Field:
     across, along = np.abs(u), np.abs(v)
     bar = np.maximum(across - 1, along - np.float32(0.36))
-    return np.minimum(bar, np.maximum(along - 1, across - np.float32(0.36)))
+    field: Field = np.minimum(bar, np.maximum(along - 1, across - np.float32(0.36)))
+    return field
 
 
 def _star(u: Field, v: Field) -> Field:
@@ -146,7 +153,8 @@ def _star(u: Field, v: Field) -> Field:
         distance = u * np.float32(round(cos(angle), 6)) + v * np.float32(round(sin(angle), 6))
         second = np.maximum(second, np.minimum(most, distance))
         most = np.maximum(most, distance)
-    return second - np.float32(0.46)
+    field: Field = second - np.float32(0.46)
+    return field
 
 
 # Textures: 0 to 1 over coordinates where `pixels` pixels make one unit.
@@ -169,7 +177,8 @@ def _bands(across: Field, pixels: Field | float, period: float) -> Field:
 
 def _checked(u: Field, v: Field, pixels: Field | float, period: float = 0.8) -> Field:
     rows, columns = _bands(u, pixels, period), _bands(v, pixels, period)
-    return rows + columns - 2 * rows * columns
+    field: Field = rows + columns - 2 * rows * columns
+    return field
 
 
 def _dotted(u: Field, v: Field, pixels: Field | float, period: float = 0.55) -> Field:
@@ -177,7 +186,8 @@ def _dotted(u: Field, v: Field, pixels: Field | float, period: float = 0.55) -> 
     cell_u = cell_u - np.floor(cell_u) - np.float32(0.5)
     cell_v = cell_v - np.floor(cell_v) - np.float32(0.5)
     depth = np.float32(0.3) - np.sqrt(cell_u * cell_u + cell_v * cell_v)
-    return np.clip(depth * (np.float32(period) * pixels) + 0.5, 0, 1)
+    field: Field = np.clip(depth * (np.float32(period) * pixels) + 0.5, 0, 1)
+    return field
 
 
 # Backgrounds: 0 (dark) to 1 (light) over (H, W).
@@ -192,7 +202,10 @@ def _gradient(y: Field, x: Field, size: int, generator: np.random.Generator) -> 
     del size
     right, down = _direction(generator)
     slope = (x - np.float32(0.5)) * right + (y - np.float32(0.5)) * down
-    return np.clip(slope * np.float32(1.7) + np.float32(0.5), np.float32(-0.35), np.float32(1.35))
+    field: Field = np.clip(
+        slope * np.float32(1.7) + np.float32(0.5), np.float32(-0.35), np.float32(1.35)
+    )
+    return field
 
 
 def _stripes(y: Field, x: Field, size: int, generator: np.random.Generator) -> Field:
@@ -216,7 +229,8 @@ def _dots(y: Field, x: Field, size: int, generator: np.random.Generator) -> Fiel
 def _clouds(y: Field, x: Field, size: int, generator: np.random.Generator) -> Field:
     del size
     coarse, fine = _lattice(y, x, 4, generator), _lattice(y, x, 11, generator)
-    return np.float32(1.2) * coarse + np.float32(0.6) * fine - np.float32(0.4)
+    field: Field = np.float32(1.2) * coarse + np.float32(0.6) * fine - np.float32(0.4)
+    return field
 
 
 def _lattice(y: Field, x: Field, cells: int, generator: np.random.Generator) -> Field:

@@ -1,0 +1,133 @@
+"""`pyoco-eval shapes`."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from pyoco_eval.videos.corruptions import Corruption
+    from pyoco_eval.videos.synthetic import ShapesClip
+
+_SUFFIXES = {"mp4": ".mp4", "gif": ".gif", "npz": ".npz", "png": ""}
+_WRITTEN = re.compile(r"(train|val|test)-\d{6}(\.mp4|\.gif|\.npz)?")
+
+
+@click.command(
+    name="shapes",
+    short_help="Write clips of the moving-shapes dataset.",
+    epilog="""\b
+Corruptions, with levels 0 (none) to 4; --corrupt may be given several times:
+  noise    Gaussian noise of 5, 10, 20, 40 grey levels
+  blur     Gaussian blur of 0.5, 1, 2, 4 pixels
+  freeze   the last 25, 50, 75, 100 % of the clip stand still
+  shuffle  25, 50, 75, 100 % of the frames out of order
+  drop     25, 50, 75, 90 % of the classes missing
+
+\b
+Examples:
+  pyoco-eval shapes --out shapes/
+  pyoco-eval shapes --split val --num 2048 --format npz --out val/
+  pyoco-eval shapes --size 128 --num-frames 76 --fps 25 --num 32 --out long/
+  pyoco-eval shapes --corrupt noise:2 --corrupt freeze:3 --out bad/""",
+)
+@click.option("--out", required=True, type=click.Path(path_type=Path, file_okay=False))
+@click.option("--num", type=click.IntRange(1), default=256, show_default=True, help="Clips.")
+@click.option(
+    "--start", type=click.IntRange(0), default=0, show_default=True, help="Index of the first."
+)
+@click.option(
+    "--split", type=click.Choice(["train", "val", "test"]), default="test", show_default=True
+)
+@click.option(
+    "--size", type=click.IntRange(8), default=64, show_default=True, help="Pixels a side."
+)
+@click.option("--num-frames", type=click.IntRange(1), default=16, show_default=True)
+@click.option("--fps", type=float, default=8, show_default=True, help="Frames per second.")
+@click.option(
+    "--format",
+    "file_format",
+    type=click.Choice(list(_SUFFIXES)),
+    default="mp4",
+    show_default=True,
+    help="mp4 and gif lose a little; npz and png (a folder per clip) are exact.",
+)
+@click.option(
+    "--corrupt", "corrupted", multiple=True, metavar="KIND:LEVEL", help="Worse on purpose."
+)
+@click.option("--overwrite", is_flag=True, help="Replace the clips of an earlier run in --out.")
+def command(
+    out: Path,
+    num: int,
+    start: int,
+    split: str,
+    size: int,
+    num_frames: int,
+    fps: float,
+    file_format: str,
+    corrupted: tuple[str, ...],
+    overwrite: bool,
+) -> None:
+    """Write labelled, captioned clips of coloured shapes that move over backgrounds.
+
+    The same index always gives the same scene, at any size, length and frame rate. Beside the
+    clips, manifest.jsonl has the id, caption, label and class of each.
+    """
+    from pyoco_eval.cli.progress import TerminalProgress
+    from pyoco_eval.errors import UsageError
+    from pyoco_eval.videos.corruptions import Corruption, corrupt_clip
+    from pyoco_eval.videos.synthetic import MovingShapes
+    from pyoco_eval.videos.write import write_video
+
+    corruptions = [Corruption.parse(text) for text in corrupted]
+    shapes = MovingShapes(split, size, num_frames, fps)  # type: ignore[arg-type]
+    if start + num > len(shapes):
+        raise UsageError(f"--start {start} --num {num}: split {split} has {len(shapes)} clips")
+    if file_format == "mp4" and size % 2:
+        raise UsageError(f"--size {size}: mp4 needs an even size; or use --format npz")
+    _make_room(out, overwrite)
+    lines = []
+    with TerminalProgress().stage("shapes", num) as stage:
+        for index in range(start, start + num):
+            clip = corrupt_clip(shapes, index, *corruptions)
+            name = f"{split}-{index:06d}{_SUFFIXES[file_format]}"
+            write_video(out / name, clip.frames, fps)
+            lines.append(_manifest_line(name, clip, corruptions))
+            stage.advance()
+    (out / "manifest.jsonl").write_text("".join(lines), encoding="utf-8")
+
+
+def _manifest_line(name: str, clip: "ShapesClip", corruptions: "list[Corruption]") -> str:
+    from pyoco_eval.videos.synthetic import CLASS_NAMES
+
+    entry: dict[str, object] = {
+        "id": name,
+        "caption": clip.caption,
+        "label": clip.label,
+        "class": CLASS_NAMES[clip.label],
+    }
+    if corruptions:
+        entry["corruptions"] = [str(corruption) for corruption in corruptions]
+    return json.dumps(entry) + "\n"
+
+
+def _make_room(out: Path, overwrite: bool) -> None:
+    """Create `out`, or empty it of earlier clips; nothing else in it is touched."""
+    from pyoco_eval.errors import UsageError
+
+    earlier = [path for path in out.glob("*") if _WRITTEN.fullmatch(path.name)]
+    if earlier and not overwrite:
+        raise UsageError(
+            f"--out {out}: has {len(earlier)} clips of an earlier run; choose another folder, "
+            "or replace them with --overwrite"
+        )
+    for path in earlier:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "manifest.jsonl").unlink(missing_ok=True)
