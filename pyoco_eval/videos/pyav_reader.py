@@ -36,6 +36,11 @@ _DEMUXERS = (
 )
 """Containers of video. Playlists and text are left out: they would open other files."""
 
+_EXACTLY = 0x2 | 0x2000 | 0x40000 | 0x80000
+"""libswscale: bilinear, full chroma interpolation, accurate rounding, bit-exact everywhere."""
+
+_PICTURES = {b"GIF8": "GIF", b"\x89PNG": "PNG", b"\xff\xd8\xff": "JPEG"}
+
 
 class PyavReader(FrameReader):
     """A file in any container and codec that this build of FFmpeg decodes."""
@@ -103,7 +108,7 @@ class PyavReader(FrameReader):
                 options={"format_whitelist": _DEMUXERS, "protocol_whitelist": "file"},
             )
         except (av.FFmpegError, OverflowError, ValueError) as error:
-            raise UnreadableError(_why_not_open(error)) from error
+            raise UnreadableError(_why_not_open(self.path, error)) from error
         with container:
             stream = _best_stream(container)
             header = stream.codec_context.width, stream.codec_context.height
@@ -157,7 +162,10 @@ def _best_stream(container: "InputContainer") -> "VideoStream":
     if not moving:
         raise UnreadableError("has no video stream (only sound, cover pictures or data)")
     best = container.streams.best("video")
-    return next((s for s in moving if best is not None and s.index == best.index), moving[0])
+    chosen = next((s for s in moving if best is not None and s.index == best.index), moving[0])
+    if getattr(chosen, "codec_context", None) is None:
+        raise UnreadableError("no decoder for its video codec is available")
+    return chosen
 
 
 def _orientation(frame: "VideoFrame") -> Orientation:
@@ -179,16 +187,9 @@ def _to_rgb(frame: "VideoFrame", reformatter: "VideoReformatter") -> np.ndarray:
     differ between processors: frames of two codecs would not be comparable.
     """
     import av
-    from av.video.reformatter import Interpolation
 
-    exactly = (
-        Interpolation.BILINEAR
-        | Interpolation.ACCURATE_RND
-        | Interpolation.FULL_CHR_H_INT
-        | Interpolation.BITEXACT
-    )
     try:
-        rgb = reformatter.reformat(frame, format="rgb24", interpolation=exactly, threads=1)
+        rgb = reformatter.reformat(frame, format="rgb24", interpolation=_EXACTLY, threads=1)
     except (av.FFmpegError, ValueError) as error:
         raise UnreadableError(
             f"its pixel format {frame.format.name} cannot be converted to RGB"
@@ -196,9 +197,14 @@ def _to_rgb(frame: "VideoFrame", reformatter: "VideoReformatter") -> np.ndarray:
     return _orientation(frame).apply(rgb.to_ndarray())
 
 
-def _why_not_open(error: Exception) -> str:
+def _why_not_open(path: Path, error: Exception) -> str:
     if isinstance(error, FileNotFoundError):
         return "does not exist any more"
     if isinstance(error, PermissionError):
         return "may not be read: permission denied"
+    with path.open("rb") as file:
+        start = file.read(12)
+    for magic, kind in _PICTURES.items():
+        if start.startswith(magic):
+            return f"is a {kind} picture in spite of its name; rename it"
     return "cannot be opened: not a video, or damaged at its start"
