@@ -76,6 +76,9 @@ def require_tensors(
     Raises:
         WeightsError: names or shapes that differ, values that are not finite numbers.
     """
+    if not expected.keys() & found.keys():
+        listed = ", ".join(list(found)[:NUM_EXAMPLES]) or "no tensor"
+        raise WeightsError(f"{path}: not the weights of {network}, but holds {listed}. {remedy}")
     problems = [
         *_describe("missing", [name for name in expected if name not in found]),
         *_describe("not part of it", [name for name in found if name not in expected]),
