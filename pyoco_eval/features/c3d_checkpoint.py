@@ -10,7 +10,7 @@ References: https://github.com/rezoo/tgan2/releases/tag/v1.0
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 import numpy as np
 import torch
@@ -86,16 +86,23 @@ def _read_npz(path: Path, remedy: str) -> dict[str, np.ndarray]:
     try:
         with path.open("rb") as file:
             start = file.read(4)
-        if start != b"PK\x03\x04":
-            raise WeightsError(f"{path}: not a NumPy archive: starts with {start!r}. {remedy}")
-        with np.load(path, allow_pickle=False) as archive:
-            if not all(f"{name}.npy" in archive.zip.namelist() for name in archive.files):
-                raise WeightsError(f"{path}: a zip, but not a NumPy archive. {remedy}")
-            return {name: archive[name] for name in archive.files}
+            if start != b"PK\x03\x04":
+                raise WeightsError(f"{path}: not a NumPy archive: starts with {start!r}. {remedy}")
+            file.seek(0)
+            return _read_arrays(file, path, remedy)
     except OSError as error:
         raise MissingError(f"{path}: cannot be read: {error.strerror}") from error
     except (ValueError, EOFError, zipfile.BadZipFile) as error:
         raise WeightsError(f"{path}: damaged, or not plain arrays: {error}. {remedy}") from error
+
+
+def _read_arrays(file: IO[bytes], path: Path, remedy: str) -> dict[str, np.ndarray]:
+    members = zipfile.ZipFile(file).namelist()
+    if not all(name.endswith(".npy") for name in members):
+        raise WeightsError(f"{path}: a zip, but not a NumPy archive. {remedy}")
+    file.seek(0)
+    with np.load(file, allow_pickle=False) as archive:
+        return {name: archive[name] for name in archive.files}
 
 
 def _published_name(name: str) -> str:

@@ -100,18 +100,17 @@ def port_name(name: str) -> str | None:
     The 3x3 convolution of Branch_2 is called `Conv3d_0a_3x3` in Mixed_5b and `Conv3d_0b_3x3`
     everywhere else; the kernel size tells the two convolutions of a branch apart.
     """
-    *scopes, kind, part = name.removeprefix(SCOPE).split("/")
-    suffix = _PARTS.get(f"{kind}/{part}")
-    match scopes:
-        case ["Logits", "Conv3d_0c_1x1"]:
+    match name.removeprefix(SCOPE).split("/"):
+        case ["Logits", "Conv3d_0c_1x1", kind, part]:
             unit: str | None = "logits"
-        case [layer]:
+        case [layer, kind, part]:
             unit = layer
-        case [layer, branch, convolution]:
+        case [layer, branch, convolution, kind, part]:
             place = _BRANCHES.get((branch, convolution.rpartition("_")[2]))
             unit = place and f"{layer}.{place}"
         case _:
-            unit = None
+            return None
+    suffix = _PARTS.get(f"{kind}/{part}")
     return f"{unit}.{suffix}" if unit and suffix else None
 
 

@@ -49,13 +49,13 @@ def same_max_pool3d(x: torch.Tensor, kernel: Sequence[int], stride: Sequence[int
 
     Args:
         x: (B, C, T, H, W).
-        kernel, stride: per axis T, H, W; kernels of at most 3, for which SAME pads each axis
-            either evenly or only at the end, which `ceil_mode` does without a copy.
+        kernel, stride: per axis T, H, W; a kernel is 1 or 3, or 2 with stride 2. Then SAME pads an
+            axis evenly or only at the end, which `ceil_mode` does without a copy.
 
     Returns:
         (B, C, ceil(T / st), ceil(H / sh), ceil(W / sw)).
     """
-    assert max(kernel) <= 3
+    assert all(k in (1, 3) or k == s == 2 for k, s in zip(kernel, stride, strict=True))
     padding = [before for before, _ in _pads(x, kernel, stride)]
     return F.max_pool3d(x, tuple(kernel), tuple(stride), padding, ceil_mode=True)
 
