@@ -16,7 +16,7 @@ from pyoco_eval.scoring.choices import Choices, options_from
 from pyoco_eval.scoring.evaluate import Evaluation
 from pyoco_eval.scoring.progress import Progress
 from pyoco_eval.scoring.sources import Samples
-from pyoco_eval.statistics.feature_store import FeatureSet
+from pyoco_eval.statistics.files import FeatureSet
 
 
 def evaluate(

@@ -10,7 +10,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "pyoco_eval"
 
 RANKS = {
-    "errors": 0, "provenance": 0, "resources": 0, "seeding": 0, "version": 0, "weights": 0,
+    "atomic": 0, "errors": 0, "provenance": 0, "resources": 0, "seeding": 0, "version": 0, "weights": 0,
     "statistics": 1, "videos": 1,
     "features": 2, "metrics": 2,
     "report": 3,

@@ -1,14 +1,13 @@
 """The JSON record of a run: the scores and everything needed to repeat or doubt them."""
 
 import json
-import os
-import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from pyoco_eval.atomic import atomic_path
 from pyoco_eval.errors import PyocoEvalError
 from pyoco_eval.metrics.base import Score
 from pyoco_eval.metrics.signature import Signature
@@ -116,15 +115,8 @@ class Record(BaseModel):
 
     def save(self, path: Path) -> None:
         """Write atomically."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(self.to_json() + "\n")
-            Path(temporary).replace(path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        with atomic_path(path) as temporary:
+            temporary.write_text(self.to_json() + "\n", encoding="utf-8")
 
     @classmethod
     def load(cls, path: Path) -> "Record":

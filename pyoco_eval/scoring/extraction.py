@@ -14,7 +14,6 @@ import torch
 
 from pyoco_eval.errors import UnusableVideosError, VideoError
 from pyoco_eval.features.base import FeatureExtractor
-from pyoco_eval.provenance import sha256_file
 from pyoco_eval.scoring.options import Options
 from pyoco_eval.scoring.stream import OrderedStream
 from pyoco_eval.videos.clip_frames import ShortVideo, read_clips
@@ -54,13 +53,19 @@ class Pass:
         num_videos: videos whose features were collected.
         sizes: distinct (width, height) of their frames.
         skipped: id -> reason, for videos left out.
-        digests: id -> sha256 of each video's file (files only).
+        digests: id -> sha256 of each video's stored content.
     """
 
     num_videos: int = 0
     sizes: set[tuple[int, int]] = field(default_factory=set)
     skipped: dict[str, str] = field(default_factory=dict)
     digests: dict[str, str] = field(default_factory=dict)
+
+    def digest(self) -> str:
+        """sha256 over the ids and contents of the videos whose features were collected."""
+        kept = (name for name in sorted(self.digests) if name not in self.skipped)
+        lines = (f"{self.digests[name]} {name}" for name in kept)
+        return hashlib.sha256("\n".join(lines).encode(errors="surrogateescape")).hexdigest()
 
     def size_label(self) -> str:
         """`320x240`, or `mixed`."""
@@ -98,8 +103,7 @@ def run_pass(
     videos = list(source)
 
     def prepare(video: Video) -> Iterator[_Prepared]:
-        if video.path is not None and video.path.is_file():
-            found.digests[video.id] = _file_digest(video, found.digests)
+        found.digests[video.id] = video.digest()
         for clip in read_clips(video, options.clip):
             yield _prepare_clip(clip.frames, video.id, clip.number, taps, options)
 
@@ -151,14 +155,6 @@ def _prepare_clip(
             inputs.append(tap.extractor.prepare(frames)[None])
             ids.append((clip_id,))
     return _Prepared(size, tuple(inputs), tuple(ids))
-
-
-def _file_digest(video: Video, known: dict[str, str]) -> str:
-    """The digest of an array file is computed once, although it holds many videos."""
-    if "#" in video.id and (first := known.get(video.id.rpartition("#")[0] + "#0")):
-        return first
-    assert video.path is not None
-    return sha256_file(video.path)
 
 
 class _RowQueue:
@@ -222,9 +218,3 @@ class _RowQueue:
             block = np.stack(rows) if rows else np.empty((0, dim), np.float32)
             for collector in self._tap.collectors:
                 collector.add(index, block)
-
-
-def digest_of(digests: dict[str, str], row_ids: Sequence[str]) -> str:
-    """One sha256 for a whole source: over its file digests, or over its ids without files."""
-    lines = [f"{name}\0{digests[name]}" for name in sorted(digests)] or sorted(row_ids)
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()

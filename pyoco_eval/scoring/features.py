@@ -8,7 +8,7 @@ from pyoco_eval.scoring.options import Options
 from pyoco_eval.scoring.progress import Progress, Silent
 from pyoco_eval.scoring.sides import Request, Side, measure
 from pyoco_eval.scoring.sources import Samples, open_samples
-from pyoco_eval.statistics.feature_store import FeatureSet
+from pyoco_eval.statistics.files import FeatureSet
 
 
 def extract_features(

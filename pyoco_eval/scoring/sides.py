@@ -10,11 +10,11 @@ import numpy as np
 from pyoco_eval.errors import PyocoEvalError
 from pyoco_eval.features.base import FeatureExtractor
 from pyoco_eval.metrics.signature import Signature
-from pyoco_eval.scoring.extraction import Tap, digest_of, run_pass
+from pyoco_eval.scoring.extraction import Tap, run_pass
 from pyoco_eval.scoring.networks import Network
 from pyoco_eval.scoring.options import Options
 from pyoco_eval.scoring.progress import Progress
-from pyoco_eval.statistics.feature_store import FeatureSet
+from pyoco_eval.statistics.files import FeatureSet
 from pyoco_eval.statistics.files import StatisticsFile
 from pyoco_eval.statistics.moments import Moments, MomentsAccumulator
 from pyoco_eval.version import __version__
@@ -154,7 +154,7 @@ def measure(
         sides.append(
             Side(
                 name=source.name,
-                digest=digest_of(found.digests, tap.row_ids),
+                digest=found.digest(),
                 recipe=recipe,
                 count=len(tap.row_ids),
                 num_videos=found.num_videos,

@@ -1,0 +1,137 @@
+"""From the statistics of two sides to a signed score."""
+
+from pyoco_eval.errors import UsageError
+from pyoco_eval.metrics.base import Score
+from pyoco_eval.metrics.conventions import Convention
+from pyoco_eval.metrics.frechet import frechet_distance
+from pyoco_eval.metrics.inception_score import SplitRule, inception_score
+from pyoco_eval.metrics.sample_floor import check_frechet_floor, check_splits_floor
+from pyoco_eval.metrics.signature import Signature
+from pyoco_eval.scoring.options import Options
+from pyoco_eval.scoring.references import require_same_recipe
+from pyoco_eval.scoring.sides import Side
+from pyoco_eval.version import __version__
+from pyoco_eval.videos.source import VideoSource
+
+
+def score_frechet(rule: Convention, generated: Side, reference: Side, options: Options) -> Score:
+    """FVD, FID or CLIP-FID.
+
+    Raises:
+        PyocoEvalError: the sides were made by different recipes.
+        SmallSampleError: too few rows, unless allowed.
+    """
+    require_same_recipe(generated, reference)
+    floor = check_frechet_floor(
+        generated.count, reference.count, generated.dim(), allow_small=options.allow_small
+    )
+    terms = frechet_distance(generated.to_moments(), reference.to_moments(), ddof=rule.ddof)
+    recipe = dict(generated.recipe)
+    recipe |= {
+        "n": f"{generated.count}/{reference.count}",
+        "size": f"{generated.recipe['size']}/{reference.recipe['size']}",
+        "ref": reference.label(),
+        "cov": "n-1" if rule.ddof else "n",
+    }
+    if "skip" in reference.recipe:
+        recipe["skip"] = f"{generated.recipe.get('skip', '0')}/{reference.recipe['skip']}"
+    return Score(
+        metric=rule.metric,
+        value=terms.distance,
+        signature=_sign(recipe, rule, floor),
+        num_samples=generated.count,
+        num_reference=reference.count,
+        extras={
+            "mean_term": terms.mean,
+            "covariance_term": terms.covariance,
+            "num_videos": generated.num_videos,
+            "num_reference_videos": reference.num_videos,
+        },
+        warnings=tuple(_warnings(generated, floor) + _warnings(reference, None)),
+    )
+
+
+def score_inception(
+    rule: Convention, generated: Side, options: Options, splits: str | None
+) -> Score:
+    """Inception Score, mean and standard deviation over splits.
+
+    Raises:
+        UsageError: the stored side has moments but no rows, or rows of another layer.
+        SmallSampleError: too few samples, unless allowed.
+    """
+    if generated.features is None:
+        raise UsageError(f"{generated.name}: the Inception Score needs features, not statistics")
+    if f"-{rule.layer}@" not in generated.recipe["net"]:
+        raise UsageError(
+            f"{generated.name}: the Inception Score under {rule.name} needs {rule.layer}, the file "
+            f"holds {generated.recipe['net']}; extract with --layer {rule.layer}"
+        )
+    split_rule = SplitRule.parse(splits or rule.splits)
+    floor = check_splits_floor(
+        generated.count, split_rule.count, allow_small=options.allow_small
+    )
+    found = inception_score(generated.features.features, split_rule, rule.eps)
+    recipe = dict(generated.recipe)
+    recipe |= {"n": str(generated.count), "splits": split_rule.spec(), "eps": f"{rule.eps:g}"}
+    if splits is not None and splits != rule.splits:
+        recipe["conv"] = "custom"
+    return Score(
+        metric=rule.metric,
+        value=found.mean,
+        std=found.std,
+        signature=_sign(recipe, rule, floor),
+        num_samples=generated.count,
+        extras={"per_split": list(found.per_split), "num_videos": generated.num_videos},
+        warnings=tuple(_warnings(generated, floor)),
+    )
+
+
+def refuse_hopeless(
+    rule: Convention,
+    dim: int,
+    generated: VideoSource | None,
+    reference: VideoSource | None,
+    options: Options,
+    splits: str | None,
+) -> None:
+    """Refuse before anything runs if even a perfect run could not reach the sample floor.
+
+    Raises:
+        SmallSampleError: too few videos, unless small samples are allowed.
+    """
+    if options.clip.select == "all" or options.allow_small:
+        return
+    per_video = 1
+    if rule.metric in ("fid", "clip-fid") and options.frames.select == "all":
+        per_video = options.clip.num_frames
+    if rule.metric == "is":
+        if generated is not None:
+            count = SplitRule.parse(splits or rule.splits).count
+            check_splits_floor(len(generated), count, allow_small=False)
+        return
+    plenty = dim + 1
+    counts = [plenty if s is None else len(s) * per_video for s in (generated, reference)]
+    check_frechet_floor(counts[0], counts[1], dim, allow_small=False)
+
+
+def _sign(recipe: dict[str, str], rule: Convention, floor: str | None) -> Signature:
+    return Signature.of({**recipe, "floor": floor, "label": rule.label, "v": __version__})
+
+
+def _warnings(side: Side, floor: str | None) -> list[str]:
+    found = []
+    if floor is not None:
+        found.append("Below the sample floor: this number mostly measures the sample size.")
+    if side.skipped:
+        total = len(side.skipped) + side.num_videos
+        found.append(
+            f"{side.name}: {len(side.skipped)} of {total} videos were left out; the record says why."
+        )
+    if side.recipe["net"].endswith("-unverified"):
+        network = side.recipe["net"].partition("-")[0]
+        found.append(
+            f"The {network} weights are not the published file (or its hash is not known): this "
+            "number compares only with others from the same weights."
+        )
+    return found
