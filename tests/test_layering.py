@@ -52,7 +52,9 @@ def test_a_module_imports_lower_ranks_or_its_own_folder(path: Path) -> None:
             continue
         other = name.split(".")[1]
         assert other in RANKS, f"{name} has no rank"
-        assert other == own or RANKS[other] < RANKS[own], f"{own} (rank {RANKS[own]}) imports {name}"
+        assert other == own or RANKS[other] < RANKS[own], (
+            f"{own} (rank {RANKS[own]}) imports {name}"
+        )
 
 
 @pytest.mark.parametrize(

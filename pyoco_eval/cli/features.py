@@ -56,5 +56,7 @@ def command(
         progress=TerminalProgress(),
     )
     console = Console(stderr=True, highlight=False)
-    console.print(f"{side.count} rows x {side.dim()} features -> {out}", markup=False, soft_wrap=True)
+    console.print(
+        f"{side.count} rows x {side.dim()} features -> {out}", markup=False, soft_wrap=True
+    )
     console.print(str(side.signature()), markup=False, soft_wrap=True)

@@ -14,7 +14,9 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 _CLIP = (
     click.option("--num-frames", type=int, default=16, show_default=True, help="Frames per clip."),
     click.option("--stride", type=int, default=None, help="Source frames per step.  [default: 1]"),
-    click.option("--fps", type=float, default=None, help="Resample to this rate; not with --stride."),
+    click.option(
+        "--fps", type=float, default=None, help="Resample to this rate; not with --stride."
+    ),
     click.option(
         "--clip",
         type=click.Choice(["first", "center", "random", "all"]),
@@ -22,7 +24,9 @@ _CLIP = (
         show_default=True,
         help="Which frames of a video form its clip; all takes every clip.",
     ),
-    click.option("--hop", type=int, default=None, help="Frames between clip starts, for --clip all."),
+    click.option(
+        "--hop", type=int, default=None, help="Frames between clip starts, for --clip all."
+    ),
     click.option("--clip-seed", type=int, default=0, show_default=True, help="For --clip random."),
     click.option(
         "--short",
@@ -39,8 +43,12 @@ _CLIP = (
     ),
 )
 _INPUT = (
-    click.option("--pre-resize", metavar="RULE", help="Resize first, e.g. 128-pilbicubic-crop-round."),
-    click.option("--resize", metavar="RULE", help="Replace the network's rule, e.g. 224-bilinear-crop."),
+    click.option(
+        "--pre-resize", metavar="RULE", help="Resize first, e.g. 128-pilbicubic-crop-round."
+    ),
+    click.option(
+        "--resize", metavar="RULE", help="Replace the network's rule, e.g. 224-bilinear-crop."
+    ),
     click.option(
         "--value-range",
         type=click.Choice(["0..1", "-1..1", "0..255"]),
@@ -73,8 +81,12 @@ _COMPUTE = (
     click.option(
         "--weights", multiple=True, metavar="KEY=FILE", help="i3d, c3d, c3d-mean, inception, clip."
     ),
-    click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps."),
-    click.option("--batch-size", type=int, default=None, help="Clips per network call.  [default: 4]"),
+    click.option(
+        "--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps."
+    ),
+    click.option(
+        "--batch-size", type=int, default=None, help="Clips per network call.  [default: 4]"
+    ),
     click.option("--workers", type=int, default=None, help="Decoding threads.  [default: up to 4]"),
 )
 

@@ -13,7 +13,9 @@ import numpy as np
 
 from pyoco_eval.errors import PyocoEvalError, UsageError
 
-_NAME = re.compile(r"(?P<count>[1-9][0-9]*)(?:-(?P<order>sequential|shuffle|permute)(?P<seed>[0-9]*))?")
+_NAME = re.compile(
+    r"(?P<count>[1-9][0-9]*)(?:-(?P<order>sequential|shuffle|permute)(?P<seed>[0-9]*))?"
+)
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,9 @@ class SplitRule:
                 "10-permute2020"
             )
         return cls(
-            int(match["count"]), match["order"] or "sequential", int(match["seed"]) if random else None
+            int(match["count"]),
+            match["order"] or "sequential",
+            int(match["seed"]) if random else None,
         )
 
     def spec(self) -> str:
@@ -54,7 +58,9 @@ class SplitRule:
             PyocoEvalError: fewer samples than splits.
         """
         if num_samples < self.count:
-            raise PyocoEvalError(f"{num_samples} samples cannot be divided into {self.count} splits")
+            raise PyocoEvalError(
+                f"{num_samples} samples cannot be divided into {self.count} splits"
+            )
         indices = np.arange(num_samples)
         if self.order == "shuffle":
             np.random.RandomState(self.seed).shuffle(indices)  # noqa: NPY002

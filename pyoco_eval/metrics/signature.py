@@ -68,7 +68,9 @@ class Signature:
             if value is None:
                 continue
             if not _VALUE.fullmatch(value):
-                raise UsageError(f"signature value for {key!r} is empty or has |, # or blanks: {value!r}")
+                raise UsageError(
+                    f"signature value for {key!r} is empty or has |, # or blanks: {value!r}"
+                )
             entries.append((key, value))
         return cls(tuple(entries))
 

@@ -114,7 +114,9 @@ def run_pass(
                 for clip in clips:
                     sizes.add(clip.size)
                     if not failures or options.on_error == "skip":
-                        for rows, inputs, ids in zip(queues, clip.inputs, clip.row_ids, strict=True):
+                        for rows, inputs, ids in zip(
+                            queues, clip.inputs, clip.row_ids, strict=True
+                        ):
                             rows.push(video.index, inputs, ids)
             except VideoError as error:
                 short_by_rule = isinstance(error, ShortVideo) and options.clip.short == "skip"

@@ -79,7 +79,9 @@ def named_side(name: str, recipe: dict[str, str], network: Network, options: Opt
 def _build_command(name: str, folder: Path, network: Network, options: Options) -> str:
     out = folder / f"{network.extractor}-{network.layer}-{options.clip.spec()}.npz"
     convention = "" if network.conv == "custom" else f" --convention {network.conv}"
-    rate = f" --fps {options.clip.fps:g}" if options.clip.fps else f" --stride {options.clip.stride}"
+    rate = (
+        f" --fps {options.clip.fps:g}" if options.clip.fps else f" --stride {options.clip.stride}"
+    )
     return (
         f"pyoco-eval features --samples PATH/TO/{name.upper()} --extractor {network.extractor}"
         f"{convention} --layer {network.layer} --num-frames {options.clip.num_frames}{rate}"

@@ -68,9 +68,7 @@ def score_inception(
             f"holds {generated.recipe['net']}; extract with --layer {rule.layer}"
         )
     split_rule = SplitRule.parse(splits or rule.splits)
-    floor = check_splits_floor(
-        generated.count, split_rule.count, allow_small=options.allow_small
-    )
+    floor = check_splits_floor(generated.count, split_rule.count, allow_small=options.allow_small)
     found = inception_score(generated.features.features, split_rule, rule.eps)
     recipe = dict(generated.recipe)
     recipe |= {"n": str(generated.count), "splits": split_rule.spec(), "eps": f"{rule.eps:g}"}

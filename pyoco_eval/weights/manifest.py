@@ -1,0 +1,126 @@
+"""Every weight file the published networks need: addresses, size, licence and hash.
+
+References: sizes and hashes as pinned by the projects named in `source`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+
+@dataclass(frozen=True)
+class PublishedFile:
+    """One file of the manifest.
+
+    Attributes:
+        key: as in `--weights KEY=FILE`.
+        name: file name in the cache.
+        about: what it is.
+        addresses: tried in order.
+        digest: `sha256:<hex>` or `gitblob:<hex>`; None where no hash was ever published.
+        size: in bytes, None where unknown.
+        licence: SPDX name, or what is known.
+        source: whose pin the hash and size are.
+    """
+
+    key: str
+    name: str
+    about: str
+    addresses: tuple[str, ...]
+    digest: str | None
+    size: int | None
+    licence: str
+    source: str
+
+
+@dataclass(frozen=True)
+class WeightFile:
+    """A weight file on this machine.
+
+    Attributes:
+        key: which weights it stands for.
+        path: where it is.
+        digest: `sha256:<hex>` or `gitblob:<hex>` of its content.
+        published: whether that is the digest of the published file.
+    """
+
+    key: str
+    path: Path
+    digest: str
+    published: bool
+
+    @property
+    def short(self) -> str:
+        """First eight hexadecimal digits of the digest, as in signatures."""
+        return self.digest.partition(":")[2][:8]
+
+
+_CLIP_SHA256 = "40d365715913c9da98579312b702a82c18be219cc2a73407c4526f58eba950af"
+
+_FILES = (
+    PublishedFile(
+        key="i3d",
+        name="i3d_rgb_scratch.ckpt.data-00000-of-00001",
+        about="I3D, Kinetics-400, RGB from scratch: the weights of TF-Hub i3d-kinetics-400/1",
+        addresses=(
+            "https://github.com/google-deepmind/kinetics-i3d/raw/master/data/checkpoints/"
+            "rgb_scratch/model.ckpt.data-00000-of-00001",
+            "https://raw.githubusercontent.com/google-deepmind/kinetics-i3d/master/data/"
+            "checkpoints/rgb_scratch/model.ckpt.data-00000-of-00001",
+        ),
+        digest="gitblob:fa7df95674dbf3579e7fccd954e51e706b4734c1",
+        size=50_818_176,
+        licence="Apache-2.0",
+        source="git tree of google-deepmind/kinetics-i3d; crc32c of each tensor in its index file",
+    ),
+    PublishedFile(
+        key="c3d",
+        name="conv3d_deepnetA_ucf.npz",
+        about="C3D finetuned on UCF-101, as TGANv2 converted it for Chainer",
+        addresses=(
+            "https://github.com/rezoo/tgan2/releases/download/v1.0/conv3d_deepnetA_ucf.npz",
+        ),
+        digest=None,
+        size=None,
+        licence="not stated",
+        source="rezoo/tgan2 release v1.0; no hash was ever published",
+    ),
+    PublishedFile(
+        key="c3d-mean",
+        name="mean2.npz",
+        about="mean cube (3, 16, 128, 171) that C3D subtracts",
+        addresses=("https://github.com/rezoo/tgan2/releases/download/v1.0/mean2.npz",),
+        digest=None,
+        size=None,
+        licence="not stated",
+        source="rezoo/tgan2 release v1.0; no hash was ever published",
+    ),
+    PublishedFile(
+        key="inception",
+        name="pt_inception-2015-12-05-6726825d.pth",
+        about="the FID Inception of 2015-12-05, converted for PyTorch",
+        addresses=(
+            "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/"
+            "pt_inception-2015-12-05-6726825d.pth",
+            "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/"
+            "weights-inception-2015-12-05-6726825d.pth",
+        ),
+        digest="sha256:6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2",
+        size=95_628_359,
+        licence="Apache-2.0",
+        source="pytorch-fid and torch-fidelity",
+    ),
+    PublishedFile(
+        key="clip",
+        name="ViT-B-32.pt",
+        about="OpenAI CLIP ViT-B/32",
+        addresses=(f"https://openaipublic.azureedge.net/clip/models/{_CLIP_SHA256}/ViT-B-32.pt",),
+        digest=f"sha256:{_CLIP_SHA256}",
+        size=None,
+        licence="MIT",
+        source="openai/CLIP, whose addresses contain the hash",
+    ),
+)
+
+MANIFEST: Final[Mapping[str, PublishedFile]] = {entry.key: entry for entry in _FILES}
