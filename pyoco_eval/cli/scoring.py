@@ -15,9 +15,9 @@ def score_options(command: Command) -> Command:
     """Add --samples, the video options and the options of output."""
     output = (
         click.option("--profile", type=click.Choice(["published", "embedded"]), default="published",
-                     show_default=True, help="Published networks, or the small ones in the package."),
-        click.option("--allow-small", is_flag=True, help="Print scores below the sample floor, labelled."),
-        click.option("--json", "as_json", is_flag=True, help="Print the record as JSON, nothing else."),
+                     show_default=True, help="Published networks, or the package's own small ones."),
+        click.option("--allow-small", is_flag=True, help="Print scores below the sample floor."),
+        click.option("--json", "as_json", is_flag=True, help="Print the record as JSON."),
         click.option("--out", type=click.Path(path_type=Path, dir_okay=False), default=None,
                      help="Write the full record (JSON), with the hash of every file."),
     )  # fmt: skip

@@ -51,7 +51,7 @@ _ALL: Final[tuple[Convention, ...]] = (
         "the original TF-Hub I3D graph: TF1 bilinear squash to 224, 400 logits, N-1",
     ),
     Convention(
-        "tgan2", "is", "c3d", "logits", "112-aligncorners-squash", "x/255*2-1",
+        "tgan2", "is", "c3d", "logits", "112-aligncornersbilinear-squash", "2x/255-1",
         "TGANv2's C3D on UCF-101: align-corners bilinear to 112, mean cube, one split, eps 1e-20",
         eps=1e-20,
     ),
@@ -117,6 +117,6 @@ def convention(name: str, metric: str | None = None) -> Convention:
     found = CONVENTIONS[name]
     if metric is not None and found.metric != metric:
         raise UsageError(
-            f"convention {name!r} is for {found.metric}, not {metric}; use one of {', '.join(known)}"
+            f"convention {name!r} is for {found.metric}, not {metric}; use {', '.join(known)}"
         )
     return found

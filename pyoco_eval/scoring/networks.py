@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
 
 import torch
 
@@ -11,6 +12,10 @@ from pyoco_eval.metrics.conventions import CONVENTIONS, Convention, convention
 from pyoco_eval.scoring.options import Options
 from pyoco_eval.videos.resize import ResizeRule
 from pyoco_eval.weights import resolve
+
+if TYPE_CHECKING:
+    from pyoco_eval.features.c3d import Scaling as C3DScaling
+    from pyoco_eval.features.inception import Scaling
 
 DEFAULT_CONVENTION: Mapping[str, str] = {
     "i3d": "tf-fvd",
@@ -122,23 +127,26 @@ def _load_c3d(network: Network, options: Options) -> FeatureExtractor:
     from pyoco_eval.features.c3d import load_c3d
 
     weights, mean = (resolve(key, options.weights) for key in ("c3d", "c3d-mean"))
-    return load_c3d(weights, mean, layer=network.layer)
+    scaling = cast("C3DScaling", network.scaling)
+    return load_c3d(weights, mean, layer=network.layer, scaling=scaling)
 
 
 def _load_inception(network: Network, options: Options) -> FeatureExtractor:
     from pyoco_eval.features.inception import load_inception
 
+    assert network.resize is not None
     return load_inception(
         resolve("inception", options.weights),
         layer=network.layer,
         resize=network.resize,
-        scaling=network.scaling,
+        scaling=cast("Scaling", network.scaling),
     )
 
 
 def _load_clip(network: Network, options: Options) -> FeatureExtractor:
     from pyoco_eval.features.clip import load_clip
 
+    assert network.resize is not None
     weights = resolve("clip", options.weights)
     return load_clip(weights, layer=network.layer, resize=network.resize)
 

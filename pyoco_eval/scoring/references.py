@@ -1,5 +1,6 @@
 """Finding the reference side: a folder of videos, a stored file, or a name."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from pyoco_eval.errors import MissingError, PyocoEvalError, UsageError
@@ -40,7 +41,7 @@ def stored_side(path: Path) -> Side | None:
     return None if kind is None else side_from_file(path, kind)
 
 
-def named_side(name: str, recipe: dict[str, str], network: Network, options: Options) -> Side:
+def named_side(name: str, recipe: Mapping[str, str], network: Network, options: Options) -> Side:
     """The stored statistics of a known reference under this recipe.
 
     Raises:
@@ -89,13 +90,12 @@ def _build_command(name: str, folder: Path, network: Network, options: Options) 
     )
 
 
-def recipe_differences(a: dict[str, str], b: dict[str, str] | object) -> list[str]:
+def recipe_differences(a: Mapping[str, str], b: Mapping[str, str]) -> list[str]:
     """Recipe keys on which two sides differ, as `key (here A, there B)`."""
-    other = dict(b)  # type: ignore[call-overload]
     return [
-        f"{key} (here {a.get(key, '-')}, there {other.get(key, '-')})"
+        f"{key} (here {a.get(key, '-')}, there {b.get(key, '-')})"
         for key in RECIPE_KEYS
-        if a.get(key) != other.get(key)
+        if a.get(key) != b.get(key)
     ]
 
 
@@ -105,11 +105,12 @@ def require_same_recipe(generated: Side, reference: Side) -> None:
     Raises:
         PyocoEvalError: naming every key that differs and what it means.
     """
-    differences = recipe_differences(dict(generated.recipe), reference.recipe)
+    differences = recipe_differences(generated.recipe, reference.recipe)
     if differences:
         lines = "\n".join(f"  {line}  — {KEYS[line.split(' ')[0]]}" for line in differences)
         raise PyocoEvalError(
-            f"reference {reference.name} was made by another recipe than {generated.name}:\n{lines}\n"
+            f"reference {reference.name} was made by another recipe than {generated.name}:\n"
+            f"{lines}\n"
             "Extract both sides alike (the same options to `pyoco-eval features`), or give the "
             "reference as a folder of videos."
         )

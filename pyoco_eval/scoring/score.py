@@ -124,7 +124,8 @@ def _warnings(side: Side, floor: str | None) -> list[str]:
     if side.skipped:
         total = len(side.skipped) + side.num_videos
         found.append(
-            f"{side.name}: {len(side.skipped)} of {total} videos were left out; the record says why."
+            f"{side.name}: {len(side.skipped)} of {total} videos were left out; "
+            "the record says why."
         )
     if side.recipe["net"].endswith("-unverified"):
         network = side.recipe["net"].partition("-")[0]

@@ -14,8 +14,7 @@ from pyoco_eval.scoring.extraction import Tap, run_pass
 from pyoco_eval.scoring.networks import Network
 from pyoco_eval.scoring.options import Options
 from pyoco_eval.scoring.progress import Progress
-from pyoco_eval.statistics.files import FeatureSet
-from pyoco_eval.statistics.files import StatisticsFile
+from pyoco_eval.statistics.files import FeatureSet, StatisticsFile
 from pyoco_eval.statistics.moments import Moments, MomentsAccumulator
 from pyoco_eval.version import __version__
 from pyoco_eval.videos.source import VideoSource
@@ -197,11 +196,7 @@ def side_from_file(path: Path, kind: str) -> Side:
     Raises:
         PyocoEvalError: the file is damaged or lacks its header.
     """
-    stored: FeatureSet | StatisticsFile
-    if kind == "features":
-        stored = FeatureSet.load(path)
-    else:
-        stored = StatisticsFile.load(path)
+    stored = FeatureSet.load(path) if kind == "features" else StatisticsFile.load(path)
     header = stored.header
     try:
         return Side(
