@@ -9,6 +9,7 @@ References:
 """
 
 import threading
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -37,6 +38,7 @@ _DAMAGE = (
     NotImplementedError,
     RuntimeError,
     SyntaxError,
+    tokenize.TokenError,
     MemoryError,
 )
 

@@ -3,6 +3,8 @@
 A GIF's frames are the pictures it stores, not the ticks of its clock: 16 pictures stay 16 frames
 however long each is shown. What is transparent is shown over white, as in a browser.
 
+Pillow's format modules raise exceptions of any kind on damaged data: all of them are caught.
+
 References:
     GIF89a: delays are in hundredths of a second, per picture; the file ends with a byte 0x3B.
     PNG: 16-bit samples are reduced to their high byte, for grey as for colour.
@@ -22,6 +24,7 @@ from pyoco_eval.videos.reader import (
     FrameReader,
     UnreadableError,
     VideoProperties,
+    check_size,
     file_digest,
     ready,
 )
@@ -80,7 +83,7 @@ class AnimationReader(FrameReader):
                 image.load()
             except EOFError:
                 break
-            except _DECODE_ERRORS as error:
+            except Exception as error:
                 raise UnreadableError(_broken_after(shown)) from error
             shown += 1
             yield
@@ -142,19 +145,10 @@ class FrameFolder(FrameReader):
                 return _to_rgb(image)
         except UnreadableError as error:
             raise UnreadableError(f"{path.name} {error.reason}") from error
-        except _DECODE_ERRORS as error:
+        except FileNotFoundError as error:
+            raise UnreadableError(f"{path.name} does not exist any more") from error
+        except Exception as error:
             raise UnreadableError(f"{path.name} is damaged or cut off") from error
-
-
-def _decode_errors() -> tuple[type[Exception], ...]:
-    import struct
-    import zlib
-
-    return (OSError, SyntaxError, ValueError, IndexError, struct.error, zlib.error)
-
-
-_DECODE_ERRORS = _decode_errors()
-"""What Pillow raises on damaged pictures."""
 
 
 @contextmanager
@@ -169,9 +163,10 @@ def _opened(path: Path) -> "Iterator[Image]":
         raise UnreadableError("claims to be too large a picture to be real") from error
     except PermissionError as error:
         raise UnreadableError("may not be read: permission denied") from error
-    except _DECODE_ERRORS as error:
+    except Exception as error:
         raise UnreadableError("cannot be opened: not a picture, or damaged at its start") from error
     with image:
+        check_size(*image.size)
         yield image
 
 

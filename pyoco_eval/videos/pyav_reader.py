@@ -18,7 +18,14 @@ import numpy as np
 
 from pyoco_eval.videos.cut_off import is_cut_off
 from pyoco_eval.videos.orientation import Orientation
-from pyoco_eval.videos.reader import FrameReader, UnreadableError, VideoProperties, file_digest
+from pyoco_eval.videos.reader import (
+    MAX_PIXELS,
+    FrameReader,
+    UnreadableError,
+    VideoProperties,
+    check_size,
+    file_digest,
+)
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -26,9 +33,6 @@ if TYPE_CHECKING:
     from av.video.frame import VideoFrame
     from av.video.reformatter import VideoReformatter
     from av.video.stream import VideoStream
-
-MAX_PIXELS = 1 << 26
-"""Largest frame accepted (8192 x 8192): beyond it a damaged header is likelier than a video."""
 
 _DEMUXERS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,asf,flv,ogg,mpeg,mpegts,mpegvideo,"
@@ -111,13 +115,7 @@ class PyavReader(FrameReader):
             raise UnreadableError(_why_not_open(self.path, error)) from error
         with container:
             stream = _best_stream(container)
-            header = stream.codec_context.width, stream.codec_context.height
-            if header[0] * header[1] > MAX_PIXELS:
-                raise UnreadableError(
-                    f"claims frames of {header[0]} x {header[1]} pixels, more than the "
-                    f"{MAX_PIXELS >> 20} megapixels accepted: its header is probably damaged",
-                    size=header,
-                )
+            check_size(stream.codec_context.width, stream.codec_context.height)
             stream.codec_context.thread_count = 1
             stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
             yield container, stream

@@ -13,6 +13,9 @@ from typing import ClassVar
 
 import numpy as np
 
+MAX_PIXELS = 1 << 26
+"""Largest frame accepted (8192 x 8192): beyond it a damaged header is likelier than a video."""
+
 
 @dataclass(frozen=True)
 class VideoProperties:
@@ -125,6 +128,20 @@ class BrokenReader(FrameReader):
 
     def digest(self) -> str:
         return file_digest(self.path)
+
+
+def check_size(width: int, height: int) -> None:
+    """Refuse a frame size before anything of that size is allocated.
+
+    Raises:
+        UnreadableError: it has more than `MAX_PIXELS`.
+    """
+    if width * height > MAX_PIXELS:
+        raise UnreadableError(
+            f"claims frames of {width} x {height} pixels, more than the {MAX_PIXELS >> 20} "
+            "megapixels accepted: its header is probably damaged",
+            size=(width, height),
+        )
 
 
 def file_digest(path: Path) -> str:

@@ -174,11 +174,12 @@ def test_damaged_array_files(tmp_path):
     (tmp_path / "empty.npz").write_bytes(b"")
     (tmp_path / "text.npy").write_text("no array")
     (tmp_path / "text.npz").write_text("no archive")
+    (tmp_path / "header.npy").write_bytes(b"\x93NUMPY\x01\x00v\x00{'descr': '|u1', (" + bytes(200))
     np.savez(tmp_path / "labels.npz", np.arange(4))
     with zipfile.ZipFile(tmp_path / "flipped.npz", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("clips.npy", b"\x93NUMPY\x01\x00v\x00{'descr': '|u1', 'shape'")
     source = open_source(tmp_path)
-    assert len(source) == 8
+    assert len(source) == 9
     for video in source:
         for ask in (video.probe, video.count_frames, lambda v=video: v.read([0])):
             with pytest.raises(VideoError):

@@ -190,3 +190,23 @@ def test_damaged_and_unequal_frames_name_the_file(tmp_path):
     with pytest.raises(VideoError, match=r"damaged: frame1\.png is damaged"):
         damaged.count_frames()
     assert number_of(damaged.read([0])[0]) == 0
+
+
+def test_pictures_too_large_to_be_real_are_refused(tmp_path):
+    """A GIF of 30 bytes that claims 65535 x 65535 pixels is not unpacked."""
+    header = b"GIF89a" + b"\xff\xff\xff\xff" + b"\x80\x00\x00" + bytes(6)
+    (tmp_path / "a.gif").write_bytes(header + b"\x2c" + bytes(10) + b"\x02\x02\x44\x01\x00;")
+    with pytest.raises(VideoError, match=r"a\.gif: claims"):
+        open_source(tmp_path)[0].count_frames()
+    (tmp_path / "a.gif").unlink()
+    Image.new("1", (9000, 9000)).save(tmp_path / "0.png")
+    with pytest.raises(VideoError, match="claims frames of 9000 x 9000 pixels"):
+        open_source(tmp_path)[0].read([0])
+
+
+def test_a_frame_that_is_gone_is_named(tmp_path):
+    save_frames(tmp_path, 2)
+    (tmp_path / "frame1.png").unlink()
+    (tmp_path / "frame1.png").symlink_to("nowhere.png")
+    with pytest.raises(VideoError, match=r"frame1\.png does not exist any more"):
+        open_source(tmp_path)[0].count_frames()
