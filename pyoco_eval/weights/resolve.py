@@ -7,9 +7,13 @@ from pathlib import Path
 
 from pyoco_eval.errors import MissingError, PyocoEvalError, UsageError
 from pyoco_eval.resources import user_folder
-from pyoco_eval.weights.lock import recorded_digest
+from pyoco_eval.weights.first_use import recorded_digest
 from pyoco_eval.weights.manifest import MANIFEST, PublishedFile, WeightFile
 from pyoco_eval.weights.verify import identify
+
+
+class DamagedError(PyocoEvalError):
+    """The cached file is not the one it should be."""
 
 
 def weights_folder() -> Path:
@@ -43,26 +47,49 @@ def resolve(
 
     Raises:
         UsageError: unknown key, or a named file that does not exist.
-        PyocoEvalError: the cached file is damaged.
+        DamagedError: the cached file is damaged.
         MissingError: nothing there; the message says the three ways to get it.
     """
     entry = entry_of(key, manifest)
-    named = {f"--weights {key}=": (overrides or {}).get(key)}
-    named[f"{variable_of(key)}="] = _from_environment(key)
-    for argument, path in named.items():
-        if path is not None:
-            if not path.is_file():
-                raise UsageError(f"{argument}{path}: no such file")
-            return identify(entry, path)
-    cached = weights_folder() / entry.name
-    if not cached.is_file():
+    if (named := _named(key, overrides or {})) is not None:
+        return identify(entry, named)
+    cached = cached_file(entry)
+    if cached is None:
         raise MissingError(how_to_get(entry))
-    found = identify(entry, cached)
-    expected = entry.digest or recorded_digest(cached)
+    return cached
+
+
+def located_path(key: str, manifest: Mapping[str, PublishedFile] = MANIFEST) -> Path | None:
+    """Where `resolve` would look at a file for `key`, None if nothing is there. Reads nothing."""
+    path = _from_environment(key) or cached_path(entry_of(key, manifest))
+    return path if path.is_file() else None
+
+
+def cached_path(entry: PublishedFile) -> Path:
+    """Where `entry` is kept, whether it is there or not."""
+    return weights_folder() / entry.name
+
+
+def expected_digest(entry: PublishedFile) -> str | None:
+    """What the cached file must match: the published hash, else that of the first fetch."""
+    return entry.digest or recorded_digest(cached_path(entry))
+
+
+def cached_file(entry: PublishedFile) -> WeightFile | None:
+    """The file in the cache, None if there is none.
+
+    Raises:
+        DamagedError: it is there, and is not the file it should be.
+    """
+    path = cached_path(entry)
+    if not path.is_file():
+        return None
+    found = identify(entry, path)
+    expected = expected_digest(entry)
     if expected not in (None, found.digest):
-        raise PyocoEvalError(
-            f"{cached}: damaged or not the right file ({found.digest}, expected {expected}); "
-            f"delete it and run `pyoco-eval weights fetch {key}`"
+        raise DamagedError(
+            f"{path}: damaged or not the right file ({found.digest}, expected {expected}); "
+            f"replace it with `pyoco-eval weights fetch {entry.key}`"
         )
     return found
 
@@ -73,10 +100,16 @@ def how_to_get(entry: PublishedFile) -> str:
     return (
         f"the {entry.key} weights are not on this machine: {entry.name} ({entry.about}{size}).\n"
         "Three ways to get them:\n"
-        f"  1. fetch:  pyoco-eval weights fetch {entry.key}\n"
-        f"  2. copy:   download {entry.addresses[0]}\n"
-        f"             elsewhere and copy it to {weights_folder() / entry.name}\n"
-        f"  3. name:   pass --weights {entry.key}=FILE (or set {variable_of(entry.key)}=FILE)"
+        f"  fetch: pyoco-eval weights fetch {entry.key}\n{other_ways(entry)}"
+    )
+
+
+def other_ways(entry: PublishedFile) -> str:
+    """The two ways that need no connection from this machine."""
+    return (
+        f"  copy:  download {entry.addresses[0]}\n"
+        f"         elsewhere and copy it to {cached_path(entry)}\n"
+        f"  name:  pass --weights {entry.key}=FILE or set {variable_of(entry.key)}=FILE"
     )
 
 
@@ -96,6 +129,20 @@ def parse_overrides(pairs: Sequence[str]) -> dict[str, Path]:
             raise UsageError(f"--weights {key}= is given twice")
         found[key] = Path(path).expanduser()
     return found
+
+
+def _named(key: str, overrides: Mapping[str, Path]) -> Path | None:
+    """The file the user names for `key`."""
+    named = {
+        f"--weights {key}=": overrides.get(key),
+        f"{variable_of(key)}=": _from_environment(key),
+    }
+    for argument, path in named.items():
+        if path is not None:
+            if not path.is_file():
+                raise UsageError(f"{argument}{path}: no such file")
+            return path
+    return None
 
 
 def _from_environment(key: str) -> Path | None:

@@ -1,7 +1,8 @@
 """Trust on first use, for files whose hash was never published.
 
-The first fetch records the sha256 in `FILE.sha256` beside the file; later uses must match it. That
-catches damage and silent replacement, not a wrong first download, so such weights stay unverified.
+The first fetch records the sha256 in `FILE.sha256` beside the file; later uses and fetches must
+match it. That catches damage and silent replacement, not a wrong first download, so such weights
+stay unverified.
 """
 
 from pathlib import Path

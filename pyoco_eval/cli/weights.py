@@ -1,0 +1,231 @@
+"""`pyoco-eval weights`: list, fetch, verify and find the weights of the published networks."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from pyoco_eval.weights import WeightFile
+
+_PUBLISHED = "verified: the published file"
+_UNPUBLISHED = "unverified: no hash was ever published for it"
+_OTHER = "unverified: not the published file"
+_MISSING = "missing"
+
+
+@click.group(
+    name="weights",
+    short_help="List, fetch and verify network weights.",
+    epilog="""\b
+Examples:
+  pyoco-eval weights list
+  pyoco-eval weights fetch i3d inception
+  pyoco-eval weights verify
+  pyoco-eval weights path i3d
+
+\b
+Environment:
+  PYOCO_EVAL_CACHE           folder of weights/ (default ~/.cache/pyoco-eval)
+  PYOCO_EVAL_WEIGHTS_MIRROR  base address that is tried first
+  PYOCO_EVAL_WEIGHTS_I3D     a file to use for i3d; alike for the other keys
+  PYOCO_EVAL_OFFLINE=1       never open a connection""",
+)
+def command() -> None:
+    """Weights of the published networks. Nothing is downloaded unless `fetch` is called."""
+
+
+@command.command(
+    name="list",
+    epilog="""\b
+Example:
+  pyoco-eval weights list --json""",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
+def list_weights(as_json: bool) -> None:
+    """Say what each weight file is, its licence, and whether it is here."""
+    from pyoco_eval.weights import MANIFEST
+    from pyoco_eval.weights.fetch import addresses_of
+    from pyoco_eval.weights.resolve import located_path, weights_folder
+
+    places = {key: located_path(key) for key in MANIFEST}
+    if as_json:
+        _print_json(
+            {
+                "key": key,
+                "name": entry.name,
+                "about": entry.about,
+                "size": entry.size,
+                "licence": entry.licence,
+                "digest": entry.digest,
+                "source": entry.source,
+                "addresses": addresses_of(entry),
+                "path": None if places[key] is None else str(places[key]),
+            }
+            for key, entry in MANIFEST.items()
+        )
+        return
+    from rich.box import SIMPLE
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=SIMPLE, pad_edge=False)
+    for title in ("Key", "Weights", "Licence", "Hash", "Here"):
+        table.add_column(title, no_wrap=title != "Weights")
+    for key, entry in MANIFEST.items():
+        size = f", {entry.size / 1e6:.0f} MB" if entry.size else ""
+        known = "known" if entry.digest else "none"
+        here = "yes" if places[key] else "no"
+        table.add_row(key, entry.about + size, entry.licence, known, here)
+    Console().print(table)
+    click.echo(f"Kept in {weights_folder()}")
+
+
+@command.command(
+    epilog="""\b
+Examples:
+  pyoco-eval weights fetch i3d inception
+  pyoco-eval weights fetch --all
+  PYOCO_EVAL_WEIGHTS_MIRROR=https://mirror.example/weights \\
+    pyoco-eval weights fetch clip""",
+)
+@click.argument("keys", nargs=-1, metavar="KEY...")
+@click.option("--all", "everything", is_flag=True, help="Every key.")
+@click.option("--offline", is_flag=True, help="Open no connection: succeed only for what is here.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
+def fetch(keys: tuple[str, ...], everything: bool, offline: bool, as_json: bool) -> None:
+    """Download the weights of each KEY and verify them.
+
+    What is here and whole is not downloaded again; an interrupted download goes on where it
+    stopped. If one key fails the others are still fetched, and the exit code is 3.
+    """
+    from pyoco_eval.errors import MissingError, UsageError
+    from pyoco_eval.weights import fetch as fetch_file
+    from pyoco_eval.weights.manifest import MANIFEST
+
+    if bool(keys) == everything:
+        raise UsageError("name the weights to fetch, or pass --all (not both)")
+    _check_keys(keys)
+    found, failures = [], []
+    for key in MANIFEST if everything else dict.fromkeys(keys):
+        try:
+            with _progress(key) as on_bytes:
+                found.append(fetch_file(key, offline=offline, on_bytes=on_bytes))
+        except MissingError as error:
+            failures.append(str(error))
+            continue
+        if not as_json:
+            click.echo(f"{key}: {found[-1].path}\n  {_status(found[-1])}, {found[-1].digest}")
+    if as_json:
+        _print_json(_as_document(file) for file in found)
+    if failures:
+        raise MissingError("\n\n".join(failures))
+
+
+@command.command(
+    epilog="""\b
+Examples:
+  pyoco-eval weights verify
+  pyoco-eval weights verify i3d c3d --json
+
+\b
+Exit codes: 0 nothing wrong, 1 a file is not what it should be, 3 a KEY that was
+named is missing.""",
+)
+@click.argument("keys", nargs=-1, metavar="[KEY]...")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
+def verify(keys: tuple[str, ...], as_json: bool) -> None:
+    """Hash the weights of each KEY, or all that are here, and compare with what is published."""
+    from pyoco_eval.errors import MissingError, PyocoEvalError
+    from pyoco_eval.weights import resolve
+    from pyoco_eval.weights.manifest import MANIFEST
+
+    _check_keys(keys)
+    documents: list[dict[str, object]] = []
+    wrong, missing = [], []
+    for key in dict.fromkeys(keys) or MANIFEST:
+        document: dict[str, object] = {"key": key, "path": None, "digest": None, "published": None}
+        try:
+            file = resolve(key)
+            document = _as_document(file)
+            status = _status(file)
+            if status == _OTHER:
+                wrong.append(key)
+        except MissingError:
+            status = _MISSING
+            missing.append(key)
+        except PyocoEvalError as error:
+            status = str(error)
+            wrong.append(key)
+        documents.append(document | {"status": status})
+        if not as_json:
+            click.echo(f"{key}: {status}")
+    if as_json:
+        _print_json(documents)
+    if wrong:
+        raise PyocoEvalError(f"not what they should be: {', '.join(wrong)}")
+    if keys and missing:
+        raise MissingError(f"missing: {', '.join(missing)}; see `pyoco-eval weights fetch --help`")
+
+
+@command.command(
+    epilog="""\b
+Example:
+  cp "$(pyoco-eval weights path i3d)" /media/stick/""",
+)
+@click.argument("key")
+def path(key: str) -> None:
+    """Print where the weights of KEY are, the way a score would find them."""
+    from pyoco_eval.weights import resolve
+
+    click.echo(resolve(key).path)
+
+
+def _check_keys(keys: tuple[str, ...]) -> None:
+    from pyoco_eval.weights.resolve import entry_of
+
+    for key in keys:
+        entry_of(key)
+
+
+def _status(file: "WeightFile") -> str:
+    from pyoco_eval.weights import MANIFEST
+
+    if file.published:
+        return _PUBLISHED
+    return _OTHER if MANIFEST[file.key].digest else _UNPUBLISHED
+
+
+def _as_document(file: "WeightFile") -> dict[str, object]:
+    return {
+        "key": file.key,
+        "path": str(file.path),
+        "digest": file.digest,
+        "published": file.published,
+    }
+
+
+def _print_json(documents: "Iterator[dict[str, object]] | list[dict[str, object]]") -> None:
+    click.echo(json.dumps(list(documents), indent=2))
+
+
+@contextmanager
+def _progress(key: str) -> Iterator[Callable[[int, int | None], None]]:
+    """A bar on standard error if that is a terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description:<10}"),
+        BarColumn(bar_width=None),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+    )
+    with Progress(
+        *columns, console=console, disable=not console.is_terminal, transient=True
+    ) as bar:
+        task = bar.add_task(key, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
