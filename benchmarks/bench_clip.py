@@ -12,7 +12,6 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import torch
@@ -20,6 +19,7 @@ from safetensors.torch import save_file
 
 from pyoco_eval.features.clip import load_clip
 from pyoco_eval.features.torchvision_operators import import_torchvision
+from pyoco_eval.weights import WeightFile
 
 import_torchvision()
 
@@ -43,9 +43,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "clip.safetensors"
         save_file(peer.state_dict(), path)
-        weight_file = SimpleNamespace(path=path, digest="", short="", published=False)
-        loading = seconds(lambda: load_clip(weight_file))  # type: ignore[arg-type]
-        ours = load_clip(weight_file)  # type: ignore[arg-type]
+        weight_file = WeightFile("clip", path, "sha256:" + "0" * 64, published=False)
+        loading = seconds(lambda: load_clip(weight_file))
+        ours = load_clip(weight_file)
 
     frames = np.random.default_rng(0).integers(0, 256, (arguments.batch, 256, 340, 3), np.uint8)
     batch = ours.prepare(frames)

@@ -12,12 +12,12 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 
 import torch
 
 from pyoco_eval.features.inception import load_inception
 from pyoco_eval.features.torchvision_operators import import_torchvision
+from pyoco_eval.weights import WeightFile
 
 import_torchvision()
 
@@ -53,7 +53,7 @@ def main() -> None:
         path = Path(folder) / "inception.pth"
         random_weights(path)
         state = torch.load(path, weights_only=True)
-        ours = load_inception(SimpleNamespace(path=path, digest="", short="", published=False))  # type: ignore[arg-type]
+        ours = load_inception(WeightFile("inception", path, "sha256:" + "0" * 64, published=False))
     pytorch_fid.inception.load_state_dict_from_url = lambda *_, **__: state
     peer = pytorch_fid.inception.InceptionV3([3], resize_input=False, normalize_input=False).eval()
 

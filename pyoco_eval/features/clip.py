@@ -8,7 +8,7 @@ as it is, not normalised to unit length. clean-fid computes in float16 on CUDA a
 the CPU; here it is float32 everywhere.
 """
 
-from typing import TYPE_CHECKING, Final, Self
+from typing import Final, Self
 
 import numpy as np
 import torch
@@ -19,9 +19,7 @@ from pyoco_eval.features.base import ExtractorSpec, FeatureExtractor, WeightsIde
 from pyoco_eval.features.clip_checkpoint import load_image_tower
 from pyoco_eval.features.exact_inference import exact_inference
 from pyoco_eval.videos.resize import ResizeRule, resize_frames
-
-if TYPE_CHECKING:
-    from pyoco_eval.weights import WeightFile
+from pyoco_eval.weights import WeightFile
 
 INPUT_SIZE: Final = 224
 EMBEDDING_DIM: Final = 512
@@ -57,7 +55,7 @@ class ClipExtractor(FeatureExtractor):
 
 
 def load_clip(
-    weight_file: "WeightFile",
+    weight_file: WeightFile,
     *,
     layer: str = "embedding",
     resize: ResizeRule = CLEAN_FID_RESIZE,

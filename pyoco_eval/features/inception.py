@@ -7,7 +7,7 @@ and scales by 2x/255-1; clean-fid resizes with Pillow's bicubic in float, TTUR a
 with TF1's bilinear, and both scale by (x-128)/128.
 """
 
-from typing import TYPE_CHECKING, Final, Literal, Self
+from typing import Final, Literal, Self
 
 import numpy as np
 import torch
@@ -18,9 +18,7 @@ from pyoco_eval.features.exact_inference import exact_inference
 from pyoco_eval.features.inception_checkpoint import load_inception_network
 from pyoco_eval.features.inception_network import LAYER_DIMS, InceptionNetwork
 from pyoco_eval.videos.resize import ResizeRule, resize_frames
-
-if TYPE_CHECKING:
-    from pyoco_eval.weights import WeightFile
+from pyoco_eval.weights import WeightFile
 
 Scaling = Literal["2x/255-1", "(x-128)/128"]
 
@@ -61,7 +59,7 @@ class InceptionExtractor(FeatureExtractor):
 
 
 def load_inception(
-    weight_file: "WeightFile",
+    weight_file: WeightFile,
     *,
     layer: str = "pool3",
     resize: ResizeRule = CLEAN_RESIZE,

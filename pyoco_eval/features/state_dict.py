@@ -4,7 +4,6 @@ The format is told by content: safetensors, `torch.save` of a state dict (read w
 `weights_only=True`), or a TorchScript archive (read without executing it).
 """
 
-import pickle
 import struct
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -41,21 +40,18 @@ def read_state_dict(path: Path) -> dict[str, torch.Tensor]:
         WeightsError: damaged, or none of the three formats.
     """
     try:
-        if _is_safetensors(path):
+        with path.open("rb") as file:
+            head = file.read(9)
+    except OSError as error:
+        raise MissingError(f"{path}: cannot be read: {error.strerror}") from error
+    try:
+        if _is_safetensors(head):
             return load_file(path)
         if is_torchscript_archive(path):
             return read_torchscript_tensors(path)
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError as error:
-        raise MissingError(f"{path}: cannot be read: {error.strerror}") from error
-    except (SafetensorError, TorchScriptArchiveError) as error:
+    except (SafetensorError, TorchScriptArchiveError, OSError) as error:
         raise WeightsError(f"{path}: {error}. {_AGAIN}") from error
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        raise WeightsError(
-            f"{path}: not a readable weight file (safetensors, a PyTorch state dict or a "
-            f"TorchScript archive); PyTorch says: {_first_line(error)}. {_AGAIN}"
-        ) from error
-    return _tensors_of(content, path)
+    return _tensors_of(_load_inert(path), path)
 
 
 def require_tensors(
@@ -111,11 +107,20 @@ def require_tensors(
 _AGAIN = "Get the file again; the download may have been cut off."
 
 
-def _is_safetensors(path: Path) -> bool:
+def _is_safetensors(head: bytes) -> bool:
     """A length in eight bytes, then the JSON header."""
-    with path.open("rb") as file:
-        head = file.read(9)
     return len(head) == 9 and head[8:] == b"{" and struct.unpack("<Q", head[:8])[0] < 2**27
+
+
+def _load_inert(path: Path) -> object:
+    """`torch.load` of data only, whatever it raises about the rest."""
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a malformed stream fails anywhere in the unpickler
+        raise WeightsError(
+            f"{path}: not a readable weight file (safetensors, a PyTorch state dict or a "
+            f"TorchScript archive); PyTorch says: {_first_line(error)}. {_AGAIN}"
+        ) from error
 
 
 def _tensors_of(content: object, path: Path) -> dict[str, torch.Tensor]:

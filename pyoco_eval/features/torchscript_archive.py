@@ -10,6 +10,8 @@ References: pytorch `torch/csrc/jit/docs/serialization.md`.
 import math
 import re
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -58,6 +60,9 @@ _FUNCTIONS: Final = frozenset(
     }
 )
 
+_DAMAGE: Final = (zipfile.BadZipFile, EOFError, NotImplementedError, ValueError, OSError)
+"""What zipfile raises, apart from its own exception, about headers that make no sense."""
+
 
 class TorchScriptArchiveError(ValueError):
     """An archive that is damaged or is not what `torch.jit.save` writes."""
@@ -69,14 +74,11 @@ def is_torchscript_archive(path: Path) -> bool:
     Raises:
         TorchScriptArchiveError: a zip that is truncated or damaged.
     """
-    try:
-        with path.open("rb") as file:
-            if file.read(4) != b"PK\x03\x04":
-                return False
-        with zipfile.ZipFile(path) as archive:
-            return any(re.fullmatch(r"[^/]+/constants\.pkl", name) for name in archive.namelist())
-    except zipfile.BadZipFile as error:
-        raise TorchScriptArchiveError(f"a truncated or damaged zip archive ({error})") from error
+    with path.open("rb") as file:
+        if file.read(4) != b"PK\x03\x04":
+            return False
+    with _opened(path) as archive:
+        return any(re.fullmatch(r"[^/]+/constants\.pkl", name) for name in archive.namelist())
 
 
 def read_torchscript_tensors(path: Path) -> dict[str, torch.Tensor]:
@@ -91,16 +93,25 @@ def read_torchscript_tensors(path: Path) -> dict[str, torch.Tensor]:
         TorchScriptArchiveError: damage (every entry that is read has a checksum), or anything
             unexpected in names, opcodes, sizes, compression or nesting.
     """
+    with _opened(path) as archive:
+        reader = _ArchiveReader(archive)
+        tree = read_inert_pickle(reader.pickle(), _is_allowed)
+        if not isinstance(tree, Instance):
+            raise TorchScriptArchiveError("the archive does not hold a module")
+        return {name: reader.tensor(name, call) for name, call in _tensor_calls(tree).items()}
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
+    """The zip, with every complaint about its content as a `TorchScriptArchiveError`."""
     try:
         with zipfile.ZipFile(path) as archive:
-            reader = _ArchiveReader(archive)
-            tree = read_inert_pickle(reader.pickle(), _is_allowed)
-            if not isinstance(tree, Instance):
-                raise TorchScriptArchiveError("the archive does not hold a module")
-            return {name: reader.tensor(name, call) for name, call in _tensor_calls(tree).items()}
+            yield archive
+    except TorchScriptArchiveError:
+        raise
     except InertPickleError as error:
         raise TorchScriptArchiveError(f"data.pkl: {error}") from error
-    except (zipfile.BadZipFile, EOFError, NotImplementedError) as error:
+    except _DAMAGE as error:
         raise TorchScriptArchiveError(f"a truncated or damaged zip archive ({error})") from error
 
 

@@ -7,8 +7,6 @@ import sys
 import types
 import warnings
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import open_clip
@@ -22,6 +20,7 @@ from pyoco_eval.errors import MissingError, UsageError
 from pyoco_eval.features.clip import CLEAN_FID_RESIZE, ClipExtractor, load_clip
 from pyoco_eval.features.state_dict import WeightsError
 from pyoco_eval.videos.resize import ResizeRule
+from pyoco_eval.weights import WeightFile
 
 TORCH_FIDELITY = ResizeRule(224, "tf1-bilinear")
 SIZES = [(64, 64), (224, 224), (240, 320), (333, 227)]  # (H, W)
@@ -30,10 +29,8 @@ TOLERANCE = 2e-6  # relative L2 in float32; measured at most 6.2e-7
 StateDict = dict[str, torch.Tensor]
 
 
-def weight_file(path: Path, *, published: bool = False) -> Any:
-    return SimpleNamespace(
-        key="clip", path=path, digest="sha256:" + "0b" * 32, published=published, short="0b0b0b0b"
-    )
+def weight_file(path: Path, *, published: bool = False) -> WeightFile:
+    return WeightFile("clip", path, "sha256:" + "0b" * 32, published)
 
 
 def images(height: int, width: int, *, count: int = 2) -> np.ndarray:
@@ -249,10 +246,10 @@ def test_loading_in_a_fresh_process_is_silent(openai_archive: Path) -> None:
     program = (
         "import sys\n"
         "from pathlib import Path\n"
-        "from types import SimpleNamespace\n"
         "from pyoco_eval.features.clip import load_clip\n"
+        "from pyoco_eval.weights import WeightFile\n"
         "assert 'open_clip' not in sys.modules and 'torchvision' not in sys.modules\n"
-        "file = SimpleNamespace(path=Path(sys.argv[1]), digest='', short='', published=False)\n"
+        "file = WeightFile('clip', Path(sys.argv[1]), 'sha256:' + '0' * 64, False)\n"
         "print(load_clip(file).spec.dim)\n"
     )
     result = subprocess.run(

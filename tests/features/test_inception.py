@@ -3,7 +3,6 @@
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import cleanfid.resize
@@ -20,6 +19,7 @@ from pyoco_eval.features.inception import InceptionExtractor, load_inception
 from pyoco_eval.features.inception_network import LAYER_DIMS
 from pyoco_eval.features.state_dict import WeightsError
 from pyoco_eval.videos.resize import ResizeRule
+from pyoco_eval.weights import WeightFile
 
 PYTORCH_FID = ResizeRule(299, "bilinear")
 CLEAN = ResizeRule(299, "pil-bicubic-float")
@@ -30,14 +30,8 @@ TOLERANCE = 3e-6  # relative L2 in float32; measured at most 1.2e-6
 StateDict = dict[str, torch.Tensor]
 
 
-def weight_file(path: Path, *, published: bool = False) -> Any:
-    return SimpleNamespace(
-        key="inception",
-        path=path,
-        digest="sha256:" + "0a" * 32,
-        published=published,
-        short="0a0a0a0a",
-    )
+def weight_file(path: Path, *, published: bool = False) -> WeightFile:
+    return WeightFile("inception", path, "sha256:" + "0a" * 32, published)
 
 
 def images(height: int, width: int, *, count: int = 2, seed: int = 0) -> np.ndarray:

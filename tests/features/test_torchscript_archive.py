@@ -1,6 +1,7 @@
 """TorchScript archives: read like PyTorch reads them, and refused when they are hostile."""
 
 import pickle
+import random
 import struct
 import warnings
 import zipfile
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import nn
 
 from pyoco_eval.features.state_dict import WeightsError, read_state_dict
@@ -276,3 +278,27 @@ def test_layouts_that_pytorch_does_not_write_are_refused(archive: Path, tmp_path
         opened.writestr("tree/data/0", b"")
     with pytest.raises(TorchScriptArchiveError, match="names occur twice"):
         read_torchscript_tensors(archive)
+
+
+@pytest.mark.parametrize("kind", ["torchscript", "state_dict", "safetensors"])
+def test_random_damage_raises_nothing_but_the_error_for_it(
+    kind: str, archive: Path, tmp_path: Path
+) -> None:
+    state = {name: value.contiguous().clone() for name, value in Tree().state_dict().items()}
+    if kind == "state_dict":
+        torch.save(state, archive)
+    elif kind == "safetensors":
+        save_file(state, archive)
+    whole, generator, refused = archive.read_bytes(), random.Random(0), 0
+    for _ in range(200):
+        damaged = bytearray(whole)
+        start = generator.randrange(len(damaged))
+        damaged[start : start + generator.randrange(4)] = generator.randbytes(
+            generator.randrange(4)
+        )
+        (tmp_path / "damaged.pt").write_bytes(damaged)
+        try:
+            read_state_dict(tmp_path / "damaged.pt")
+        except WeightsError:
+            refused += 1
+    assert refused > 100
