@@ -151,11 +151,11 @@ def _attach_samples(
             task.extractor(options)
         return open_samples(samples, "--samples", options)
     for task in tasks:
-        layer = f"{task.rule.extractor}-"
-        if not stored.recipe["net"].startswith(layer):
+        rule, network = task.rule, stored.recipe["net"]
+        if not (network.startswith(f"{rule.extractor}-") and f"-{rule.layer}@" in network):
             raise UsageError(
-                f"--samples {samples} holds features of {stored.recipe['net']}; "
-                f"{task.rule.metric} under {task.rule.name} needs {task.rule.extractor}"
+                f"--samples {samples} holds features of {network}; {rule.metric} under {rule.name} "
+                f"needs --extractor {rule.extractor} --layer {rule.layer}"
             )
         task.generated = stored
     return None

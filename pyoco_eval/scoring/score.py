@@ -35,6 +35,9 @@ def score_frechet(rule: Convention, generated: Side, reference: Side, options: O
     }
     if "skip" in reference.recipe:
         recipe["skip"] = f"{generated.recipe.get('skip', '0')}/{reference.recipe['skip']}"
+    warnings = _warnings(generated, floor) + _warnings(reference, None)
+    if generated.digest == reference.digest:
+        warnings.append("Both sides hold the same videos, so a distance of zero is no achievement.")
     return Score(
         metric=rule.metric,
         value=terms.distance,
@@ -47,7 +50,7 @@ def score_frechet(rule: Convention, generated: Side, reference: Side, options: O
             "num_videos": generated.num_videos,
             "num_reference_videos": reference.num_videos,
         },
-        warnings=tuple(_warnings(generated, floor) + _warnings(reference, None)),
+        warnings=tuple(dict.fromkeys(warnings)),
     )
 
 
@@ -57,16 +60,11 @@ def score_inception(
     """Inception Score, mean and standard deviation over splits.
 
     Raises:
-        UsageError: the stored side has moments but no rows, or rows of another layer.
+        UsageError: the stored side has moments but no rows.
         SmallSampleError: too few samples, unless allowed.
     """
     if generated.features is None:
         raise UsageError(f"{generated.name}: the Inception Score needs features, not statistics")
-    if f"-{rule.layer}@" not in generated.recipe["net"]:
-        raise UsageError(
-            f"{generated.name}: the Inception Score under {rule.name} needs {rule.layer}, the file "
-            f"holds {generated.recipe['net']}; extract with --layer {rule.layer}"
-        )
     split_rule = SplitRule.parse(splits or rule.splits)
     floor = check_splits_floor(generated.count, split_rule.count, allow_small=options.allow_small)
     found = inception_score(generated.features.features, split_rule, rule.eps)
