@@ -81,9 +81,12 @@ class PyavReader(FrameReader):
 
         reformatter = VideoReformatter()
         first: tuple[int, int] | None = None
+        orientation, rotation = Orientation(), None
         with self._open() as (container, stream):
             for index, frame in enumerate(self._decode(container, stream)):
-                size = _orientation(frame).shown_size(frame.width, frame.height)
+                if frame.rotation != rotation:
+                    orientation, rotation = _orientation(frame), frame.rotation
+                size = orientation.shown_size(frame.width, frame.height)
                 if first is None:
                     first = size
                 if size != first:
@@ -93,8 +96,10 @@ class PyavReader(FrameReader):
                         size=first,
                     )
 
-                def convert(frame: "VideoFrame" = frame) -> np.ndarray:
-                    return _to_rgb(frame, reformatter)
+                def convert(
+                    frame: "VideoFrame" = frame, orientation: Orientation = orientation
+                ) -> np.ndarray:
+                    return orientation.apply(_to_rgb(frame, reformatter))
 
                 yield convert
 
@@ -167,6 +172,7 @@ def _best_stream(container: "InputContainer") -> "VideoStream":
 
 
 def _orientation(frame: "VideoFrame") -> Orientation:
+    """How `frame` is to be turned. Asking ties it into a reference cycle: not for every frame."""
     matrix = cast("SideData | None", frame.side_data.get("DISPLAYMATRIX"))
     if matrix is None:
         return Orientation()
@@ -192,7 +198,7 @@ def _to_rgb(frame: "VideoFrame", reformatter: "VideoReformatter") -> np.ndarray:
         raise UnreadableError(
             f"its pixel format {frame.format.name} cannot be converted to RGB"
         ) from error
-    return _orientation(frame).apply(rgb.to_ndarray())
+    return rgb.to_ndarray()
 
 
 def _why_not_open(path: Path, error: Exception) -> str:

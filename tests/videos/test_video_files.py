@@ -1,6 +1,7 @@
 """Encoded clips of known content, intact and damaged in many ways."""
 
 import contextlib
+import gc
 import io
 import shutil
 from concurrent.futures import ThreadPoolExecutor
@@ -331,6 +332,20 @@ def test_random_damage_never_leads_to_anything_but_frames_or_a_video_error(tmp_p
         for ask in (video.probe, video.count_frames, lambda v=video: v.read([0])):
             with contextlib.suppress(VideoError):
                 ask()
+
+
+def test_decoded_frames_are_freed_at_once(tmp_path):
+    """No reference cycles: frames would pile up until Python's collector happens to run."""
+    video = only(encode(tmp_path / "a.mp4", num_frames=30))
+    gc.collect()
+    gc.disable()
+    try:
+        video.count_frames()
+        video.read(range(30))
+        alive = sum(isinstance(thing, av.VideoFrame) for thing in gc.get_objects())
+    finally:
+        gc.enable()
+    assert alive <= 2  # the first of each pass, of which the display matrix is read
 
 
 def test_in_memory_encoding_matches_what_is_read(tmp_path):
