@@ -8,22 +8,23 @@ from pyoco_eval.cli.scoring import reference_option, run_and_print, score_option
 
 
 @click.command("evaluate")
-@score_options
-@reference_option
-@click.option(
-    "--metrics",
-    default="fvd,is,fid,clip-fid",
-    show_default=True,
-    help="Comma-separated: fvd, is, fid, clip-fid.",
+@score_options(
+    reference_option,
+    click.option(
+        "--metrics",
+        default="fvd,is,fid,clip-fid",
+        show_default=True,
+        help="Comma-separated: fvd, is, fid, clip-fid.",
+    ),
+    click.option(
+        "--convention",
+        "named",
+        multiple=True,
+        metavar="METRIC=NAME",
+        help="Rule of a named tool, e.g. fid=pytorch-fid.",
+    ),
+    click.option("--splits", default=None, help="Splits of the Inception Score."),
 )
-@click.option(
-    "--convention",
-    "named",
-    multiple=True,
-    metavar="METRIC=NAME",
-    help="Rule of a named tool, e.g. fid=pytorch-fid.",
-)
-@click.option("--splits", default=None, help="Splits of the Inception Score.")
 def command(
     samples: str,
     reference: str | None,

@@ -8,9 +8,7 @@ from pyoco_eval.cli.scoring import convention_option, reference_option, run_and_
 
 
 @click.command("fvd")
-@score_options
-@reference_option
-@convention_option
+@score_options(reference_option, convention_option)
 def command(samples: str, reference: str | None, convention: str | None, **choices: Any) -> None:
     """Fréchet Video Distance: how far the features of two sets of videos are apart.
 

@@ -8,9 +8,10 @@ from pyoco_eval.cli.scoring import convention_option, run_and_print, score_optio
 
 
 @click.command("is")
-@score_options
-@click.option("--splits", default=None, help="1, 10-sequential, 10-shuffle42, 10-permute2020.")
-@convention_option
+@score_options(
+    click.option("--splits", default=None, help="1, 10-sequential, 10-shuffle42, 10-permute2020."),
+    convention_option,
+)
 def command(samples: str, splits: str | None, convention: str | None, **choices: Any) -> None:
     """Inception Score of videos under C3D (UCF-101), as TGANv2 computes it.
 

@@ -2,33 +2,39 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
 from pyoco_eval.cli.options import build_options, video_options
 
-Command = TypeVar("Command", bound=Callable[..., Any])
+Option = Callable[[Any], Any]
 
 
-def score_options(command: Command) -> Command:
-    """Add --samples, the video options and the options of output."""
+def score_options(*own: Option) -> Option:
+    """Add --samples, the command's own options, those of output and of videos."""
     output = (
         click.option("--profile", type=click.Choice(["published", "embedded"]), default="published",
-                     show_default=True, help="Published networks, or the package's own small ones."),
+                     show_default=True, help="Published networks, or the small ones shipped."),
         click.option("--allow-small", is_flag=True, help="Print scores below the sample floor."),
         click.option("--json", "as_json", is_flag=True, help="Print the record as JSON."),
         click.option("--out", type=click.Path(path_type=Path, dir_okay=False), default=None,
                      help="Write the full record (JSON), with the hash of every file."),
     )  # fmt: skip
-    for option in reversed(output):
-        command = option(command)
-    command = video_options(command)
     samples = click.option(
-        "--samples", required=True, metavar="PATH",
+        "--samples",
+        required=True,
+        metavar="PATH",
         help="Generated videos: a folder, a file, or an .npz from `features`.",
-    )  # fmt: skip
-    return samples(command)
+    )
+
+    def add(command: Any) -> Any:
+        command = video_options(command)
+        for option in reversed((samples, *own, *output)):
+            command = option(command)
+        return command
+
+    return add
 
 
 reference_option = click.option(

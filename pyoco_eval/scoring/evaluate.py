@@ -17,7 +17,7 @@ from pyoco_eval.scoring.recording import record_run
 from pyoco_eval.scoring.references import DEFAULT_REFERENCE, is_name, named_side, stored_side
 from pyoco_eval.scoring.score import refuse_hopeless, score_frechet, score_inception
 from pyoco_eval.scoring.sides import Request, Side, measure, planned_recipe
-from pyoco_eval.scoring.sources import Samples, open_samples
+from pyoco_eval.scoring.sources import Samples, check_exists, open_samples
 from pyoco_eval.videos.source import VideoSource
 
 
@@ -70,6 +70,8 @@ def evaluate(
     options = options or Options()
     progress = progress or Silent()
     started = time.perf_counter()
+    if isinstance(reference, str | Path) and not is_name(reference):
+        check_exists(reference, "--reference")
     tasks = [_Task(rule, options) for rule in _rules(metrics, profile, conventions or {})]
     source = _attach_samples(tasks, samples, options)
     reference_source = _attach_references(
@@ -147,9 +149,10 @@ def _attach_samples(
     """Give every task its stored side, or open the videos and load the networks."""
     stored = stored_side(Path(samples)) if isinstance(samples, str | Path) else None
     if stored is None:
+        source = open_samples(samples, "--samples", options)
         for task in tasks:
             task.extractor(options)
-        return open_samples(samples, "--samples", options)
+        return source
     for task in tasks:
         rule, network = task.rule, stored.recipe["net"]
         if not (network.startswith(f"{rule.extractor}-") and f"-{rule.layer}@" in network):
@@ -178,9 +181,10 @@ def _attach_references(
                 task.reference = stored
         if all(task.reference is not None for task in waiting):
             return None
+    source = open_samples(reference, "--reference", options)
     for task in waiting:
         task.extractor(options)
-    return open_samples(reference, "--reference", options)
+    return source
 
 
 def _recipe_of(task: _Task, options: Options) -> Mapping[str, str]:

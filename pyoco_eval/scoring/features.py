@@ -39,8 +39,8 @@ def extract_features(
     if out is not None and Path(out).suffix != ".npz":
         raise UsageError(f"--out {out}: features are written as .npz; give a name that ends so")
     network = Network.named(extractor, options, rule=convention, layer=layer)
-    loaded = network.load(options)
     source = open_samples(samples, "--samples", options)
+    loaded = network.load(options)
     request = Request(network, loaded, keep_rows=True, keep_moments=False)
     (side,) = measure(source, [request], options, progress or Silent(), "features")
     if out is not None:

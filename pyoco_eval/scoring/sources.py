@@ -20,11 +20,17 @@ def open_samples(samples: Samples, argument: str, options: Options) -> VideoSour
     Raises:
         UsageError: nothing at that path, or nothing in it that is a video.
     """
-    if isinstance(samples, str | Path) and not Path(samples).exists():
-        raise UsageError(f"{argument} {samples}: no such file or folder")
+    if isinstance(samples, str | Path):
+        check_exists(samples, argument)
     return open_source(
         samples,
         decoder=options.decoder,
         value_range=options.value_range,
         quantise=options.quantise,
     )
+
+
+def check_exists(path: str | Path, argument: str) -> None:
+    """Raises UsageError if there is nothing at `path`."""
+    if not Path(path).exists():
+        raise UsageError(f"{argument} {path}: no such file or folder")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from toys import MeanColour, flat_videos
 
 import pyoco_eval
 from pyoco_eval.errors import MissingError, PyocoEvalError, UsageError
@@ -12,7 +13,6 @@ from pyoco_eval.metrics.frechet import frechet_distance_from_features
 from pyoco_eval.metrics.sample_floor import SmallSampleError
 from pyoco_eval.report.record import Record
 from pyoco_eval.scoring import networks
-from toys import MeanColour, flat_videos
 
 IMAGE_NETWORKS = ("inception", "clip", "tiny2d", "tinyclip")
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from toys import MeanColour, flat_videos
 
 from pyoco_eval.errors import UnusableVideosError
 from pyoco_eval.scoring.extraction import Pass, Tap, run_pass
@@ -14,7 +15,6 @@ from pyoco_eval.scoring.sides import RowCollector
 from pyoco_eval.videos.clip_frames import ClipRule
 from pyoco_eval.videos.resize import ResizeRule
 from pyoco_eval.videos.source import open_source
-from toys import MeanColour, flat_videos
 
 
 def collect(

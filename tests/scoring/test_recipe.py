@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from toys import MeanColour
 
 from pyoco_eval.features.base import ExtractorSpec, WeightsIdentity
 from pyoco_eval.metrics.signature import Signature
@@ -13,7 +14,6 @@ from pyoco_eval.scoring.options import Options
 from pyoco_eval.scoring.sides import planned_recipe
 from pyoco_eval.videos.clip_frames import ClipRule
 from pyoco_eval.videos.resize import KERNELS, ResizeRule
-from toys import MeanColour
 
 NAMES = st.sampled_from(["a", "b", "c"])
 RESIZES = st.builds(

@@ -31,7 +31,7 @@ class MeanColour(FeatureExtractor):
         axes = (1, 3, 4) if self.kind == "video" else (2, 3)
         return batch.mean(dim=axes)
 
-    def to(self, device: torch.device | str) -> "MeanColour":  # noqa: ARG002
+    def to(self, device: torch.device | str) -> "MeanColour":
         return self
 
 
