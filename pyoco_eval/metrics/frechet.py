@@ -4,7 +4,7 @@ For N(m1, S1) and N(m2, S2):
 
     d² = |m1 - m2|² + tr S1 + tr S2 - 2 tr (S1^½ S2 S1^½)^½          (Dowson and Landau, 1982)
 
-With factors S = A Aᵀ the last trace is the sum of singular values of A1ᵀ A2, and the covariance
+With factors S = A Aᵀ the last trace is the sum of singular values of A2ᵀ A1, and the covariance
 part is min over orthogonal Q of |A1 - A2 Q|²_F. The second form never subtracts large numbers, so
 nearly equal covariances keep their digits and nothing can be negative or complex.
 
@@ -18,11 +18,17 @@ import numpy as np
 from pyoco_eval.errors import PyocoEvalError
 from pyoco_eval.statistics.moments import Moments
 
-_CANCELLATION = 1e-3
-"""Below this share of the traces, the covariance part is computed in the form that cannot cancel."""
+_EPSILON = float(np.finfo(np.float64).eps)
 
-_CHOLESKY_CONDITION = 1e-5
-"""Smallest ratio of squared Cholesky pivots for which the fast path keeps ten digits."""
+_CANCELLATION = 1e-3
+"""Below this share of the traces, the covariance part takes the form that cannot cancel."""
+
+_GRAM_TOLERANCE = 5e-10
+"""Estimated error, as a share of the result, up to which the singular values may come from the
+eigenvalues of a Gram matrix: up to four times faster than from the matrix itself."""
+
+_RANK_GAP = 1e3
+"""Eigenvalues at rounding level count as zero if the next one is this many times larger."""
 
 
 @dataclass(frozen=True)
@@ -52,19 +58,18 @@ def frechet_distance(a: Moments, b: Moments, *, ddof: int = 1) -> FrechetTerms:
         raise PyocoEvalError(
             f"features of {len(a.mean)} and {len(b.mean)} dimensions have no distance"
         )
-    covariances = []
+    factors = []
     for moments in (a, b):
         if moments.count < 2:
             raise PyocoEvalError(
-                f"{moments.count} feature row has no covariance; a Fréchet distance needs two or more"
+                f"{moments.count} feature row has no covariance; a Fréchet distance needs two"
             )
         covariance = moments.cov(ddof)
         if not (np.isfinite(covariance).all() and np.isfinite(moments.mean).all()):
             raise PyocoEvalError("feature statistics hold NaN or infinity")
-        covariances.append(covariance)
+        factors.append(_factor(covariance, moments.count - 1))
     difference = a.mean - b.mean
-    ranks = (a.count - 1, b.count - 1)
-    return FrechetTerms(float(difference @ difference), _bures(*covariances, *ranks))
+    return FrechetTerms(float(difference @ difference), _procrustes(*factors))
 
 
 def frechet_distance_from_features(x: np.ndarray, y: np.ndarray, *, ddof: int = 1) -> FrechetTerms:
@@ -72,6 +77,9 @@ def frechet_distance_from_features(x: np.ndarray, y: np.ndarray, *, ddof: int = 
 
     Args:
         x, y: (N, D) and (M, D), N, M >= 2.
+
+    Raises:
+        PyocoEvalError: different D, fewer than two rows, NaN or infinity.
     """
     if x.ndim != 2 or y.ndim != 2 or x.shape[1] != y.shape[1]:
         raise PyocoEvalError(f"features {x.shape} and {y.shape} have no distance")
@@ -88,51 +96,63 @@ def frechet_distance_from_features(x: np.ndarray, y: np.ndarray, *, ddof: int = 
     return FrechetTerms(float(difference @ difference), _procrustes(*factors))
 
 
-def _bures(first: np.ndarray, second: np.ndarray, first_rank: int, second_rank: int) -> float:
-    """tr S1 + tr S2 - 2 tr (S1^½ S2 S1^½)^½ of covariances with at most these ranks."""
-    total = float(np.trace(first) + np.trace(second))
-    if total <= 0:
-        return 0.0
-    lower = _cholesky(first)
-    upper = _cholesky(second) if lower is not None else None
-    if lower is not None and upper is not None:
-        eigenvalues = np.linalg.eigvalsh(lower.T @ second @ lower)
-        fast = total - 2 * float(np.sqrt(eigenvalues.clip(min=0)).sum())
-        if fast > _CANCELLATION * total:
-            return fast
-    return _procrustes(_factor(first, first_rank), _factor(second, second_rank))
-
-
-def _cholesky(matrix: np.ndarray) -> np.ndarray | None:
-    """The Cholesky factor, or None if the matrix is singular or too close to it."""
-    try:
-        factor = np.linalg.cholesky(matrix)
-    except np.linalg.LinAlgError:
-        return None
-    pivots = np.diagonal(factor) ** 2
-    return factor if pivots.min() > _CHOLESKY_CONDITION * pivots.max() else None
-
-
 def _factor(covariance: np.ndarray, rank: int) -> np.ndarray:
-    """(D, r) A with A Aᵀ = covariance, r = min(rank, D), from its leading eigenvectors.
+    """(D, r) A with A Aᵀ = covariance, r = min(rank, D) or fewer.
 
-    N rows give a rank of N - 1 at most; what `eigh` finds beyond it is rounding, and its square
-    root would not be small.
+    Cholesky's factor keeps the digits even of badly scaled features. Where it fails, or a pivot is
+    no more than rounding, the matrix is singular: the leading eigenvectors serve. N rows give a
+    rank of N - 1 at most; what `eigh` finds beyond it is rounding, and its square root would not
+    be small.
     """
+    dim = len(covariance)
+    rounding = dim * _EPSILON
+    if rank >= dim:
+        try:
+            factor = np.linalg.cholesky(covariance)
+        except np.linalg.LinAlgError:
+            pass
+        else:
+            if (np.diagonal(factor) ** 2 > rounding * np.diagonal(covariance)).all():
+                return factor
     eigenvalues, eigenvectors = np.linalg.eigh(covariance)
-    leading = slice(max(len(eigenvalues) - rank, 0), None)
-    return eigenvectors[:, leading] * np.sqrt(eigenvalues[leading].clip(min=0))
+    floor = rounding * eigenvalues[-1]
+    above = eigenvalues[eigenvalues > floor]
+    if len(above) and above[0] > _RANK_GAP * floor:
+        rank = min(rank, len(above))
+    leading = slice(max(dim - rank, 0), None)
+    return np.asarray(eigenvectors[:, leading] * np.sqrt(eigenvalues[leading].clip(min=0)))
 
 
 def _procrustes(a: np.ndarray, b: np.ndarray) -> float:
     """min over orthogonal Q of |a - b Q|²_F, for (D, r1) and (D, r2) padded to equal width."""
+    total = float(np.sum(a * a) + np.sum(b * b))
+    product = b.T @ a
+    direct = _from_gram(product, total)
+    if direct is None:
+        direct = total - 2 * float(np.linalg.svd(product, compute_uv=False).sum())
+    if direct > _CANCELLATION * total or total == 0:
+        return direct
     width = max(a.shape[1], b.shape[1])
     a, b = (np.pad(m, ((0, 0), (0, width - m.shape[1]))) for m in (a, b))
-    product = b.T @ a
-    total = float(np.sum(a * a) + np.sum(b * b))
-    direct = total - 2 * float(np.linalg.svd(product, compute_uv=False).sum())
-    if direct > _CANCELLATION * total:
-        return direct
-    u, _, vt = np.linalg.svd(product)
+    u, _, vt = np.linalg.svd(b.T @ a)
     residual = a - b @ (u @ vt)
     return float(np.sum(residual * residual))
+
+
+def _from_gram(product: np.ndarray, total: float) -> float | None:
+    """total - 2 sum of singular values by the eigenvalues of product productᵀ; None if inaccurate.
+
+    Every eigenvalue has an independent error of about the rounding of the largest, which taking
+    the square root divides by the singular value. On random matrices of 32 to 512 dimensions, with
+    clustered and decaying spectra, the sum's error is at most 1.5 times this estimate wherever the
+    estimate is what matters.
+    """
+    if product.shape[0] > product.shape[1]:
+        product = product.T
+    eigenvalues = np.linalg.eigvalsh(product @ product.T)
+    if not len(eigenvalues) or eigenvalues[0] <= 0:
+        return None
+    singular_values = np.sqrt(eigenvalues)
+    result = total - 2 * float(singular_values.sum())
+    error = _EPSILON * eigenvalues[-1] * float(np.sqrt((1 / eigenvalues).sum()))
+    return result if error < _GRAM_TOLERANCE * result else None

@@ -8,6 +8,7 @@ References: Salimans et al. (2016), Eq. 1; split rules of pfnet-research/tgan2, 
 
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -35,10 +36,10 @@ class SplitRule:
         """Raises UsageError if `name` is no split rule."""
         match = _NAME.fullmatch(name)
         random = match is not None and match["order"] in ("shuffle", "permute")
-        if match is None or random != bool(match["seed"]):
+        if match is None or random != bool(match["seed"]) or int(match["seed"] or 0) >= 2**32:
             raise UsageError(
                 f"--splits {name!r}: use a count alone, or like 10-sequential, 10-shuffle42, "
-                "10-permute2020"
+                "10-permute2020 (seeds below 2**32)"
             )
         return cls(
             int(match["count"]),
@@ -63,11 +64,11 @@ class SplitRule:
             )
         indices = np.arange(num_samples)
         if self.order == "shuffle":
-            np.random.RandomState(self.seed).shuffle(indices)  # noqa: NPY002
+            np.random.RandomState(self.seed).shuffle(indices)
         elif self.order == "permute":
-            indices = np.random.RandomState(self.seed).permutation(num_samples)  # noqa: NPY002
+            indices = np.random.RandomState(self.seed).permutation(num_samples)
         bounds = [i * num_samples // self.count for i in range(self.count + 1)]
-        return [indices[start:stop] for start, stop in zip(bounds, bounds[1:], strict=False)]
+        return [indices[start:stop] for start, stop in pairwise(bounds)]
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,13 @@
 """Features and statistics on disk: npz files that say what they are and how they were made.
 
-No pickles. The same content gives the same bytes.
+No pickles. Members are stored uncompressed, so that the same content gives the same bytes whatever
+zlib is installed; floating-point features would hardly shrink.
 """
 
 import io
 import json
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,8 +26,24 @@ Kind = Literal["features", "statistics", "mu-sigma"]
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
+_UNREADABLE = (
+    OSError,
+    ValueError,  # numpy on a bad member, JSON, text encodings
+    KeyError,
+    TypeError,
+    SyntaxError,  # numpy on a bad array header
+    EOFError,
+    MemoryError,  # an array header that promises terabytes
+    OverflowError,
+    NotImplementedError,  # zip features that no writer of npz uses
+    RuntimeError,  # an encrypted member
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What reading a damaged or foreign file may raise."""
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class FeatureSet:
     """Feature rows with the ids they belong to.
 
@@ -58,10 +76,18 @@ class FeatureSet:
     def load(cls, path: Path) -> "FeatureSet":
         """Raises PyocoEvalError if the file is damaged or something else."""
         arrays, header = _read(path, FEATURES_FORMAT, ("features", "ids"))
-        return cls(arrays["features"], tuple(arrays["ids"].tolist()), header)
+        features, ids = arrays["features"], arrays["ids"]
+        if (
+            features.dtype != np.float32
+            or features.ndim != 2
+            or ids.dtype.kind != "U"
+            or ids.shape != features.shape[:1]
+        ):
+            raise _damaged(path, f"features {features.shape} {features.dtype}, ids {ids.shape}")
+        return cls(features, tuple(ids.tolist()), header)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class StatisticsFile:
     """Moments with the header that says how they were made."""
 
@@ -81,8 +107,18 @@ class StatisticsFile:
     def load(cls, path: Path) -> "StatisticsFile":
         """Raises PyocoEvalError if the file is damaged or something else."""
         arrays, header = _read(path, STATISTICS_FORMAT, ("count", "mean", "m2"))
-        moments = Moments(int(arrays["count"]), arrays["mean"], arrays["m2"])
-        return cls(moments, header)
+        count, mean, m2 = arrays["count"], arrays["mean"], arrays["m2"]
+        if (
+            count.dtype.kind != "i"
+            or count.ndim != 0
+            or int(count) < 0
+            or mean.dtype != np.float64
+            or m2.dtype != np.float64
+            or mean.ndim != 1
+            or m2.shape != 2 * mean.shape
+        ):
+            raise _damaged(path, f"count {count.shape}, mean {mean.shape}, m2 {m2.shape}")
+        return cls(Moments(int(count), mean, m2), header)
 
 
 def kind_of(path: Path) -> Kind | None:
@@ -91,17 +127,16 @@ def kind_of(path: Path) -> Kind | None:
     `mu-sigma` is the bare pair that other FID tools store.
     """
     try:
-        with np.load(path, allow_pickle=False) as stored:
-            names = set(stored.files)
-            if "format" in names:
-                written = str(stored["format"])
-                kinds: dict[str, Kind] = {
-                    FEATURES_FORMAT: "features",
-                    STATISTICS_FORMAT: "statistics",
-                }
-                return kinds.get(written)
-            return "mu-sigma" if {"mu", "sigma"} <= names else None
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError, AttributeError):
+        with zipfile.ZipFile(path) as archive:
+            names = set(archive.namelist())
+            if "format.npy" not in names:
+                return "mu-sigma" if {"mu.npy", "sigma.npy"} <= names else None
+            kinds: dict[str, Kind] = {
+                FEATURES_FORMAT: "features",
+                STATISTICS_FORMAT: "statistics",
+            }
+            return kinds.get(str(_member(archive, "format")))
+    except _UNREADABLE:
         return None
 
 
@@ -115,20 +150,31 @@ def _write(
             buffer = io.BytesIO()
             np.lib.format.write_array(buffer, np.asarray(array), allow_pickle=False)
             member = zipfile.ZipInfo(f"{name}.npy", date_time=_EPOCH)
-            archive.writestr(member, buffer.getvalue(), zipfile.ZIP_DEFLATED, 1)
+            archive.writestr(member, buffer.getbuffer(), zipfile.ZIP_STORED)
 
 
 def _read(
     path: Path, kind: str, names: tuple[str, ...]
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     try:
-        with np.load(path, allow_pickle=False) as stored:
-            if "format" not in stored.files or str(stored["format"]) != kind:
+        with zipfile.ZipFile(path) as archive:
+            if str(_member(archive, "format")) != kind:
                 raise PyocoEvalError(f"{path}: not a {kind} file")
-            arrays = {name: stored[name] for name in names}
-            header = json.loads(str(stored["header"]))
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile, EOFError, AttributeError) as error:
-        raise PyocoEvalError(
-            f"{path}: damaged or incomplete ({error}); write it again with `pyoco-eval features`"
-        ) from error
+            arrays = {name: _member(archive, name) for name in names}
+            header = json.loads(str(_member(archive, "header")))
+    except _UNREADABLE as error:
+        raise _damaged(path, str(error)) from error
+    if not isinstance(header, dict):
+        raise _damaged(path, "its header is no JSON object")
     return arrays, header
+
+
+def _member(archive: zipfile.ZipFile, name: str) -> np.ndarray:
+    with archive.open(f"{name}.npy") as member:
+        return np.asarray(np.lib.format.read_array(member, allow_pickle=False))
+
+
+def _damaged(path: Path, reason: str) -> PyocoEvalError:
+    return PyocoEvalError(
+        f"{path}: damaged or incomplete ({reason}); write it again with `pyoco-eval features`"
+    )

@@ -18,7 +18,7 @@ from pyoco_eval.errors import PyocoEvalError
 CHUNK_SIZE = 64
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Moments:
     """First and second moments of N rows.
 
@@ -39,7 +39,7 @@ class Moments:
     @classmethod
     def of(cls, features: np.ndarray) -> "Moments":
         """Moments of (N, D) rows, N >= 0, computed in float64 about their mean."""
-        rows = np.asarray(features, dtype=np.float64)
+        rows = np.ascontiguousarray(features, dtype=np.float64)
         if not len(rows):
             return cls.empty(rows.shape[1])
         mean = rows.mean(axis=0)
@@ -67,7 +67,7 @@ class Moments:
         """
         if self.count <= ddof:
             raise PyocoEvalError(
-                f"a covariance of {self.count} feature rows is undefined; at least {ddof + 1} needed"
+                f"a covariance of {self.count} feature rows is undefined; it needs {ddof + 1}"
             )
         return self.m2 / (self.count - ddof)
 
@@ -92,11 +92,13 @@ class MomentsAccumulator:
             raise PyocoEvalError(f"sample {index}: features {rows.shape} are not (k, {self._dim})")
         if not np.isfinite(rows).all():
             raise PyocoEvalError(f"sample {index}: its features hold NaN or infinity")
+        if index < 0:
+            raise PyocoEvalError(f"sample {index}: indices start at 0")
         chunk = index // self._chunk_size
-        samples = self._waiting.setdefault(chunk, {})
-        if index < 0 or chunk < self._next_chunk or index in samples:
+        if chunk < self._next_chunk or index in self._waiting.get(chunk, ()):
             raise PyocoEvalError(f"sample {index} was given twice")
-        samples[index] = rows
+        # A copy: the caller's buffer may be a batch that is about to be overwritten.
+        self._waiting.setdefault(chunk, {})[index] = np.array(rows, order="C")
         while len(self._waiting.get(self._next_chunk, ())) == self._chunk_size:
             self._merge_next()
 
@@ -106,8 +108,9 @@ class MomentsAccumulator:
         Raises:
             PyocoEvalError: one of them was never given, or there are more.
         """
-        given = {index for samples in self._waiting.values() for index in samples}
-        expected = set(range(self._next_chunk * self._chunk_size, total))
+        done = range(self._next_chunk * self._chunk_size)
+        given = {index for samples in self._waiting.values() for index in samples} | set(done)
+        expected = set(range(total))
         if given != expected:
             missing, extra = sorted(expected - given), sorted(given - expected)
             raise PyocoEvalError(
