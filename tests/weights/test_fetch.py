@@ -1,6 +1,7 @@
 """Fetching from a server that is healthy, slow, dishonest, half dead or gone."""
 
 import hashlib
+import io
 import os
 import signal
 import socket
@@ -11,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+import requests
 from file_server import Route, running_server
 
 from pyoco_eval.errors import MissingError, PyocoEvalError, UsageError
@@ -261,6 +263,22 @@ def test_redirects_that_are_not_followed(server, tmp_path):
     message = failure(manifest(file, loop, secret.as_uri()))
     assert message.count(f"not an http or https address: {secret.as_uri()}") == 2
     assert "more than 8 redirects" in message
+
+
+def test_no_way_from_https_to_http(monkeypatch):
+    asked = []
+
+    def redirect(self, url, **options):
+        asked.append(url)
+        response = requests.Response()
+        response.status_code, response.raw = 302, io.BytesIO()
+        response.headers["Location"] = "http://plain.example/net.bin?key=secret"
+        return response
+
+    monkeypatch.setattr(requests.Session, "get", redirect)
+    message = failure(manifest("https://safe.example/net.bin"))
+    assert "redirects from https to http://plain.example/net.bin\n" in message
+    assert asked == ["https://safe.example/net.bin"]
 
 
 SCRIPT = """
