@@ -21,6 +21,9 @@ def _declare_torchvision_operators() -> None:
     _KEPT_ALIVE.append(library)
 
 
+if "PYTEST_XDIST_WORKER" in os.environ:
+    torch.set_num_threads(1)  # the workers share the cores
+
 _KEPT_ALIVE: list[torch.library.Library] = []
 try:
     import torchvision  # noqa: F401

@@ -90,6 +90,12 @@ class Side:
             "version": __version__,
         }
 
+    def save_statistics(self, path: Path) -> None:
+        """Write mean and covariance with the header, without rows and file hashes."""
+        header = self.header() | {"rows_per_video": [], "files": {}}
+        signature = {"signature": str(self.signature())}
+        StatisticsFile(self.to_moments(), header | signature).save(path)
+
     def signature(self) -> Signature:
         """Recipe of the features alone, as written into files."""
         values = {**self.recipe, "n": str(self.count), "v": __version__}
