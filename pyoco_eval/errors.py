@@ -47,5 +47,7 @@ class UnusableVideosError(PyocoEvalError):
         lines = [f"{len(reasons)} of {total} videos cannot be used:"]
         lines += [f"  {video}: {reason}" for video, reason in self.reasons.items()]
         lines.append("Repair or remove them, or pass --on-error skip to score the others;")
-        lines.append("the skipped videos and the real count then stand in the record and signature.")
+        lines.append(
+            "the skipped videos and the real count then stand in the record and signature."
+        )
         super().__init__("\n".join(lines))

@@ -21,6 +21,12 @@ def step(title: str, *arguments: str) -> None:
     subprocess.run(command, check=True, cwd=OUT)  # noqa: S603
 
 
+def values(name: str) -> dict[str, float]:
+    """Metric -> value, from a record."""
+    record = json.loads((OUT / f"{name}.json").read_text(encoding="utf-8"))
+    return {score["metric"]: score["value"] for score in record["scores"]}
+
+
 def main() -> None:
     started = time.perf_counter()
     OUT.mkdir(exist_ok=True)
@@ -34,8 +40,7 @@ def main() -> None:
     for name in ("good", "bad"):
         step(f"Four metrics from one decoding pass: {name}",
              "evaluate", "--profile", "embedded", "--samples", name, "--out", f"{name}.json")  # fmt: skip
-    good, bad = ({s["metric"]: s["value"] for s in json.loads((OUT / f"{name}.json").read_text())["scores"]}
-                 for name in ("good", "bad"))  # fmt: skip
+    good, bad = values("good"), values("bad")
     print("\nEach metric tells the good clips from the bad ones:")
     for metric in good:
         print(f"  {metric:<9} good {good[metric]:9.3f}   bad {bad[metric]:9.3f}")

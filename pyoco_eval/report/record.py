@@ -12,8 +12,6 @@ from pyoco_eval.errors import PyocoEvalError
 from pyoco_eval.metrics.base import Score
 from pyoco_eval.metrics.signature import Signature
 
-FORMAT = "pyoco-eval/record/1"
-
 
 class ScoreRecord(BaseModel):
     """One score. `num_samples` and `num_reference` count feature rows (clips, or frames)."""
@@ -92,7 +90,7 @@ class Record(BaseModel):
 
     model_config = ConfigDict(extra="allow")
 
-    format: Literal["pyoco-eval/record/1"] = FORMAT
+    format: Literal["pyoco-eval/record/1"] = "pyoco-eval/record/1"
     version: str
     created: str = Field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
     scores: list[ScoreRecord]
@@ -129,4 +127,3 @@ class Record(BaseModel):
             return cls.model_validate_json(path.read_bytes())
         except (OSError, ValidationError) as error:
             raise PyocoEvalError(f"{path}: not a pyoco-eval record: {error}") from error
-

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from pyoco_eval.weights import WeightFile
 
 from pyoco_eval.features.c3d_network import CONVOLUTIONS
 from pyoco_eval.features.i3d_tensors import published_tensors
+from pyoco_eval.weights import WeightFile
 
 C3D_SHAPES = {
     **{name: (out, into, 3, 3, 3) for name, (into, out) in CONVOLUTIONS.items()},

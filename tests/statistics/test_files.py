@@ -1,4 +1,4 @@
-"""Features and statistics files: exact round trips, reproducible bytes, and no surprise from others."""
+"""Features and statistics files: exact round trips, reproducible bytes, no surprises."""
 
 import json
 import os
