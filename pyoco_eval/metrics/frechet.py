@@ -27,6 +27,10 @@ _GRAM_TOLERANCE = 5e-10
 """Estimated error, as a share of the result, up to which the singular values may come from the
 eigenvalues of a Gram matrix: up to four times faster than from the matrix itself."""
 
+_PIVOT_ROUNDING = 32 * _EPSILON
+"""Cholesky pivots up to this share of their diagonal element are rounding: those of singular
+matrices of 20 to 400 dimensions were measured at up to 3 epsilon."""
+
 _RANK_GAP = 1e3
 """Eigenvalues at rounding level count as zero if the next one is this many times larger."""
 
@@ -105,17 +109,16 @@ def _factor(covariance: np.ndarray, rank: int) -> np.ndarray:
     be small.
     """
     dim = len(covariance)
-    rounding = dim * _EPSILON
     if rank >= dim:
         try:
             factor = np.linalg.cholesky(covariance)
         except np.linalg.LinAlgError:
             pass
         else:
-            if (np.diagonal(factor) ** 2 > rounding * np.diagonal(covariance)).all():
+            if (np.diagonal(factor) ** 2 > _PIVOT_ROUNDING * np.diagonal(covariance)).all():
                 return factor
     eigenvalues, eigenvectors = np.linalg.eigh(covariance)
-    floor = rounding * eigenvalues[-1]
+    floor = dim * _EPSILON * eigenvalues[-1]
     above = eigenvalues[eigenvalues > floor]
     if len(above) and above[0] > _RANK_GAP * floor:
         rank = min(rank, len(above))
