@@ -38,8 +38,9 @@ def main() -> None:
          "--out", "bad", "--overwrite")  # fmt: skip
     step("What is in the folder?", "inspect", "bad")
     for name in ("good", "bad"):
-        step(f"Four metrics from one decoding pass: {name}",
-             "evaluate", "--profile", "embedded", "--samples", name, "--out", f"{name}.json")  # fmt: skip
+        title = f"Four metrics from one decoding pass: {name}"
+        record = f"{name}.json"
+        step(title, "evaluate", "--profile", "embedded", "--samples", name, "--out", record)
     good, bad = values("good"), values("bad")
     print("\nEach metric tells the good clips from the bad ones:")
     for metric in good:

@@ -16,6 +16,7 @@ from pyoco_eval.errors import UsageError
 from pyoco_eval.features.base import ExtractorSpec, FeatureExtractor, WeightsIdentity
 from pyoco_eval.features.c3d_checkpoint import load_c3d_network, load_mean
 from pyoco_eval.features.c3d_network import INPUT_SIZE, LAYER_DIMS, NUM_FRAMES, C3DNetwork
+from pyoco_eval.features.exact_inference import exact_inference
 from pyoco_eval.videos.resize import ResizeRule, resize_frames
 from pyoco_eval.weights import WeightFile
 
@@ -46,7 +47,7 @@ class C3DExtractor(FeatureExtractor):
     def extract(self, batch: torch.Tensor) -> torch.Tensor:
         _check_length(batch.shape[1])
         clips = batch.to(self._device).transpose(1, 2)
-        with torch.inference_mode(), torch.backends.cudnn.flags(allow_tf32=False):
+        with exact_inference():
             inputs = clips.contiguous(memory_format=torch.channels_last_3d)
             features: torch.Tensor = self.network(inputs, self.spec.layer)
             return features.cpu()

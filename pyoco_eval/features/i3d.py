@@ -13,6 +13,7 @@ import torch
 
 from pyoco_eval.errors import UsageError
 from pyoco_eval.features.base import ExtractorSpec, FeatureExtractor, WeightsIdentity
+from pyoco_eval.features.exact_inference import exact_inference
 from pyoco_eval.features.i3d_checkpoint import load_i3d_network
 from pyoco_eval.features.i3d_network import INPUT_SIZE, LAYER_DIMS, MIN_FRAMES, I3DNetwork
 from pyoco_eval.videos.resize import ResizeRule, resize_frames
@@ -42,7 +43,7 @@ class I3DExtractor(FeatureExtractor):
     def extract(self, batch: torch.Tensor) -> torch.Tensor:
         _check_length(batch.shape[1])
         clips = batch.transpose(1, 2)
-        with torch.inference_mode(), torch.backends.cudnn.flags(allow_tf32=False):
+        with exact_inference():
             if self._device.type == "cpu":  # one clip at a time stays in memory already mapped
                 return torch.cat([self._features(clip[None]) for clip in clips])
             return self._features(clips).cpu()

@@ -24,7 +24,7 @@ class Score:
         num_samples: feature rows of the generated side (video clips, or frames for FID).
         num_reference: feature rows of the reference side, None for reference-free metrics.
         interval: (low, high) at the level the signature's `ci` key states, or None.
-        std: standard deviation over the splits (Inception Score only).
+        std: standard deviation over the splits (Inception Score of two or more splits).
         extras: further numbers of this metric (`mean_term`, `covariance_term`, `num_videos`, …).
         warnings: sentences a reader of this number must know.
     """

@@ -75,7 +75,7 @@ def score_inception(
     return Score(
         metric=rule.metric,
         value=found.mean,
-        std=found.std,
+        std=found.std if split_rule.count > 1 else None,
         signature=_sign(recipe, rule, floor),
         num_samples=generated.count,
         extras={"per_split": list(found.per_split), "num_videos": generated.num_videos},
