@@ -1,5 +1,7 @@
 """Finding the reference side: a folder of videos, a stored file, or a name."""
 
+import hashlib
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -58,7 +60,8 @@ def named_side(name: str, recipe: Mapping[str, str], network: Network, options: 
         differences = recipe_differences(recipe, side.recipe)
         if not differences:
             return side
-        rejected.append(f"  {path}: other {', '.join(differences)}")
+        if side.recipe["net"].partition("-")[0] == network.extractor:
+            rejected.append(f"  {path}: other {', '.join(differences)}")
     message = (
         f"no statistics of reference {name} ({KNOWN_REFERENCES[name]}) for this recipe:\n"
         + "".join(f"  {key}:{recipe[key]}\n" for key in RECIPE_KEYS if key in recipe)
@@ -68,7 +71,7 @@ def named_side(name: str, recipe: Mapping[str, str], network: Network, options: 
     if name != "shapes":
         message += (
             "Build them once from your copy of its videos; they are then found by themselves:\n"
-            f"  {_build_command(name, own, network, options)}\n"
+            f"  {_build_command(name, own, recipe, network, options)}\n"
             "or name your own reference with --reference PATH (a folder of videos, or a file "
             "written by `pyoco-eval features`)."
         )
@@ -77,17 +80,34 @@ def named_side(name: str, recipe: Mapping[str, str], network: Network, options: 
     raise MissingError(message)
 
 
-def _build_command(name: str, folder: Path, network: Network, options: Options) -> str:
-    out = folder / f"{network.extractor}-{network.layer}-{options.clip.spec()}.npz"
-    convention = "" if network.conv == "custom" else f" --convention {network.conv}"
-    rate = (
-        f" --fps {options.clip.fps:g}" if options.clip.fps else f" --stride {options.clip.stride}"
-    )
-    return (
-        f"pyoco-eval features --samples PATH/TO/{name.upper()} --extractor {network.extractor}"
-        f"{convention} --layer {network.layer} --num-frames {options.clip.num_frames}{rate}"
-        f" --clip {options.clip.select} --out '{out}'"
-    )
+def _build_command(
+    name: str, folder: Path, recipe: Mapping[str, str], network: Network, options: Options
+) -> str:
+    """The command that makes this very recipe and puts the file where it is looked for."""
+    clip = options.clip
+    words = ["--samples", f"PATH/TO/{name.upper()}", "--extractor", network.extractor]
+    if network.conv != "custom":
+        words += ["--convention", network.conv]
+    words += ["--layer", network.layer, "--num-frames", str(clip.num_frames)]
+    words += ["--fps", f"{clip.fps:g}"] if clip.fps else ["--stride", str(clip.stride)]
+    words += ["--clip", clip.select]
+    for option, value, default in (
+        ("--clip-seed", clip.seed, 0),
+        ("--hop", clip.hop if clip.select == "all" else None, None),
+        ("--short", clip.short, "error"),
+        ("--frames", options.frames.spec() if "sel" in recipe else "all", "all"),
+        ("--pre-resize", options.pre_resize and options.pre_resize.spec(), None),
+        ("--resize", options.resize and options.resize.spec(), None),
+        ("--decoder", options.decoder, "pyav"),
+    ):
+        if value != default:
+            words += [option, str(value)]
+    for key, path in options.weights.items():
+        words += ["--weights", f"{key}={path}"]
+    content = "\n".join(f"{key}:{recipe[key]}" for key in RECIPE_KEYS if key in recipe)
+    digest = hashlib.sha256(content.encode()).hexdigest()[:8]
+    words += ["--out", str(folder / f"{network.extractor}-{network.layer}-{digest}.npz")]
+    return "pyoco-eval features " + shlex.join(words)
 
 
 def recipe_differences(a: Mapping[str, str], b: Mapping[str, str]) -> list[str]:

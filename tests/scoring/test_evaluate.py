@@ -1,6 +1,7 @@
 """From videos to signed scores, with a toy network in place of the real ones."""
 
 import json
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -110,12 +111,33 @@ def test_without_a_reference_the_error_says_how_to_build_it_and_that_works(
     with pytest.raises(MissingError, match="pyoco-eval features --samples") as raised:
         pyoco_eval.fvd(a, num_frames=4)
     command = next(line for line in str(raised.value).splitlines() if "--out" in line)
-    out = command.rpartition("--out ")[2].strip("'")
+    out = shlex.split(command)[-1]
     assert str(tmp_path / "cache") in out
     pyoco_eval.extract_features(b, "i3d", out=out, num_frames=4)
     assert pyoco_eval.fvd(a, num_frames=4).value == pyoco_eval.fvd(a, b, num_frames=4).value
     with pytest.raises(MissingError, match="not comparable"):
         pyoco_eval.fvd(a, num_frames=2)
+
+
+def test_the_build_command_repeats_every_choice() -> None:
+    with pytest.raises(MissingError) as raised:
+        pyoco_eval.fid(
+            flat_videos(20),
+            num_frames=4,
+            clip="random",
+            clip_seed=3,
+            short="loop",
+            frames="middle",
+            pre_resize="128-pilbicubic-crop-round",
+            weights={"inception": "my file.pth"},
+        )
+    command = next(line for line in str(raised.value).splitlines() if "--out" in line)
+    for words in (
+        "--convention clean --layer pool3 --num-frames 4 --stride 1 --clip random --clip-seed 3",
+        "--short loop --frames middle --pre-resize 128-pilbicubic-crop-round",
+        "--weights 'inception=my file.pth'",
+    ):
+        assert words in command
 
 
 def test_small_samples_are_refused_before_anything_runs_or_labelled() -> None:
