@@ -35,8 +35,8 @@ _INK = 0.45
 """Brightness of a sprite's texture, beside its colour."""
 _OUTLINE = 0.25
 """Brightness of a sprite's outline, beside its colour."""
-_REACH = 1.7
-"""Half-side of the window around a sprite, in radii: the reach of the most sheared square."""
+_REACH = 1.9
+"""Half-side of the window around a sprite, in radii: as far as the tips of a sheared star go."""
 
 Field = np.ndarray
 """float32 array over pixels, of any shape."""
@@ -153,7 +153,7 @@ def _star(u: Field, v: Field) -> Field:
         distance = u * np.float32(round(cos(angle), 6)) + v * np.float32(round(sin(angle), 6))
         second = np.maximum(second, np.minimum(most, distance))
         most = np.maximum(most, distance)
-    field: Field = second - np.float32(0.46)
+    field: Field = second - np.float32(0.42)
     return field
 
 
