@@ -17,6 +17,8 @@ def score_options(*own: Option) -> Option:
         click.option("--profile", type=click.Choice(["published", "embedded"]), default="published",
                      show_default=True, help="Published networks, or the small ones shipped."),
         click.option("--allow-small", is_flag=True, help="Print scores below the sample floor."),
+        click.option("--interval", type=int, default=0, metavar="N", show_default=True,
+                     help="95 % interval of a Fréchet distance from N half-samples; 0: none."),
         click.option("--json", "as_json", is_flag=True, help="Print the record as JSON."),
         click.option("--out", type=click.Path(path_type=Path, dir_okay=False), default=None,
                      help="Write the full record (JSON), with the hash of every file."),
@@ -55,6 +57,7 @@ def run_and_print(
     conventions: Mapping[str, str],
     profile: str,
     allow_small: bool,
+    interval: int,
     as_json: bool,
     out: Path | None,
     splits: str | None = None,
@@ -74,7 +77,7 @@ def run_and_print(
         profile=profile,
         conventions=conventions,
         splits=splits,
-        options=build_options(choices | {"allow_small": allow_small}),
+        options=build_options(choices | {"allow_small": allow_small, "interval": interval}),
         progress=TerminalProgress(),
     )
     if out is not None:

@@ -23,7 +23,9 @@ class Score:
         signature: its recipe.
         num_samples: feature rows of the generated side (video clips, or frames for FID).
         num_reference: feature rows of the reference side, None for reference-free metrics.
-        interval: (low, high) at the level the signature's `ci` key states, or None.
+        interval: (low, high) of the distance that infinitely many videos would give, at the level
+            the signature's `ci` key states. The value itself is biased upwards by its finite
+            number of videos and may lie above it. None if it was not asked for.
         std: standard deviation over the splits (Inception Score of two or more splits).
         extras: further numbers of this metric (`mean_term`, `covariance_term`, `num_videos`, …).
         warnings: sentences a reader of this number must know.

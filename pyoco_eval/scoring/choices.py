@@ -33,6 +33,7 @@ class Choices(TypedDict, total=False):
     workers: decoding threads (up to 4).
     on_error: `error` or `skip`, for unusable videos.
     allow_small: give a score below the sample floor, labelled.
+    interval: half-samples for the interval of a Fréchet distance (0: none).
     """
 
     num_frames: int
@@ -54,6 +55,7 @@ class Choices(TypedDict, total=False):
     workers: int | None
     on_error: str
     allow_small: bool
+    interval: int
 
 
 def options_from(choices: Choices) -> Options:
@@ -93,4 +95,5 @@ def options_from(choices: Choices) -> Options:
         workers=choices.get("workers"),
         on_error=cast("OnError", choices.get("on_error", "error")),
         allow_small=choices.get("allow_small", False),
+        interval=choices.get("interval", 0),
     )

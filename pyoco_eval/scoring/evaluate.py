@@ -205,7 +205,7 @@ def _measure(
         Request(
             task.network,
             task.extractor(options),
-            keep_rows=not task.needs_reference,
+            keep_rows=not task.needs_reference or options.interval > 0,
             keep_moments=task.needs_reference,
         )
         for task in tasks

@@ -32,6 +32,8 @@ class Options:
         workers: decoding threads.
         on_error: `error` lists every unusable video and fails; `skip` goes on and says so.
         allow_small: print a score below the sample floor, labelled.
+        interval: half-samples for the interval of a Fréchet distance, 0 for none; an even number
+            of at least 20. Feature rows are then kept in memory.
     """
 
     clip: ClipRule = field(default_factory=ClipRule)
@@ -47,6 +49,7 @@ class Options:
     workers: int | None = None
     on_error: OnError = "error"
     allow_small: bool = False
+    interval: int = 0
 
     def __post_init__(self) -> None:
         if self.pre_resize is not None and self.pre_resize.quantise == "none":
@@ -57,6 +60,8 @@ class Options:
         for name, value in (("--batch-size", self.batch_size), ("--workers", self.workers)):
             if value is not None and value < 1:
                 raise UsageError(f"{name} {value}: must be at least 1")
+        if self.interval and (self.interval < 20 or self.interval % 2):
+            raise UsageError(f"--interval {self.interval}: an even number of at least 20, or 0")
         if self.on_error not in ("error", "skip"):
             raise UsageError(f"--on-error {self.on_error!r}: use error or skip")
 

@@ -5,6 +5,7 @@ from pyoco_eval.metrics.base import Score
 from pyoco_eval.metrics.conventions import Convention
 from pyoco_eval.metrics.frechet import frechet_distance
 from pyoco_eval.metrics.inception_score import SplitRule, inception_score
+from pyoco_eval.metrics.resampling import Interval, frechet_interval
 from pyoco_eval.metrics.sample_floor import check_frechet_floor, check_splits_floor
 from pyoco_eval.metrics.signature import Signature
 from pyoco_eval.scoring.options import Options
@@ -26,6 +27,7 @@ def score_frechet(rule: Convention, generated: Side, reference: Side, options: O
         generated.count, reference.count, generated.dim(), allow_small=options.allow_small
     )
     terms = frechet_distance(generated.to_moments(), reference.to_moments(), ddof=rule.ddof)
+    interval = _interval(generated, reference, rule, options)
     recipe = dict(generated.recipe)
     recipe |= {
         "n": f"{generated.count}/{reference.count}",
@@ -33,9 +35,16 @@ def score_frechet(rule: Convention, generated: Side, reference: Side, options: O
         "ref": reference.label(),
         "cov": "n-1" if rule.ddof else "n",
     }
+    if interval is not None:
+        recipe["ci"] = f"halves{interval.num_resamples}-{interval.level:.0%}-seed{interval.seed}"
     if "skip" in reference.recipe:
         recipe["skip"] = f"{generated.recipe.get('skip', '0')}/{reference.recipe['skip']}"
     warnings = _warnings(generated, floor) + _warnings(reference, None)
+    if interval is not None:
+        warnings.append(
+            "The interval is for the distance that infinitely many videos would give; the score "
+            "itself is larger by the bias of its finite number."
+        )
     if generated.digest == reference.digest:
         warnings.append("Both sides hold the same videos, so a distance of zero is no achievement.")
     return Score(
@@ -44,6 +53,7 @@ def score_frechet(rule: Convention, generated: Side, reference: Side, options: O
         signature=_sign(recipe, rule, floor),
         num_samples=generated.count,
         num_reference=reference.count,
+        interval=None if interval is None else (interval.low, interval.high),
         extras={
             "mean_term": terms.mean,
             "covariance_term": terms.covariance,
@@ -51,6 +61,27 @@ def score_frechet(rule: Convention, generated: Side, reference: Side, options: O
             "num_reference_videos": reference.num_videos,
         },
         warnings=tuple(dict.fromkeys(warnings)),
+    )
+
+
+def _interval(
+    generated: Side, reference: Side, rule: Convention, options: Options
+) -> Interval | None:
+    """Interval of the distance that infinitely many videos would give, if asked for."""
+    if not options.interval:
+        return None
+    if generated.features is None:
+        raise UsageError(
+            f"--interval: {generated.name} holds statistics, an interval needs features"
+        )
+    known = reference.features
+    return frechet_interval(
+        generated.features.features,
+        reference.to_moments() if known is None else known.features,
+        groups_generated=generated.row_groups(),
+        groups_reference=None if known is None else reference.row_groups(),
+        num_resamples=options.interval,
+        ddof=rule.ddof,
     )
 
 

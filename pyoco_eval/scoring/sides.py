@@ -76,6 +76,10 @@ class Side:
             start += count
         return accumulator.finish(len(self.rows_per_video))
 
+    def row_groups(self) -> np.ndarray:
+        """(N,) which video each kept row comes from."""
+        return np.repeat(np.arange(len(self.rows_per_video)), self.rows_per_video)
+
     def header(self) -> dict[str, Any]:
         """What features and statistics files say about themselves."""
         return {

@@ -11,6 +11,7 @@ from toys import MeanColour, flat_videos
 import pyoco_eval
 from pyoco_eval.errors import MissingError, PyocoEvalError, UsageError
 from pyoco_eval.metrics.frechet import frechet_distance_from_features
+from pyoco_eval.metrics.resampling import frechet_interval
 from pyoco_eval.metrics.sample_floor import SmallSampleError
 from pyoco_eval.report.record import Record
 from pyoco_eval.scoring import networks
@@ -117,6 +118,27 @@ def test_without_a_reference_the_error_says_how_to_build_it_and_that_works(
     assert pyoco_eval.fvd(a, num_frames=4).value == pyoco_eval.fvd(a, b, num_frames=4).value
     with pytest.raises(MissingError, match="not comparable"):
         pyoco_eval.fvd(a, num_frames=2)
+
+
+def test_an_interval_groups_frames_by_video_and_signs_itself() -> None:
+    a, b = flat_videos(60), flat_videos(60, seed=1)
+    score = pyoco_eval.fid(a, b, num_frames=4, interval=40)
+    assert score.interval is not None
+    low, high = score.interval
+    assert 0 <= low < high
+    assert score.signature.get("ci") == "halves40-95%-seed0"
+    assert score == pyoco_eval.fid(a, b, num_frames=4, interval=40)
+    plain = pyoco_eval.fid(a, b, num_frames=4)
+    assert plain.value == score.value
+    assert plain.interval is None
+    ungrouped = frechet_interval(
+        np.concatenate([v[:4, 0, 0] for v in a]).astype(np.float32),
+        np.concatenate([v[:4, 0, 0] for v in b]).astype(np.float32),
+        num_resamples=40,
+    )
+    assert score.interval != (ungrouped.low, ungrouped.high)
+    with pytest.raises(UsageError, match="--interval 3"):
+        pyoco_eval.fid(a, b, num_frames=4, interval=3)
 
 
 def test_the_build_command_repeats_every_choice() -> None:
