@@ -29,6 +29,9 @@ KERNELS = (
 FITS = ("squash", "crop", "crop-ceil")
 QUANTISE = ("none", "round", "truncate")
 
+FRAMES_AT_ONCE = 4
+"""Enough work for every thread, little enough to stay in the cache."""
+
 Fit = Literal["squash", "crop", "crop-ceil"]
 Quantise = Literal["none", "round", "truncate"]
 
@@ -113,14 +116,18 @@ def resize_frames(frames: np.ndarray, rule: ResizeRule) -> torch.Tensor:
     """
     _check_frames(frames, rule)
     height, width = _scaled_size(frames.shape[1], frames.shape[2], rule)
-    resized = _apply_kernel(frames, height, width, rule.kernel)
     top, left = _crop_offset(height, rule), _crop_offset(width, rule)
-    resized = resized[:, :, top : top + rule.size, left : left + rule.size]
+    rows, columns = slice(top, top + rule.size), slice(left, left + rule.size)
+    resized = torch.empty(len(frames), 3, rule.size, rule.size)
+    for start in range(0, len(frames), FRAMES_AT_ONCE):
+        part = slice(start, start + FRAMES_AT_ONCE)
+        scaled = _apply_kernel(frames[part], height, width, rule.kernel)
+        resized[part] = scaled[:, :, rows, columns]
     if rule.quantise == "round":
-        resized = resized.round().clamp(0, 255)
+        resized.round_().clamp_(0, 255)
     elif rule.quantise == "truncate":
-        resized = resized.trunc().clamp(0, 255)
-    return resized.contiguous()
+        resized.trunc_().clamp_(0, 255)
+    return resized
 
 
 def tf1_bilinear(images: torch.Tensor, height: int, width: int) -> torch.Tensor:
@@ -182,7 +189,7 @@ def _apply_kernel(frames: np.ndarray, height: int, width: int, kernel: str) -> t
         return _TORCH_KERNELS[kernel](torch.from_numpy(planes), height, width)
     resize = resize_in_float if kernel == "pil-bicubic-float" else resize_in_uint8
     resized = torch.from_numpy(resize(frames, height, width, PIL_FILTERS[kernel]))
-    return resized.permute(0, 3, 1, 2).to(torch.float32)
+    return resized.permute(0, 3, 1, 2)
 
 
 def _scaled_size(height: int, width: int, rule: ResizeRule) -> tuple[int, int]:

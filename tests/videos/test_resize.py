@@ -69,7 +69,7 @@ def test_tf1_bilinear_equals_its_definition(shape: tuple[int, int]) -> None:
     ],
 )
 def test_torch_kernels(kernel: str, options: dict[str, bool], shape: tuple[int, int]) -> None:
-    frames = random_frames(3, *shape, 3)
+    frames = random_frames(6, *shape, 3)
     expected = F.interpolate(planes(frames), size=(112, 112), mode="bilinear", **options)
     found = resize_frames(frames, ResizeRule(112, kernel))
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-4)
@@ -91,7 +91,7 @@ def test_align_corners_keeps_the_corners() -> None:
     ],
 )
 def test_pillow_kernels_stay_whole(kernel: str, resample: Image.Resampling) -> None:
-    frames = random_frames(2, 50, 70, 3)
+    frames = random_frames(6, 50, 70, 3)
     found = resize_frames(frames, ResizeRule(32, kernel))
     for image, frame in zip(found, frames, strict=True):
         expected = np.asarray(Image.fromarray(frame).resize((32, 32), resample))
