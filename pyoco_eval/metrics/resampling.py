@@ -98,9 +98,12 @@ def frechet_interval(
     It does not surround the reported distance, which is biased upwards, but the distance that
     infinitely many videos would give.
 
-    Measured coverage at a nominal 95 % (Gaussians of 16 and 40 dimensions, N of 3, 4 and 10 D,
-    independent rows and four correlated frames per video, flat and 1/i spectra, 400 trials each,
-    `benchmarks/frechet_interval_coverage.py`): COVERAGE
+    Coverage measured at a nominal 95 %: 93 to 98 % where the populations differ, 98 to 100 % where
+    they agree (the interval then ends at 0). Gaussians of 16 and 40 dimensions with flat and 1/i
+    spectra, N of 3, 4 and 10 D independent rows or 4 D videos of four correlated frames, 400 trials
+    each: `benchmarks/frechet_interval_coverage.py`. The centre was within 0.13 of the true distance
+    on average where the reported one was up to 9.9 too large. Heavy-tailed features and larger D
+    were not part of it.
 
     Args:
         generated: (N, D) features, N >= 2 (D + 1).
