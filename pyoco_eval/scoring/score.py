@@ -59,6 +59,7 @@ def score_frechet(rule: Convention, generated: Side, reference: Side, options: O
             "covariance_term": terms.covariance,
             "num_videos": generated.num_videos,
             "num_reference_videos": reference.num_videos,
+            **({} if interval is None else {"interval_centre": interval.centre}),
         },
         warnings=tuple(dict.fromkeys(warnings)),
     )
