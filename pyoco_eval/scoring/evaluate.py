@@ -80,11 +80,15 @@ def evaluate(
     for task in tasks:
         refuse_hopeless(task.rule, task.dim(), source, reference_source, options, splits)
     if source is not None:
-        _measure(tasks, "generated", source, options, progress, "samples")
+        sides = _measure(tasks, source, options, progress, "samples")
+        for task, side in zip(tasks, sides, strict=True):
+            task.generated = side
     measured = time.perf_counter()
     if reference_source is not None:
         waiting = [task for task in tasks if task.needs_reference and task.reference is None]
-        _measure(waiting, "reference", reference_source, options, progress, "reference")
+        sides = _measure(waiting, reference_source, options, progress, "reference")
+        for task, side in zip(waiting, sides, strict=True):
+            task.reference = side
     compared = time.perf_counter()
     scores = tuple(task.score(options, splits) for task in tasks)
     finished = time.perf_counter()
@@ -94,9 +98,9 @@ def evaluate(
         "scores": finished - compared,
         "total": finished - started,
     }
-    sides = [(task.generated, task.reference) for task in tasks]
+    pairs = [(task.generated, task.reference) for task in tasks]
     specs = [task.loaded.spec for task in tasks if task.loaded is not None]
-    return Evaluation(scores, record_run(scores, sides, specs, options, seconds))
+    return Evaluation(scores, record_run(scores, pairs, specs, options, seconds))
 
 
 class _Task:
@@ -194,13 +198,8 @@ def _recipe_of(task: _Task, options: Options) -> Mapping[str, str]:
 
 
 def _measure(
-    tasks: Sequence[_Task],
-    attribute: str,
-    source: VideoSource,
-    options: Options,
-    progress: Progress,
-    title: str,
-) -> None:
+    tasks: Sequence[_Task], source: VideoSource, options: Options, progress: Progress, title: str
+) -> list[Side]:
     requests = [
         Request(
             task.network,
@@ -210,5 +209,4 @@ def _measure(
         )
         for task in tasks
     ]
-    for task, side in zip(tasks, measure(source, requests, options, progress, title), strict=True):
-        setattr(task, attribute, side)
+    return measure(source, requests, options, progress, title)
