@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from rich.console import Console
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -17,15 +16,19 @@ _EMBEDDED_NOTE = (
 
 def print_scores(scores: Sequence[Score], console: Console) -> None:
     """Values as a table, then each score's signature, then what a reader must know."""
+    spread = any(_uncertainty(score) for score in scores)
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column, justify in (("metric", "left"), ("score", "right"), ("±", "left"), ("N", "right")):
-        table.add_column(column, justify=justify, no_wrap=True)  # type: ignore[arg-type]
+    table.add_column("metric", no_wrap=True)
+    table.add_column("score", justify="right", no_wrap=True)
+    if spread:
+        table.add_column("± or interval", no_wrap=True)
+    table.add_column("N", justify="right", no_wrap=True)
     table.add_column("reference N", justify="right", no_wrap=True)
     for score in scores:
         table.add_row(
             Text(DISPLAY_NAMES.get(score.metric, score.metric), style="bold"),
             Text(f"{score.value:.6g}", style="bold green"),
-            Text(_uncertainty(score)),
+            *([Text(_uncertainty(score))] if spread else []),
             f"{score.num_samples:,}",
             f"{score.num_reference:,}" if score.num_reference is not None else "-",
         )
@@ -39,10 +42,10 @@ def print_scores(scores: Sequence[Score], console: Console) -> None:
     if warnings:
         console.print()
     for warning in warnings:
-        console.print(Padding(Text(f"! {warning}", style="yellow"), (0, 0, 0, 0)))
+        console.print(Text(f"! {warning}", style="yellow"))
 
 
 def _uncertainty(score: Score) -> str:
     if score.interval is not None:
         return f"[{score.interval[0]:.5g}, {score.interval[1]:.5g}]"
-    return f"{score.std:.3g}" if score.std is not None else ""
+    return f"± {score.std:.3g}" if score.std is not None else ""
