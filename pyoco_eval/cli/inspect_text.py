@@ -21,7 +21,8 @@ def print_inspection(inspection: Inspection, *, show_all: bool) -> None:
         shown = [video for video in videos if video.error or video.remarks][:MOST_ROWS]
     count = f"{len(videos)} video" + "s" * (len(videos) != 1)
     console = Console(highlight=False)
-    console.print(Text(f"{printable(inspection.name)}: {count}", style="bold"))
+    headline = ", ".join([f"{printable(inspection.name)}: {count}", *_common(videos)])
+    console.print(Text(headline, style="bold"))
     if shown:
         table = Table(pad_edge=False, box=None, header_style="bold")
         table.add_column("video", overflow="fold", ratio=3, min_width=16)
@@ -38,6 +39,22 @@ def print_inspection(inspection: Inspection, *, show_all: bool) -> None:
             f"{len(videos) - len(shown)} more are not listed; --all or --json lists every video."
         )
     console.print()
+
+
+def _common(videos: Sequence[InspectedVideo]) -> list[str]:
+    """What every readable video has in common, as `64 x 64`, `16 frames`, `8 fps`, `h264`."""
+    readable = [video for video in videos if video.error is None and video.properties is not None]
+    found = []
+    for fact in (
+        size,
+        lambda video: f"{video.num_frames} frames",
+        lambda video: f"{frame_rate(video)} fps" if video.fps is not None else "",
+        codec,
+    ):
+        values = {fact(video) for video in readable}
+        if len(values) == 1:
+            found += [value for value in values if value]
+    return found
 
 
 def print_sentences(title: str, sentences: Sequence[str]) -> None:
