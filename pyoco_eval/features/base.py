@@ -6,7 +6,8 @@ Frames at rest are (T, H, W, 3) uint8 RGB.
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from itertools import chain
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 import torch
@@ -68,6 +69,7 @@ class FeatureExtractor(ABC):
     min_frames: ClassVar[int] = 1
 
     spec: ExtractorSpec
+    network: torch.nn.Module
 
     @abstractmethod
     def prepare(self, frames: np.ndarray) -> torch.Tensor:
@@ -92,9 +94,15 @@ class FeatureExtractor(ABC):
             float32 (B, D) on the CPU.
         """
 
-    @abstractmethod
-    def to(self, device: torch.device | str) -> "FeatureExtractor":
+    def to(self, device: torch.device | str) -> Self:
         """Move the network; returns self."""
+        self.network.to(device)
+        return self
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network is."""
+        return next(chain(self.network.parameters(), self.network.buffers())).device
 
     def __call__(self, clips: np.ndarray) -> np.ndarray:
         """Features of uint8 frames.

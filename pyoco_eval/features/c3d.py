@@ -7,7 +7,7 @@ How whole numbers reach [-1, 1] differs by side: generated frames as 2x/255-1, w
 network see pixels 256/255 brighter, and real frames as (x-128)/128, which restores the pixels.
 """
 
-from typing import Final, Literal, Self
+from typing import Final, Literal
 
 import numpy as np
 import torch
@@ -46,19 +46,11 @@ class C3DExtractor(FeatureExtractor):
 
     def extract(self, batch: torch.Tensor) -> torch.Tensor:
         _check_length(batch.shape[1])
-        clips = batch.to(self._device).transpose(1, 2)
+        clips = batch.to(self.device).transpose(1, 2)
         with exact_inference():
             inputs = clips.contiguous(memory_format=torch.channels_last_3d)
             features: torch.Tensor = self.network(inputs, self.spec.layer)
             return features.cpu()
-
-    def to(self, device: torch.device | str) -> Self:
-        self.network.to(device)
-        return self
-
-    @property
-    def _device(self) -> torch.device:
-        return self.network.fc8.weight.device
 
 
 def load_c3d(

@@ -8,7 +8,7 @@ as it is, not normalised to unit length. clean-fid computes in float16 on CUDA a
 the CPU; here it is float32 everywhere.
 """
 
-from typing import Final, Self
+from typing import Final
 
 import numpy as np
 import torch
@@ -35,9 +35,8 @@ class ClipExtractor(FeatureExtractor):
     kind = "image"
 
     def __init__(self, tower: nn.Module, spec: ExtractorSpec) -> None:
-        self.tower = tower
+        self.network = tower
         self.spec = spec
-        self._device = torch.device("cpu")
 
     def prepare(self, frames: np.ndarray) -> torch.Tensor:
         mean, std = (torch.tensor(values).view(3, 1, 1) for values in (MEAN, STD))
@@ -45,13 +44,8 @@ class ClipExtractor(FeatureExtractor):
 
     def extract(self, batch: torch.Tensor) -> torch.Tensor:
         with exact_inference():
-            embedding: torch.Tensor = self.tower(batch.to(self._device))
+            embedding: torch.Tensor = self.network(batch.to(self.device))
             return embedding.cpu()
-
-    def to(self, device: torch.device | str) -> Self:
-        self.tower.to(device)
-        self._device = torch.device(device)
-        return self
 
 
 def load_clip(

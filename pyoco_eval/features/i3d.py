@@ -6,7 +6,7 @@ References: google-research/google-research frechet_video_distance (the referenc
 """
 
 import math
-from typing import Final, Self
+from typing import Final
 
 import numpy as np
 import torch
@@ -44,22 +44,14 @@ class I3DExtractor(FeatureExtractor):
         _check_length(batch.shape[1])
         clips = batch.transpose(1, 2)
         with exact_inference():
-            if self._device.type == "cpu":  # one clip at a time stays in memory already mapped
+            if self.device.type == "cpu":  # one clip at a time stays in memory already mapped
                 return torch.cat([self._features(clip[None]) for clip in clips])
             return self._features(clips).cpu()
 
-    def to(self, device: torch.device | str) -> Self:
-        self.network.to(device)
-        return self
-
     def _features(self, clips: torch.Tensor) -> torch.Tensor:
-        inputs = clips.to(self._device).contiguous(memory_format=torch.channels_last_3d)
+        inputs = clips.to(self.device).contiguous(memory_format=torch.channels_last_3d)
         features: torch.Tensor = self.network(inputs, self.spec.layer)
         return features
-
-    @property
-    def _device(self) -> torch.device:
-        return self.network.logits.weight.device
 
 
 def load_i3d(

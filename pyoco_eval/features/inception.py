@@ -7,7 +7,7 @@ and scales by 2x/255-1; clean-fid resizes with Pillow's bicubic in float, TTUR a
 with TF1's bilinear, and both scale by (x-128)/128.
 """
 
-from typing import Final, Literal, Self
+from typing import Final, Literal
 
 import numpy as np
 import torch
@@ -45,17 +45,9 @@ class InceptionExtractor(FeatureExtractor):
 
     def extract(self, batch: torch.Tensor) -> torch.Tensor:
         with exact_inference():
-            inputs = batch.to(self._device, memory_format=torch.channels_last)
+            inputs = batch.to(self.device, memory_format=torch.channels_last)
             features: torch.Tensor = self.network(inputs, self.spec.layer)
             return features.cpu()
-
-    def to(self, device: torch.device | str) -> Self:
-        self.network.to(device)
-        return self
-
-    @property
-    def _device(self) -> torch.device:
-        return self.network.fc.weight.device
 
 
 def load_inception(

@@ -75,16 +75,7 @@ class _TinyExtractor(FeatureExtractor):
     def extract(self, batch: torch.Tensor) -> torch.Tensor:
         """Prepared frames, (B, T, 3, 64, 64) of videos or (B, 3, 64, 64), to float32 (B, D)."""
         with exact_inference():
-            return self._read(batch.to(self._device)).float().cpu()
-
-    def to(self, device: torch.device | str) -> "_TinyExtractor":
-        """Move the network; returns self."""
-        self.network.to(device)
-        return self
-
-    @property
-    def _device(self) -> torch.device:
-        return next(self.network.parameters()).device
+            return self._read(batch.to(self.device)).float().cpu()
 
     def _read(self, batch: torch.Tensor) -> torch.Tensor:
         """The layer of the spec."""
@@ -176,7 +167,7 @@ class TinyImageTextExtractor(_TinyExtractor):
                 raise UsageError(f"tinyclip does not know the word {unknown[0]!r} of {caption!r}")
             if not 1 <= len(words) <= MAX_WORDS:
                 raise UsageError(f"tinyclip reads 1 to {MAX_WORDS} words, not those of {caption!r}")
-        return word_numbers(sentences).to(self._device)
+        return word_numbers(sentences).to(self.device)
 
 
 @overload

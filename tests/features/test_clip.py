@@ -126,7 +126,7 @@ def test_torch_fidelity_features(
 
 
 def with_resize(extractor: ClipExtractor, resize: ResizeRule) -> ClipExtractor:
-    return ClipExtractor(extractor.tower, dataclasses.replace(extractor.spec, resize=resize))
+    return ClipExtractor(extractor.network, dataclasses.replace(extractor.spec, resize=resize))
 
 
 def test_the_input_paths_are_told_apart(loaded: ClipExtractor) -> None:
@@ -147,8 +147,8 @@ def test_spec_tells_what_was_loaded(openai_archive: Path) -> None:
     assert (found.spec.layer, found.spec.dim) == ("embedding", 512)
     assert (found.spec.resize, found.spec.scaling) == (CLEAN_FID_RESIZE, "clip-mean-std")
     assert (found.spec.weights.short, found.spec.weights.published) == ("0b0b0b0b", True)
-    assert {p.dtype for p in found.tower.parameters()} == {torch.float32}
-    assert not any(p.requires_grad for p in found.tower.parameters())
+    assert {p.dtype for p in found.network.parameters()} == {torch.float32}
+    assert not any(p.requires_grad for p in found.network.parameters())
 
 
 def test_every_file_form_gives_the_same_features(
