@@ -40,7 +40,7 @@ _DEMUXERS = (
 )
 """Containers of video. Playlists and text are left out: they would open other files."""
 
-_EXACTLY = 0x2 | 0x2000 | 0x40000 | 0x80000
+EXACT_CONVERSION = 0x2 | 0x2000 | 0x40000 | 0x80000
 """libswscale: bilinear, full chroma interpolation, accurate rounding, bit-exact everywhere."""
 
 _PICTURES = {b"GIF8": "GIF", b"\x89PNG": "PNG", b"\xff\xd8\xff": "JPEG"}
@@ -193,7 +193,7 @@ def _to_rgb(frame: "VideoFrame", reformatter: "VideoReformatter") -> np.ndarray:
     import av
 
     try:
-        rgb = reformatter.reformat(frame, format="rgb24", interpolation=_EXACTLY, threads=1)
+        rgb = reformatter.reformat(frame, format="rgb24", interpolation=EXACT_CONVERSION, threads=1)
     except (av.FFmpegError, ValueError) as error:
         raise UnreadableError(
             f"its pixel format {frame.format.name} cannot be converted to RGB"

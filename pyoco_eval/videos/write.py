@@ -20,7 +20,14 @@ import numpy as np
 
 from pyoco_eval.errors import UsageError
 
-_H264_OPTIONS: dict[str, object] = {"crf": "8", "preset": "medium"}
+_H264_OPTIONS: dict[str, object] = {
+    "crf": "8",
+    "preset": "medium",
+    "threads": "1",
+    "x264-params": "cpu-independent=1",
+}
+"""The same frames give the same file: by default x264 decides by what happens to lie in memory
+behind a small picture, and by the processor."""
 
 
 def write_video(path: Path, frames: np.ndarray, fps: float = 8) -> None:
@@ -53,6 +60,9 @@ def write_video(path: Path, frames: np.ndarray, fps: float = 8) -> None:
 
 def _write_mp4(path: Path, frames: np.ndarray, fps: float) -> None:
     import av
+    from av.video.reformatter import VideoReformatter
+
+    from pyoco_eval.videos.pyav_reader import EXACT_CONVERSION
 
     _, height, width, _ = frames.shape
     if height % 2 or width % 2:
@@ -61,8 +71,15 @@ def _write_mp4(path: Path, frames: np.ndarray, fps: float) -> None:
         stream = container.add_stream("libx264", Fraction(fps).limit_denominator(1001))
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         stream.options = _H264_OPTIONS
+        reformatter = VideoReformatter()
         for frame in frames:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, "rgb24")))
+            picture = reformatter.reformat(
+                av.VideoFrame.from_ndarray(frame, "rgb24"),
+                format="yuv420p",
+                interpolation=EXACT_CONVERSION,
+                threads=1,
+            )
+            container.mux(stream.encode(picture))
         container.mux(stream.encode())
 
 

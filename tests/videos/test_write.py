@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from pyoco_eval.errors import UsageError
+from pyoco_eval.videos.corruptions import Corruption, corrupt_clip
 from pyoco_eval.videos.synthetic import MovingShapes
 from pyoco_eval.videos.write import write_video
 
@@ -102,3 +103,15 @@ def test_what_cannot_be_written_is_refused(
     with pytest.raises(UsageError, match=message):
         write_video(tmp_path / name, np.zeros(shape, dtype), fps)
     assert not list(tmp_path.iterdir())
+
+
+def test_the_same_frames_give_the_same_mp4_whatever_else_is_in_memory(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    corruptions = [Corruption("noise", 2), Corruption("freeze", 3)]
+    frames = corrupt_clip(MovingShapes("val"), 1, *corruptions).frames
+    written, clutter = set(), []
+    for _ in range(25):
+        clutter = [*clutter[-10:], rng.bytes(int(rng.integers(200_000)))]
+        write_video(tmp_path / "v.mp4", frames)
+        written.add((tmp_path / "v.mp4").read_bytes())
+    assert len(written) == 1
