@@ -1,5 +1,6 @@
 """`pyoco-eval features`: extract once, score later."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from pyoco_eval.cli.options import build_options, video_options
 @click.option("--convention", default=None, help="Whose input rule to follow, e.g. tf-fvd.")
 @click.option("--layer", default=None, help="Where to read features, e.g. logits.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="File to write (.npz).")
+@click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON.")
 @video_options
 def command(
     samples: str,
@@ -26,6 +28,7 @@ def command(
     convention: str | None,
     layer: str | None,
     out: Path,
+    as_json: bool,
     **choices: Any,
 ) -> None:
     """Extract features of every video into one file.
@@ -55,8 +58,20 @@ def command(
         out=out,
         progress=TerminalProgress(),
     )
+    signature = str(side.signature())
+    if as_json:
+        written = {
+            "out": str(out),
+            "num_rows": side.count,
+            "dim": side.dim(),
+            "num_videos": side.num_videos,
+            "skipped": dict(side.skipped),
+            "signature": signature,
+        }
+        click.echo(json.dumps(written, indent=2, ensure_ascii=False))
+        return
     console = Console(stderr=True, highlight=False)
     console.print(
         f"{side.count} rows x {side.dim()} features -> {out}", markup=False, soft_wrap=True
     )
-    console.print(str(side.signature()), markup=False, soft_wrap=True)
+    console.print(signature, markup=False, soft_wrap=True)

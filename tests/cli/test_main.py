@@ -96,3 +96,16 @@ def test_features_command_writes_the_promised_keys(tmp_path: Path) -> None:
         assert stored["features"].shape[0] == 2
         assert stored["ids"].tolist() == ["a.npy#0", "a.npy#1"]
         assert str(stored["signature"]) in finished.stderr
+
+
+def test_features_as_json(tmp_path: Path) -> None:
+    videos = np.full((2, 16, 24, 32, 3), 7, np.uint8)
+    np.save(tmp_path / "a.npy", videos)
+    np.save(tmp_path / "b.npy", videos[0, :3])
+    arguments = ["--samples", ".", "--extractor", "tiny2d", "--frames", "middle", "--out", "f.npz"]
+    finished = run("features", *arguments, "--on-error", "skip", "--json", cwd=tmp_path)
+    assert finished.returncode == 0, finished.stderr
+    written = json.loads(finished.stdout)
+    assert (written["num_rows"], written["num_videos"]) == (2, 2)
+    assert list(written["skipped"]) == ["b.npy"]
+    assert "skip:1of3" in written["signature"]

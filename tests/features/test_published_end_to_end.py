@@ -8,7 +8,7 @@ import open_clip
 import pytest
 import torch
 import torchvision
-from golden_weights import c3d_arrays, i3d_tensors, mean_cube
+from golden_weights import c3d_arrays, golden_rng, i3d_tensors, mean_cube, relative_l2
 
 import pyoco_eval
 from pyoco_eval.features.i3d_tensors import published_tensors
@@ -86,3 +86,37 @@ def test_every_metric_scores_real_clips(weights: dict[str, Path], clips: Path) -
         assert "-unverified" in str(found.signature)
         assert any("not the published file" in warning for warning in found.warnings)
         assert any("same videos" in warning for warning in found.warnings)
+
+
+@pytest.mark.parametrize("num_frames", [13, 16])
+def test_stored_i3d_features_are_the_logits_of_the_tensorflow_graph(
+    weights: dict[str, Path], shared_data: Path, tmp_path: Path, num_frames: int
+) -> None:
+    clip = golden_rng(f"clip{num_frames}").randint(0, 256, (1, num_frames, 64, 64, 3))
+    np.save(tmp_path / "clip.npy", clip.astype(np.uint8))
+    out = tmp_path / "features.npz"
+    pyoco_eval.extract_features(
+        tmp_path / "clip.npy",
+        "i3d",
+        convention="tf-fvd",
+        num_frames=num_frames,
+        weights=weights,
+        out=str(out),
+    )
+    with np.load(out) as found, np.load(shared_data / "golden" / "i3d_tf.npz") as golden:
+        assert found["features"].shape == (1, 400)
+        assert relative_l2(found["features"][0], golden[f"logits_T{num_frames}"].ravel()) <= 1e-5
+
+
+@pytest.mark.parametrize("size", ["64x64", "240x320"])
+def test_stored_c3d_features_are_the_logits_of_the_chainer_graph(
+    weights: dict[str, Path], shared_data: Path, size: str
+) -> None:
+    height, width = map(int, size.split("x"))
+    clip = golden_rng(f"x{size}").randint(0, 256, (1, 3, 16, height, width))
+    clip = clip[:, :, ::4].repeat(4, axis=2).transpose(0, 2, 3, 4, 1).astype(np.uint8)
+    found = pyoco_eval.extract_features(
+        clip, "c3d", convention="tgan2", layer="logits", weights=weights
+    )
+    with np.load(shared_data / "golden" / "c3d_chainer.npz") as golden:
+        assert relative_l2(found.features[0], golden[size].ravel()) <= 1e-5
