@@ -171,7 +171,7 @@ def measure(
                 features=features,
                 rows_per_video=rows.rows_per_video() if request.keep_rows else (),
                 skipped=found.skipped,
-                files=found.digests,
+                files=dict(sorted(found.digests.items())),
             )
         )
     return sides
