@@ -42,12 +42,15 @@ class VideoError(PyocoEvalError):
 class UnusableVideosError(PyocoEvalError):
     """Every unusable video of a run at once, with the way to go on without them."""
 
-    def __init__(self, reasons: Mapping[str, str], total: int) -> None:
+    def __init__(
+        self, reasons: Mapping[str, str], total: int, *, already_skipping: bool = False
+    ) -> None:
         self.reasons = dict(reasons)
         lines = [f"{len(reasons)} of {total} videos cannot be used:"]
         lines += [f"  {video}: {reason}" for video, reason in self.reasons.items()]
-        lines.append("Repair or remove them, or pass --on-error skip to score the others;")
-        lines.append(
-            "the skipped videos and the real count then stand in the record and signature."
-        )
+        if already_skipping:
+            lines.append("No usable video is left.")
+        else:
+            lines.append("Repair or remove them, or pass --on-error skip to score the others;")
+            lines.append("the skipped ones and the real count then stand in record and signature.")
         super().__init__("\n".join(lines))

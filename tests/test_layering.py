@@ -10,8 +10,8 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "pyoco_eval"
 
 RANKS = {
-    "atomic": 0, "errors": 0, "seeding": 0, "version": 0,
-    "provenance": 1, "resources": 1,
+    "errors": 0, "seeding": 0, "version": 0,
+    "atomic": 1, "provenance": 1, "resources": 1,
     "weights": 2,
     "statistics": 3, "videos": 3,
     "features": 4, "metrics": 4,

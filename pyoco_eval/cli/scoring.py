@@ -66,10 +66,13 @@ def run_and_print(
     """Score, then print for people or machines."""
     from rich.console import Console
 
+    from pyoco_eval.atomic import check_writable
     from pyoco_eval.cli.progress import TerminalProgress
     from pyoco_eval.report.render import print_scores
     from pyoco_eval.scoring.evaluate import evaluate
 
+    if out is not None:
+        check_writable(out, "--out")
     evaluation = evaluate(
         samples,
         reference,
@@ -80,11 +83,10 @@ def run_and_print(
         options=build_options(choices | {"allow_small": allow_small, "interval": interval}),
         progress=TerminalProgress(),
     )
-    if out is not None:
-        evaluation.record.save(out)
     if as_json:
         click.echo(evaluation.record.to_json(files=False))
-        return
-    print_scores(evaluation.scores, Console(highlight=False))
+    else:
+        print_scores(evaluation.scores, Console(highlight=False))
     if out is not None:
+        evaluation.record.save(out)
         click.echo(f"\nrecord: {out}", err=True)

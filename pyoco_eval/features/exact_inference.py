@@ -1,4 +1,4 @@
-"""Inference whose numbers do not depend on the speed settings of the device."""
+"""Inference whose numbers do not depend on the speed settings of the device or the caller."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,9 +8,20 @@ import torch
 
 @contextmanager
 def exact_inference() -> Iterator[None]:
-    """No gradients, and no TF32 convolutions: PyTorch allows those on CUDA by default.
+    """Plain float32: no gradients, no autocast, no TF32, deterministic convolutions.
 
-    TF32 keeps ten bits of each factor, about 1e-3 of a feature.
+    TF32 keeps ten bits of each factor, about 1e-3 of a feature; PyTorch allows it in convolutions
+    on CUDA by default, and in matrix products where the caller asked for speed.
     """
-    with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
-        yield
+    precision = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    try:
+        with (
+            torch.inference_mode(),
+            torch.autocast("cpu", enabled=False),
+            torch.autocast("cuda", enabled=False),
+            torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False),
+        ):
+            yield
+    finally:
+        torch.set_float32_matmul_precision(precision)

@@ -66,6 +66,7 @@ class SourceRecord(BaseModel):
     name: str
     digest: str
     num_videos: int
+    recipe: dict[str, str] = Field(default_factory=dict)
     skipped: dict[str, str] = Field(default_factory=dict)
     files: dict[str, str] = Field(default_factory=dict)
 

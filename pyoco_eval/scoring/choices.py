@@ -9,6 +9,7 @@ from pyoco_eval.scoring.frame_rules import FrameRule
 from pyoco_eval.scoring.options import OnError, Options
 from pyoco_eval.videos.clip_frames import ClipRule, Select, Short
 from pyoco_eval.videos.resize import ResizeRule
+from pyoco_eval.weights.resolve import entry_of
 
 
 class Choices(TypedDict, total=False):
@@ -89,7 +90,7 @@ def options_from(choices: Choices) -> Options:
         value_range=choices.get("value_range"),
         quantise=choices.get("quantise", "round"),
         decoder=choices.get("decoder", "pyav"),
-        weights={key: Path(path) for key, path in choices.get("weights", {}).items()},
+        weights={entry_of(key).key: Path(p) for key, p in choices.get("weights", {}).items()},
         device=choices.get("device", "auto"),
         batch_size=choices.get("batch_size"),
         workers=choices.get("workers"),

@@ -2,20 +2,28 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pyoco_eval.errors import UsageError
 from pyoco_eval.features.base import FeatureExtractor
 from pyoco_eval.metrics.base import Score
 from pyoco_eval.metrics.conventions import PROFILES, Convention, convention
+from pyoco_eval.metrics.inception_score import SplitRule
 from pyoco_eval.report.record import Record
 from pyoco_eval.scoring.networks import Network
 from pyoco_eval.scoring.options import Options
 from pyoco_eval.scoring.progress import Progress, Silent
 from pyoco_eval.scoring.recording import record_run
-from pyoco_eval.scoring.references import DEFAULT_REFERENCE, is_name, named_side, stored_side
-from pyoco_eval.scoring.score import refuse_hopeless, score_frechet, score_inception
+from pyoco_eval.scoring.references import (
+    DEFAULT_REFERENCE,
+    name_of,
+    named_side,
+    require_made_for,
+    require_same_recipe,
+    stored_side,
+)
+from pyoco_eval.scoring.score import refuse_hopeless, row_bound, score_frechet, score_inception
 from pyoco_eval.scoring.sides import Request, Side, measure, planned_recipe
 from pyoco_eval.scoring.sources import Samples, check_exists, open_samples
 from pyoco_eval.videos.source import VideoSource
@@ -70,15 +78,28 @@ def evaluate(
     options = options or Options()
     progress = progress or Silent()
     started = time.perf_counter()
-    if isinstance(reference, str | Path) and not is_name(reference):
+    if splits is not None:
+        if "is" not in metrics:
+            raise UsageError(f"--splits {splits}: only the Inception Score has splits")
+        SplitRule.parse(splits)
+    if isinstance(reference, str | Path) and name_of(reference) is None:
         check_exists(reference, "--reference")
     tasks = [_Task(rule, options) for rule in _rules(metrics, profile, conventions or {})]
     source = _attach_samples(tasks, samples, options)
-    reference_source = _attach_references(
-        tasks, DEFAULT_REFERENCE[profile] if reference is None else reference, options
-    )
+    named = DEFAULT_REFERENCE[profile] if reference is None else name_of(reference)
+    reference_source = _attach_references(tasks, named, reference, options)
     for task in tasks:
-        refuse_hopeless(task.rule, task.dim(), source, reference_source, options, splits)
+        recipe = _recipe_of(task, task.generated, options)
+        if task.needs_reference:
+            require_same_recipe(recipe, task.reference, _recipe_of(task, task.reference, options))
+        refuse_hopeless(
+            task.rule,
+            task.dim(),
+            row_bound(task.generated, source, task.rule, options),
+            row_bound(task.reference, reference_source, task.rule, options),
+            options,
+            splits,
+        )
     if source is not None:
         sides = _measure(tasks, source, options, progress, "samples")
         for task, side in zip(tasks, sides, strict=True):
@@ -140,8 +161,11 @@ def _rules(
         raise UsageError(f"--profile {profile!r}: use one of {', '.join(PROFILES)}")
     defaults = PROFILES[profile]
     unknown = [name for name in (*metrics, *conventions) if name not in defaults]
+    unused = [name for name in conventions if name not in metrics]
     if unknown or not metrics:
         raise UsageError(f"metrics {unknown or 'none'}: use some of {', '.join(defaults)}")
+    if unused:
+        raise UsageError(f"--convention for {', '.join(unused)}, which is not among the metrics")
     if len(set(metrics)) < len(metrics):
         raise UsageError(f"metrics {', '.join(metrics)}: one is named twice")
     return [convention(conventions.get(name, defaults[name]), name) for name in metrics]
@@ -158,42 +182,39 @@ def _attach_samples(
             task.extractor(options)
         return source
     for task in tasks:
-        rule, network = task.rule, stored.recipe["net"]
-        if not (network.startswith(f"{rule.extractor}-") and f"-{rule.layer}@" in network):
-            raise UsageError(
-                f"--samples {samples} holds features of {network}; {rule.metric} under {rule.name} "
-                f"needs --extractor {rule.extractor} --layer {rule.layer}"
-            )
-        task.generated = stored
+        require_made_for(stored, task.network, task.rule, options, f"--samples {samples}")
+        task.generated = replace(stored, recipe={**stored.recipe, "conv": task.network.conv})
     return None
 
 
 def _attach_references(
-    tasks: Sequence[_Task], reference: Samples, options: Options
+    tasks: Sequence[_Task], named: str | None, reference: Samples | None, options: Options
 ) -> VideoSource | None:
-    """Find the reference of every task before any network runs."""
+    """Find the reference of every task before any network runs: by name, in a file, or videos."""
     waiting = [task for task in tasks if task.needs_reference]
     if not waiting:
         return None
-    if isinstance(reference, str | Path):
-        stored = None if is_name(reference) else stored_side(Path(reference))
+    if named is not None:
         for task in waiting:
-            if is_name(reference):
-                recipe = _recipe_of(task, options)
-                task.reference = named_side(str(reference), recipe, task.network, options)
-            else:
-                task.reference = stored
-        if all(task.reference is not None for task in waiting):
-            return None
+            recipe = _recipe_of(task, task.generated, options)
+            task.reference = named_side(named, recipe, task.network, options)
+        return None
+    assert reference is not None
+    stored = stored_side(Path(reference)) if isinstance(reference, str | Path) else None
+    if stored is not None:
+        for task in waiting:
+            task.reference = stored
+        return None
     source = open_samples(reference, "--reference", options)
     for task in waiting:
         task.extractor(options)
     return source
 
 
-def _recipe_of(task: _Task, options: Options) -> Mapping[str, str]:
-    if task.generated is not None:
-        return task.generated.recipe
+def _recipe_of(task: _Task, side: Side | None, options: Options) -> Mapping[str, str]:
+    """The recipe of a stored side, or the one that a pass is going to follow."""
+    if side is not None:
+        return side.recipe
     return planned_recipe(task.network, task.extractor(options), options)
 
 

@@ -133,7 +133,7 @@ def run_pass(
         raise UnusableVideosError(failures, len(videos))
     found.skipped.update(failures)
     if not found.num_videos:
-        raise UnusableVideosError(found.skipped, len(videos))
+        raise UnusableVideosError(found.skipped, len(videos), already_skipping=True)
     for rows in queues:
         rows.flush()
     return found

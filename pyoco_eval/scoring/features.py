@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from pyoco_eval.atomic import check_writable
 from pyoco_eval.errors import UsageError
 from pyoco_eval.scoring.networks import Network
 from pyoco_eval.scoring.options import Options
@@ -38,6 +39,8 @@ def extract_features(
     options = options or Options()
     if out is not None and Path(out).suffix != ".npz":
         raise UsageError(f"--out {out}: features are written as .npz; give a name that ends so")
+    if out is not None:
+        check_writable(Path(out), "--out")
     network = Network.named(extractor, options, rule=convention, layer=layer)
     source = open_samples(samples, "--samples", options)
     loaded = network.load(options)

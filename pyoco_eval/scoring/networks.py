@@ -28,19 +28,24 @@ DEFAULT_CONVENTION: Mapping[str, str] = {
 }
 """Whose input rule an extractor follows when none is named."""
 
+_RESIZABLE = ("i3d", "inception", "clip")
+"""Networks whose resize rule can be replaced."""
+
 
 @dataclass(frozen=True)
 class Network:
     """What to load: an extractor, a layer and how frames reach it.
 
     Attributes:
-        conv: name of the convention whose input rule is in force unchanged, else `custom`.
+        base: the convention it starts from.
+        conv: `base` if its rule is in force unchanged, else `custom`.
     """
 
     extractor: str
     layer: str
     resize: ResizeRule | None
     scaling: str
+    base: str
     conv: str
 
     @classmethod
@@ -53,7 +58,7 @@ class Network:
         resize = ResizeRule.parse(rule.resize) if rule.resize else None
         changed = layer is not None and layer != rule.layer
         if options.resize is not None and options.resize != resize:
-            if resize is None:
+            if resize is None or rule.extractor not in _RESIZABLE:
                 raise UsageError(f"--resize: {rule.extractor} has a fixed input rule")
             if options.resize.size != resize.size:
                 raise UsageError(
@@ -62,7 +67,7 @@ class Network:
                 )
             resize, changed = options.resize, True
         conv = "custom" if changed else rule.name
-        return cls(rule.extractor, layer or rule.layer, resize, rule.scaling, conv)
+        return cls(rule.extractor, layer or rule.layer, resize, rule.scaling, rule.name, conv)
 
     @classmethod
     def named(
@@ -77,7 +82,7 @@ class Network:
             raise UsageError(
                 f"unknown extractor {extractor!r}; known: {', '.join(DEFAULT_CONVENTION)}"
             )
-        found = convention(rule or DEFAULT_CONVENTION[extractor])
+        found = convention(rule or _usual_convention(extractor, layer))
         if found.extractor != extractor:
             fitting = [c.name for c in CONVENTIONS.values() if c.extractor == extractor]
             raise UsageError(
@@ -91,9 +96,30 @@ class Network:
 
         Raises:
             MissingError: weights or an optional package are not there.
+            UsageError: clips of a length the network does not take.
         """
         extractor = _LOADERS[self.extractor](self, options)
+        _check_clip_length(extractor, options.clip.num_frames)
         return extractor.to(pick_device(options.device))
+
+
+def _usual_convention(extractor: str, layer: str | None) -> str:
+    """The convention that reads this layer, else the extractor's default one."""
+    default = DEFAULT_CONVENTION[extractor]
+    if layer is None or CONVENTIONS[default].layer == layer:
+        return default
+    fitting = (c.name for c in CONVENTIONS.values() if (c.extractor, c.layer) == (extractor, layer))
+    return next(fitting, default)
+
+
+def _check_clip_length(extractor: FeatureExtractor, num_frames: int) -> None:
+    name, exact, least = extractor.spec.name, extractor.num_frames, extractor.min_frames
+    if extractor.kind == "image":
+        return
+    if exact is not None and num_frames != exact:
+        raise UsageError(f"--num-frames {num_frames}: {name} takes clips of exactly {exact} frames")
+    if num_frames < least:
+        raise UsageError(f"--num-frames {num_frames}: {name} needs at least {least} frames")
 
 
 def pick_device(name: str) -> torch.device:
@@ -109,7 +135,7 @@ def pick_device(name: str) -> torch.device:
         device = torch.device(name)
     except RuntimeError as error:
         raise UsageError(f"--device {name!r}: use auto, cpu, cuda, cuda:1 or mps") from error
-    present = {"cpu": True, "cuda": torch.cuda.is_available()}
+    present = {"cpu": True, "cuda": (device.index or 0) < torch.cuda.device_count()}
     present["mps"] = torch.backends.mps.is_available()
     if not present.get(device.type, False):
         raise MissingError(f"--device {name}: not available here; use --device cpu")

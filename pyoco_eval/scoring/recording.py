@@ -41,6 +41,7 @@ def _source_record(side: Side) -> SourceRecord:
         name=side.name,
         digest=side.digest,
         num_videos=side.num_videos,
+        recipe=dict(side.recipe),
         skipped=dict(side.skipped),
         files=dict(side.files),
     )

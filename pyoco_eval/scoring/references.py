@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pyoco_eval.errors import MissingError, PyocoEvalError, UsageError
+from pyoco_eval.metrics.conventions import Convention, convention
 from pyoco_eval.metrics.signature import KEYS
 from pyoco_eval.resources import resource_folder, user_folder
 from pyoco_eval.scoring.networks import Network
 from pyoco_eval.scoring.options import Options
 from pyoco_eval.scoring.sides import RECIPE_KEYS, Side, side_from_file
 from pyoco_eval.statistics.files import kind_of
+from pyoco_eval.videos.clip_frames import ClipRule
 
 DEFAULT_REFERENCE = {"published": "ucf101", "embedded": "shapes"}
 KNOWN_REFERENCES = {
@@ -21,9 +23,20 @@ KNOWN_REFERENCES = {
 }
 
 
-def is_name(reference: str | Path) -> bool:
-    """Whether `reference` is the name of a known reference and not a path."""
-    return str(reference) in KNOWN_REFERENCES and not Path(reference).exists()
+def name_of(reference: object) -> str | None:
+    """The known reference that `reference` names, or None if it is a path or videos.
+
+    Raises:
+        UsageError: it could be either.
+    """
+    if not isinstance(reference, str) or reference not in KNOWN_REFERENCES:
+        return None
+    if Path(reference).exists():
+        raise UsageError(
+            f"--reference {reference} is the name of a known reference and of something in this "
+            f"folder; write ./{reference} for the latter, or leave the option out for the former"
+        )
+    return reference
 
 
 def stored_side(path: Path) -> Side | None:
@@ -84,20 +97,21 @@ def _build_command(
     name: str, folder: Path, recipe: Mapping[str, str], network: Network, options: Options
 ) -> str:
     """The command that makes this very recipe and puts the file where it is looked for."""
-    clip = options.clip
+    clip = ClipRule.parse(recipe["clip"])
+    pre_resize, _, resize = recipe["frames"].rpartition(">")
+    layer = recipe["net"].rpartition("@")[0].rpartition("-")[2]
     words = ["--samples", f"PATH/TO/{name.upper()}", "--extractor", network.extractor]
-    if network.conv != "custom":
-        words += ["--convention", network.conv]
-    words += ["--layer", network.layer, "--num-frames", str(clip.num_frames)]
+    words += ["--convention", network.base, "--layer", layer]
+    words += ["--num-frames", str(clip.num_frames)]
     words += ["--fps", f"{clip.fps:g}"] if clip.fps else ["--stride", str(clip.stride)]
     words += ["--clip", clip.select]
     for option, value, default in (
         ("--clip-seed", clip.seed, 0),
-        ("--hop", clip.hop if clip.select == "all" else None, None),
+        ("--hop", clip.hop, None),
         ("--short", clip.short, "error"),
-        ("--frames", options.frames.spec() if "sel" in recipe else "all", "all"),
-        ("--pre-resize", options.pre_resize and options.pre_resize.spec(), None),
-        ("--resize", options.resize and options.resize.spec(), None),
+        ("--frames", recipe.get("sel", "all"), "all"),
+        ("--pre-resize", pre_resize, ""),
+        ("--resize", resize, convention(network.base).resize or resize),
         ("--decoder", options.decoder, "pyav"),
     ):
         if value != default:
@@ -106,7 +120,7 @@ def _build_command(
         words += ["--weights", f"{key}={path}"]
     content = "\n".join(f"{key}:{recipe[key]}" for key in RECIPE_KEYS if key in recipe)
     digest = hashlib.sha256(content.encode()).hexdigest()[:8]
-    words += ["--out", str(folder / f"{network.extractor}-{network.layer}-{digest}.npz")]
+    words += ["--out", str(folder / f"{network.extractor}-{layer}-{digest}.npz")]
     return "pyoco-eval features " + shlex.join(words)
 
 
@@ -119,18 +133,61 @@ def recipe_differences(a: Mapping[str, str], b: Mapping[str, str]) -> list[str]:
     ]
 
 
-def require_same_recipe(generated: Side, reference: Side) -> None:
+def require_same_recipe(
+    recipe: Mapping[str, str], side: Side | None, reference_recipe: Mapping[str, str]
+) -> None:
     """Refuse to compare what was not made alike.
+
+    Args:
+        recipe: of the generated side.
+        side: the stored reference, None for videos.
+        reference_recipe: of the reference.
 
     Raises:
         PyocoEvalError: naming every key that differs and what it means.
     """
-    differences = recipe_differences(generated.recipe, reference.recipe)
+    differences = recipe_differences(recipe, reference_recipe)
     if differences:
+        name = "of videos" if side is None else side.name
         lines = "\n".join(f"  {line}  — {KEYS[line.split(' ')[0]]}" for line in differences)
         raise PyocoEvalError(
-            f"reference {reference.name} was made by another recipe than {generated.name}:\n"
-            f"{lines}\n"
-            "Extract both sides alike (the same options to `pyoco-eval features`), or give the "
-            "reference as a folder of videos."
+            f"the reference {name} and the samples were made by other recipes:\n{lines}\n"
+            "Extract both sides alike (the same options to `pyoco-eval features`), or give both "
+            "as folders of videos."
         )
+
+
+def require_made_for(
+    stored: Side, network: Network, rule: Convention, options: Options, argument: str
+) -> None:
+    """Refuse stored features that were not made as the convention and the options say.
+
+    Options left at their defaults say nothing.
+
+    Raises:
+        UsageError: naming what differs.
+    """
+    recipe = stored.recipe
+    if not (recipe["net"].startswith(f"{rule.extractor}-") and f"-{rule.layer}@" in recipe["net"]):
+        raise UsageError(
+            f"{argument} holds features of {recipe['net']}; {rule.metric} under {rule.name} needs "
+            f"--extractor {rule.extractor} --layer {rule.layer}"
+        )
+    usual = Options()
+    asked = {
+        "frames": None if network.resize is None else network.resize.spec(),
+        "scale": network.scaling or None,
+        "clip": None if options.clip == usual.clip else options.clip.spec(),
+        "sel": None if options.frames == usual.frames else options.frames.spec(),
+    }
+    held = {**recipe, "frames": recipe["frames"].rpartition(">")[2]}
+    if options.pre_resize is not None:
+        asked["frames"] = f"{options.pre_resize.spec()}>{asked['frames']}"
+        held["frames"] = recipe["frames"]
+    wrong = [
+        f"{key}:{held.get(key, '-')} (asked for: {value})"
+        for key, value in asked.items()
+        if value is not None and held.get(key) != value
+    ]
+    if wrong:
+        raise UsageError(f"{argument} holds features made with {', '.join(wrong)}; extract again")

@@ -6,10 +6,14 @@ from pyoco_eval.metrics.conventions import Convention
 from pyoco_eval.metrics.frechet import frechet_distance
 from pyoco_eval.metrics.inception_score import SplitRule, inception_score
 from pyoco_eval.metrics.resampling import Interval, frechet_interval
-from pyoco_eval.metrics.sample_floor import check_frechet_floor, check_splits_floor
+from pyoco_eval.metrics.sample_floor import (
+    SmallSampleError,
+    check_frechet_floor,
+    check_splits_floor,
+    frechet_floor,
+)
 from pyoco_eval.metrics.signature import Signature
 from pyoco_eval.scoring.options import Options
-from pyoco_eval.scoring.references import require_same_recipe
 from pyoco_eval.scoring.sides import Side
 from pyoco_eval.version import __version__
 from pyoco_eval.videos.source import VideoSource
@@ -19,10 +23,8 @@ def score_frechet(rule: Convention, generated: Side, reference: Side, options: O
     """FVD, FID or CLIP-FID.
 
     Raises:
-        PyocoEvalError: the sides were made by different recipes.
         SmallSampleError: too few rows, unless allowed.
     """
-    require_same_recipe(generated, reference)
     floor = check_frechet_floor(
         generated.count, reference.count, generated.dim(), allow_small=options.allow_small
     )
@@ -37,8 +39,11 @@ def score_frechet(rule: Convention, generated: Side, reference: Side, options: O
     }
     if interval is not None:
         recipe["ci"] = f"halves{interval.num_resamples}-{interval.level:.0%}-seed{interval.seed}"
-    if "skip" in reference.recipe:
-        recipe["skip"] = f"{generated.recipe.get('skip', '0')}/{reference.recipe['skip']}"
+        recipe["ci"] += "" if reference.features is not None else "-refexact"
+    for key in ("dec", "input", "skip"):
+        ours, theirs = (side.recipe.get(key, "-") for side in (generated, reference))
+        if ours != theirs or (key == "skip" and ours != "-"):
+            recipe[key] = f"{ours}/{theirs}"
     warnings = _warnings(generated, floor) + _warnings(reference, None)
     if interval is not None:
         warnings.append(
@@ -115,32 +120,47 @@ def score_inception(
     )
 
 
+def row_bound(
+    side: Side | None, source: VideoSource | None, rule: Convention, options: Options
+) -> int | None:
+    """Feature rows a side has, or can have at most; None where videos do not bound them."""
+    if side is not None:
+        return side.count
+    if source is None or options.clip.select == "all":
+        return None
+    frames = rule.metric in ("fid", "clip-fid") and options.frames.select == "all"
+    return len(source) * (options.clip.num_frames if frames else 1)
+
+
 def refuse_hopeless(
     rule: Convention,
     dim: int,
-    generated: VideoSource | None,
-    reference: VideoSource | None,
+    num_generated: int | None,
+    num_reference: int | None,
     options: Options,
     splits: str | None,
 ) -> None:
     """Refuse before anything runs if even a perfect run could not reach the sample floor.
 
+    Args:
+        num_generated, num_reference: rows at most, None for any number.
+
     Raises:
         SmallSampleError: too few videos, unless small samples are allowed.
     """
-    if options.clip.select == "all" or options.allow_small:
-        return
-    per_video = 1
-    if rule.metric in ("fid", "clip-fid") and options.frames.select == "all":
-        per_video = options.clip.num_frames
     if rule.metric == "is":
-        if generated is not None:
+        if num_generated is not None:
             count = SplitRule.parse(splits or rule.splits).count
-            check_splits_floor(len(generated), count, allow_small=False)
+            check_splits_floor(num_generated, count, allow_small=options.allow_small)
         return
-    plenty = dim + 1
-    counts = [plenty if s is None else len(s) * per_video for s in (generated, reference)]
-    check_frechet_floor(counts[0], counts[1], dim, allow_small=False)
+    floor = 2 * frechet_floor(dim) if options.interval else frechet_floor(dim)
+    counts = [floor if count is None else count for count in (num_generated, num_reference)]
+    check_frechet_floor(counts[0], counts[1], dim, allow_small=options.allow_small)
+    if options.interval and min(counts) < floor:
+        raise SmallSampleError(
+            f"--interval {options.interval}: {counts[0]} generated and {counts[1]} reference rows "
+            f"are too few, half of each must still exceed {dim}; give more videos or leave it out"
+        )
 
 
 def _sign(recipe: dict[str, str], rule: Convention, floor: str | None) -> Signature:

@@ -209,7 +209,7 @@ def side_from_file(path: Path, kind: str) -> Side:
     stored = FeatureSet.load(path) if kind == "features" else StatisticsFile.load(path)
     header = stored.header
     try:
-        return Side(
+        side = Side(
             name=str(header["name"]),
             digest=str(header["digest"]),
             recipe={str(key): str(value) for key, value in header["recipe"].items()},
@@ -222,7 +222,22 @@ def side_from_file(path: Path, kind: str) -> Side:
             files=dict(header["files"]),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise PyocoEvalError(
-            f"{path}: its header lacks or garbles {error}; it was not written by "
-            "`pyoco-eval features`, or is damaged: extract the features again"
-        ) from error
+        raise _foreign(path, f"its header lacks or garbles {error}") from error
+    lacking = [key for key in ("net", "size", "clip", "frames", "dec") if key not in side.recipe]
+    if lacking:
+        raise _foreign(path, f"its recipe lacks {', '.join(lacking)}")
+    counts = {side.count}
+    if side.features is not None:
+        counts |= {len(side.features.ids), sum(side.rows_per_video)}
+    if side.moments is not None:
+        counts.add(side.moments.count)
+    if len(counts) > 1:
+        raise _foreign(path, f"its counts of rows contradict each other: {sorted(counts)}")
+    return side
+
+
+def _foreign(path: Path, reason: str) -> PyocoEvalError:
+    return PyocoEvalError(
+        f"{path}: {reason}; it was not written by `pyoco-eval features`, or is damaged: extract "
+        "the features again"
+    )

@@ -3,6 +3,7 @@
 import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import Generic, TypeVar, cast
 
 Item = TypeVar("Item")
@@ -68,7 +69,11 @@ class OrderedStream(Generic[Item, Value]):
             with self._announced:
                 self._announced.wait_for(lambda wanted=position: wanted in self._queues)  # type: ignore[misc]
                 values = self._queues.pop(position)
-            yield item, self._drain(values)
+            produced = self._drain(values)
+            yield item, produced
+            with suppress(Exception):  # what the consumer left must not block its worker
+                for _ in produced:
+                    pass
             self._open_items.release()
 
     def _drain(self, values: "queue.Queue[Value | _Done]") -> Iterator[Value]:

@@ -17,6 +17,9 @@ from pyoco_eval.errors import PyocoEvalError
 
 CHUNK_SIZE = 64
 
+MOST_ROWS = 256
+"""A sample with more rows is reduced to its moments at once, so that long videos cost no memory."""
+
 
 @dataclass(frozen=True, eq=False)
 class Moments:
@@ -80,7 +83,7 @@ class MomentsAccumulator:
         self._chunk_size = chunk_size
         self._merged = Moments.empty(dim)
         self._next_chunk = 0
-        self._waiting: dict[int, dict[int, np.ndarray]] = {}
+        self._waiting: dict[int, dict[int, np.ndarray | Moments]] = {}
 
     def add(self, index: int, rows: np.ndarray) -> None:
         """Give the k >= 0 rows of sample `index`; k = 0 says that the sample was left out.
@@ -98,7 +101,8 @@ class MomentsAccumulator:
         if chunk < self._next_chunk or index in self._waiting.get(chunk, ()):
             raise PyocoEvalError(f"sample {index} was given twice")
         # A copy: the caller's buffer may be a batch that is about to be overwritten.
-        self._waiting.setdefault(chunk, {})[index] = np.array(rows, order="C")
+        kept = Moments.of(rows) if len(rows) > MOST_ROWS else np.array(rows, order="C")
+        self._waiting.setdefault(chunk, {})[index] = kept
         while len(self._waiting.get(self._next_chunk, ())) == self._chunk_size:
             self._merge_next()
 
@@ -122,6 +126,10 @@ class MomentsAccumulator:
 
     def _merge_next(self) -> None:
         samples = self._waiting.pop(self._next_chunk)
-        rows = np.concatenate([samples[index] for index in sorted(samples)])
-        self._merged = self._merged.merge(Moments.of(rows))
+        in_order = [samples[index] for index in sorted(samples)]
+        if short := [kept for kept in in_order if isinstance(kept, np.ndarray)]:
+            self._merged = self._merged.merge(Moments.of(np.concatenate(short)))
+        for kept in in_order:
+            if isinstance(kept, Moments):
+                self._merged = self._merged.merge(kept)
         self._next_chunk += 1

@@ -15,6 +15,7 @@ from pyoco_eval.metrics.resampling import frechet_interval
 from pyoco_eval.metrics.sample_floor import SmallSampleError
 from pyoco_eval.report.record import Record
 from pyoco_eval.scoring import networks
+from pyoco_eval.statistics.files import FeatureSet
 
 IMAGE_NETWORKS = ("inception", "clip", "tiny2d", "tinyclip")
 
@@ -23,7 +24,7 @@ IMAGE_NETWORKS = ("inception", "clip", "tiny2d", "tinyclip")
 def toy_networks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def load(self: networks.Network, options: object) -> MeanColour:
         kind = "image" if self.extractor in IMAGE_NETWORKS else "video"
-        return MeanColour(kind, self.extractor, self.layer)
+        return MeanColour(kind, self.extractor, self.layer, self.resize, self.scaling)
 
     monkeypatch.setattr(networks.Network, "load", load)
     monkeypatch.setenv("PYOCO_EVAL_CACHE", str(tmp_path / "cache"))
@@ -163,6 +164,81 @@ def test_the_build_command_repeats_every_choice() -> None:
         assert words in command
 
 
+def test_stored_features_of_another_rule_are_refused(tmp_path: Path) -> None:
+    file, b = str(tmp_path / "a.npz"), flat_videos(20, seed=1)
+    pyoco_eval.extract_features(flat_videos(20), "inception", out=file, num_frames=4)
+    assert pyoco_eval.fid(file, b, num_frames=4).signature.get("conv") == "clean"
+    for choices, key in (
+        ({"convention": "pytorch-fid"}, "scale"),
+        ({"frames": "middle"}, "sel"),
+        ({"num_frames": 3}, "clip"),
+        ({"pre_resize": "64-bilinear-squash-round"}, "frames"),
+        ({"resize": "299-bilinear-crop"}, "frames"),
+    ):
+        with pytest.raises(UsageError, match=rf"{key}:.*asked for"):
+            pyoco_eval.fid(file, b, **choices)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="--extractor i3d --layer logits"):
+        pyoco_eval.fvd(file, b)
+
+
+def test_a_contradictory_features_file_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "a.npz"
+    pyoco_eval.extract_features(flat_videos(20), "i3d", out=str(file), num_frames=4)
+    stored = FeatureSet.load(file)
+    for change, message in (
+        ({"rows_per_video": [1] * 19}, "contradict"),
+        ({"count": 21}, "contradict"),
+        ({"recipe": {"net": "x"}}, "lacks size"),
+        ({"recipe": None}, "garbles"),
+    ):
+        FeatureSet(stored.features, stored.ids, {**stored.header, **change}).save(file)
+        with pytest.raises(PyocoEvalError, match=message):
+            pyoco_eval.fvd(str(file), flat_videos(20), num_frames=4)
+
+
+def test_a_mismatch_is_found_before_any_video_is_decoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = str(tmp_path / "b.npz")
+    pyoco_eval.extract_features(flat_videos(20), "i3d", out=file, num_frames=2)
+    monkeypatch.setattr("pyoco_eval.scoring.sides.run_pass", None)
+    videos = flat_videos(20)
+    with pytest.raises(PyocoEvalError, match="other recipes"):
+        pyoco_eval.fvd(videos, file, num_frames=4)
+    with pytest.raises(SmallSampleError, match="--interval"):
+        pyoco_eval.fvd(flat_videos(7), flat_videos(7), num_frames=4, interval=20)
+    with pytest.raises(UsageError, match="--splits"):
+        pyoco_eval.inception_score(videos, splits="ten", num_frames=4, allow_small=True)
+    with pytest.raises(UsageError, match="only the Inception Score"):
+        pyoco_eval.evaluate(videos, videos, metrics=["fvd"], splits="1", num_frames=4)
+
+
+def test_a_folder_called_like_a_known_reference_never_takes_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    a, b = flat_videos(20), flat_videos(20, seed=1)
+    Path("ucf101").mkdir()
+    for i, video in enumerate(b):
+        np.save(f"ucf101/{i:02d}.npy", video)
+    with pytest.raises(MissingError, match="no statistics of reference ucf101"):
+        pyoco_eval.fvd(a, num_frames=4)
+    with pytest.raises(UsageError, match=r"\./ucf101"):
+        pyoco_eval.fvd(a, "ucf101", num_frames=4)
+    expected = pyoco_eval.fvd(a, b, num_frames=4).value
+    assert pyoco_eval.fvd(a, "./ucf101", num_frames=4).value == pytest.approx(expected)
+
+
+def test_both_decoders_are_signed_where_they_differ(tmp_path: Path) -> None:
+    file = tmp_path / "b.npz"
+    pyoco_eval.extract_features(flat_videos(20, seed=1), "i3d", out=str(file), num_frames=4)
+    stored = FeatureSet.load(file)
+    header = {**stored.header, "recipe": {**stored.header["recipe"], "dec": "decord-0.6"}}
+    FeatureSet(stored.features, stored.ids, header).save(file)
+    score = pyoco_eval.fvd(flat_videos(20), str(file), num_frames=4)
+    assert score.signature.get("dec") == "array/decord-0.6"
+
+
 def test_small_samples_are_refused_before_anything_runs_or_labelled() -> None:
     a = flat_videos(3)
     with pytest.raises(SmallSampleError, match="--allow-small"):
@@ -182,7 +258,7 @@ def test_skipped_videos_stand_in_signature_record_and_warnings(tmp_path: Path) -
     )
     score = found["fvd"]
     assert score.num_samples == 7
-    assert score.signature.get("skip") == "1of8"
+    assert score.signature.get("skip") == "1of8/-"
     assert list(found.record.samples.skipped) == ["v5.npy"]
     assert "v5.npy" not in str(score.signature)
     assert any("1 of 8 videos were left out" in warning for warning in score.warnings)
@@ -235,6 +311,8 @@ def test_a_later_record_with_more_keys_still_loads(tmp_path: Path) -> None:
         ({"on_error": "ignore"}, "--on-error"),
         ({"workers": 0}, "--workers"),
         ({"frmaes": "all"}, "frmaes"),
+        ({"conventions": {"is": "tgan2"}, "metrics": ["fvd"]}, "not among the metrics"),
+        ({"weights": {"i3b": "x"}}, "i3d"),
     ],
 )
 def test_arguments_that_cannot_be_meant(arguments: dict, message: str) -> None:

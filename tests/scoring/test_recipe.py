@@ -62,7 +62,7 @@ SPECS = st.builds(
 def recipe(options: Options, spec: ExtractorSpec) -> dict[str, str]:
     network = MeanColour("image")
     network.spec = spec
-    return planned_recipe(Network("toy", "rgb", None, "x", "custom"), network, options)
+    return planned_recipe(Network("toy", "rgb", None, "x", "toys", "custom"), network, options)
 
 
 @given(OPTIONS, OPTIONS, SPECS, SPECS)

@@ -10,7 +10,14 @@ from pyoco_eval.videos.resize import ResizeRule
 class MeanColour(FeatureExtractor):
     """The mean of each colour channel over a clip (`video`) or frame (`image`)."""
 
-    def __init__(self, kind: str = "video", name: str = "toy", layer: str = "rgb") -> None:
+    def __init__(
+        self,
+        kind: str = "video",
+        name: str = "toy",
+        layer: str = "rgb",
+        resize: ResizeRule | None = None,
+        scaling: str = "x",
+    ) -> None:
         self.kind = kind  # type: ignore[misc, assignment]
         self.calls: list[int] = []
         self.spec = ExtractorSpec(
@@ -18,8 +25,8 @@ class MeanColour(FeatureExtractor):
             network="mean",
             layer=layer,
             dim=3,
-            resize=ResizeRule(8, "bilinear"),
-            scaling="x",
+            resize=resize or ResizeRule(8, "bilinear"),
+            scaling=scaling,
             weights=WeightsIdentity("00000000", "sha256:" + "0" * 64, published=True),
         )
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pyoco_eval.errors import PyocoEvalError
-from pyoco_eval.statistics.moments import CHUNK_SIZE, Moments, MomentsAccumulator
+from pyoco_eval.statistics.moments import CHUNK_SIZE, MOST_ROWS, Moments, MomentsAccumulator
 
 
 def assert_same_bits(a: Moments, b: Moments) -> None:
@@ -159,3 +159,20 @@ def test_one_row_has_a_covariance_only_without_bessel_correction() -> None:
     assert np.array_equal(one.cov(0), np.zeros((2, 2)))
     with pytest.raises(PyocoEvalError, match="1 feature rows"):
         one.cov(1)
+
+
+def test_samples_of_many_rows_are_reduced_at_once_and_change_nothing() -> None:
+    rng = np.random.default_rng(0)
+    counts = [3, MOST_ROWS + 1, 0, 700, MOST_ROWS, 1]
+    samples = [rng.normal(50, 2, (count, 5)).astype(np.float32) for count in counts]
+    found = []
+    for order in (range(6), reversed(range(6))):
+        accumulator = MomentsAccumulator(5, chunk_size=4)
+        for index in order:
+            accumulator.add(index, samples[index])
+        found.append(accumulator.finish(6))
+    expected = Moments.of(np.concatenate(samples))
+    assert found[0].count == sum(counts)
+    np.testing.assert_array_equal(found[0].m2, found[1].m2)
+    np.testing.assert_allclose(found[0].mean, expected.mean, rtol=1e-13)
+    np.testing.assert_allclose(found[0].m2, expected.m2, rtol=1e-10)
