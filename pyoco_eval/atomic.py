@@ -14,11 +14,13 @@ from pyoco_eval.errors import PyocoEvalError, UsageError
 def atomic_path(path: Path) -> Iterator[Path]:
     """A temporary path beside `path` that takes its place when the block ends without an error.
 
-    The folder is made if need be; permissions follow the umask as for any new file.
+    The folder is made if need be; permissions follow the umask as for any new file; a link keeps
+    pointing where it did.
 
     Raises:
         PyocoEvalError: the system refuses to write.
     """
+    path = path.resolve() if path.is_symlink() else path
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -35,10 +37,12 @@ def check_writable(path: Path, argument: str) -> None:
     """Find out before the work whether its result can be kept.
 
     Raises:
-        UsageError: `path` is a folder, or its folder cannot be made or written.
+        UsageError: `path` is a folder or a device, or its folder cannot be made or written.
     """
     if path.is_dir():
         raise UsageError(f"{argument} {path}: is a folder; give the name of a file")
+    if path.exists() and not path.is_file():
+        raise UsageError(f"{argument} {path}: is not an ordinary file")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path.parent):

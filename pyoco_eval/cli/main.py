@@ -1,6 +1,7 @@
 """`pyoco-eval`: names the commands; each lives in its own module and is imported when called."""
 
 import importlib
+import os
 import sys
 from collections.abc import Mapping
 
@@ -62,6 +63,7 @@ def main() -> None:
     """Run the command line; known errors become one message and an exit code."""
     try:
         cli.main(prog_name="pyoco-eval", standalone_mode=False)
+        sys.stdout.flush()
     except click.exceptions.Exit as done:
         sys.exit(done.exit_code)
     except click.ClickException as error:
@@ -74,4 +76,14 @@ def main() -> None:
         click.echo(f"Error: {error}", err=True)
         sys.exit(error.exit_code)
     except BrokenPipeError:
+        _discard_output()
         sys.exit(1)
+    except OSError as error:
+        click.echo(f"Error: {error}", err=True)
+        _discard_output()
+        sys.exit(1)
+
+
+def _discard_output() -> None:
+    """Nobody can read what is left in the buffer; flushing it at exit would fail again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -85,7 +85,10 @@ _COMPUTE = (
         "--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps."
     ),
     click.option(
-        "--batch-size", type=int, default=None, help="Clips per network call.  [default: 4]"
+        "--batch-size",
+        type=int,
+        default=None,
+        help="Clips per call on a GPU.  [default: 4]",
     ),
     click.option("--workers", type=int, default=None, help="Decoding threads.  [default: up to 4]"),
 )

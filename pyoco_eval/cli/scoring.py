@@ -68,11 +68,13 @@ def run_and_print(
 
     from pyoco_eval.atomic import check_writable
     from pyoco_eval.cli.progress import TerminalProgress
+    from pyoco_eval.report.record import refuse_to_overwrite
     from pyoco_eval.report.render import print_scores
     from pyoco_eval.scoring.evaluate import evaluate
 
     if out is not None:
         check_writable(out, "--out")
+        refuse_to_overwrite(out, "--out")
     evaluation = evaluate(
         samples,
         reference,

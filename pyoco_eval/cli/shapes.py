@@ -129,5 +129,8 @@ def _make_room(out: Path, overwrite: bool) -> None:
             shutil.rmtree(path)
         else:
             path.unlink()
-    out.mkdir(parents=True, exist_ok=True)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"--out {out}: cannot be made: {error.strerror}") from error
     (out / "manifest.jsonl").unlink(missing_ok=True)

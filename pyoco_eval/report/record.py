@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pyoco_eval.atomic import atomic_path
-from pyoco_eval.errors import PyocoEvalError
+from pyoco_eval.errors import PyocoEvalError, UsageError
 from pyoco_eval.metrics.base import Score
 from pyoco_eval.metrics.signature import Signature
 
@@ -128,3 +128,17 @@ class Record(BaseModel):
             return cls.model_validate_json(path.read_bytes())
         except (OSError, ValidationError) as error:
             raise PyocoEvalError(f"{path}: not a pyoco-eval record: {error}") from error
+
+
+def refuse_to_overwrite(path: Path, argument: str) -> None:
+    """A record takes the place of an earlier record, of nothing else.
+
+    Raises:
+        UsageError: `path` holds something that is not JSON.
+    """
+    if not path.is_file():
+        return
+    with path.open("rb") as file:
+        start = file.read(64).lstrip()
+    if start and not start.startswith(b"{"):
+        raise UsageError(f"{argument} {path}: exists and is not a record; choose another name")

@@ -30,7 +30,7 @@ class Choices(TypedDict, total=False):
     decoder: `pyav` or `decord`.
     weights: KEY -> file.
     device: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`.
-    batch_size: video clips per network call (4).
+    batch_size: video clips per network call on a GPU (4); a CPU takes one at a time.
     workers: decoding threads (up to 4).
     on_error: `error` or `skip`, for unusable videos.
     allow_small: give a score below the sample floor, labelled.

@@ -76,6 +76,7 @@ def evaluate(
         SmallSampleError: too few videos for a meaningful score.
     """
     options = options or Options()
+    metrics = metrics.split(",") if isinstance(metrics, str) else metrics
     progress = progress or Silent()
     started = time.perf_counter()
     if splits is not None:
@@ -84,6 +85,11 @@ def evaluate(
         SplitRule.parse(splits)
     if isinstance(reference, str | Path) and name_of(reference) is None:
         check_exists(reference, "--reference")
+    if options.frames.select != "all" and not {"fid", "clip-fid"} & set(metrics):
+        raise UsageError(
+            f"--frames {options.frames.spec()}: {', '.join(metrics)} sees whole clips; frames are "
+            "chosen for fid and clip-fid"
+        )
     tasks = [_Task(rule, options) for rule in _rules(metrics, profile, conventions or {})]
     source = _attach_samples(tasks, samples, options)
     named = DEFAULT_REFERENCE[profile] if reference is None else name_of(reference)

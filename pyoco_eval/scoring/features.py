@@ -9,7 +9,7 @@ from pyoco_eval.scoring.options import Options
 from pyoco_eval.scoring.progress import Progress, Silent
 from pyoco_eval.scoring.sides import Request, Side, measure
 from pyoco_eval.scoring.sources import Samples, open_samples
-from pyoco_eval.statistics.files import FeatureSet
+from pyoco_eval.statistics.files import FeatureSet, kind_of
 
 
 def extract_features(
@@ -41,6 +41,8 @@ def extract_features(
         raise UsageError(f"--out {out}: features are written as .npz; give a name that ends so")
     if out is not None:
         check_writable(Path(out), "--out")
+        if Path(out).exists() and kind_of(Path(out)) != "features":
+            raise UsageError(f"--out {out}: exists and holds no features; choose another name")
     network = Network.named(extractor, options, rule=convention, layer=layer)
     source = open_samples(samples, "--samples", options)
     loaded = network.load(options)

@@ -28,7 +28,8 @@ class Options:
         decoder: `pyav` or `decord`.
         weights: KEY -> file, for networks whose published file is not in the cache.
         device: `auto` (CUDA if there is one), `cpu`, `cuda`, `cuda:1`, `mps`.
-        batch_size: video clips per network call; frames count as an eighth of a clip.
+        batch_size: video clips per network call on a GPU; frames count as an eighth of a clip.
+            A CPU takes one clip at a time.
         workers: decoding threads.
         on_error: `error` lists every unusable video and fails; `skip` goes on and says so.
         allow_small: print a score below the sample floor, labelled.

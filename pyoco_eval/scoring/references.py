@@ -3,6 +3,7 @@
 import hashlib
 import shlex
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from pyoco_eval.errors import MissingError, PyocoEvalError, UsageError
@@ -12,15 +13,17 @@ from pyoco_eval.resources import resource_folder, user_folder
 from pyoco_eval.scoring.networks import Network
 from pyoco_eval.scoring.options import Options
 from pyoco_eval.scoring.sides import RECIPE_KEYS, Side, side_from_file
-from pyoco_eval.statistics.files import kind_of
+from pyoco_eval.statistics.files import kind_of, looks_stored
 from pyoco_eval.videos.clip_frames import ClipRule
 
 DEFAULT_REFERENCE = {"published": "ucf101", "embedded": "shapes"}
 KNOWN_REFERENCES = {
-    "ucf101": "UCF-101 (13,320 videos, 101 classes)",
-    "msrvtt": "MSR-VTT test (2,990 videos)",
+    "ucf101": "UCF-101, 101 classes, 13,320 videos with all splits",
+    "msrvtt": "MSR-VTT, 2,990 test videos",
     "shapes": "held-out moving shapes, shipped with the package",
 }
+WHOLE = {"ucf101": 13_320, "msrvtt": 2_990}
+"""Videos in the whole of a known reference."""
 
 
 def name_of(reference: object) -> str | None:
@@ -44,10 +47,16 @@ def stored_side(path: Path) -> Side | None:
 
     Raises:
         UsageError: a bare mu/sigma file, which does not say how it was made.
+        PyocoEvalError: a features or statistics file that is damaged or of another version.
     """
     if not path.is_file() or path.suffix != ".npz":
         return None
     kind = kind_of(path)
+    if kind is None and looks_stored(path):
+        raise PyocoEvalError(
+            f"{path}: a file of features or statistics that is damaged or was written by another "
+            "version; write it again with `pyoco-eval features`"
+        )
     if kind == "mu-sigma":
         raise UsageError(
             f"{path}: holds mu and sigma without a recipe, so nothing says what it may be compared "
@@ -72,7 +81,7 @@ def named_side(name: str, recipe: Mapping[str, str], network: Network, options: 
         side = side_from_file(path, kind)
         differences = recipe_differences(recipe, side.recipe)
         if not differences:
-            return side
+            return replace(side, name=name)
         if side.recipe["net"].partition("-")[0] == network.extractor:
             rejected.append(f"  {path}: other {', '.join(differences)}")
     message = (

@@ -14,6 +14,7 @@ from pyoco_eval.metrics.sample_floor import (
 )
 from pyoco_eval.metrics.signature import Signature
 from pyoco_eval.scoring.options import Options
+from pyoco_eval.scoring.references import WHOLE
 from pyoco_eval.scoring.sides import Side
 from pyoco_eval.version import __version__
 from pyoco_eval.videos.source import VideoSource
@@ -169,6 +170,12 @@ def _sign(recipe: dict[str, str], rule: Convention, floor: str | None) -> Signat
 
 def _warnings(side: Side, floor: str | None) -> list[str]:
     found = []
+    whole = WHOLE.get(side.name)
+    if whole is not None and side.num_videos != whole:
+        found.append(
+            f"The reference {side.name} is made of {side.num_videos:,} videos here; the whole of "
+            f"it has {whole:,}."
+        )
     if floor is not None:
         found.append("Below the sample floor: this number mostly measures the sample size.")
     if side.skipped:

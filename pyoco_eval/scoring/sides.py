@@ -226,6 +226,9 @@ def side_from_file(path: Path, kind: str) -> Side:
     lacking = [key for key in ("net", "size", "clip", "frames", "dec") if key not in side.recipe]
     if lacking:
         raise _foreign(path, f"its recipe lacks {', '.join(lacking)}")
+    numbers = side.moments.m2 if side.moments is not None else side.features.features  # type: ignore[union-attr]
+    if not np.isfinite(numbers).all():
+        raise _foreign(path, "it holds NaN or infinity")
     counts = {side.count}
     if side.features is not None:
         counts |= {len(side.features.ids), sum(side.rows_per_video)}

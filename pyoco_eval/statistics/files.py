@@ -140,6 +140,16 @@ def kind_of(path: Path) -> Kind | None:
         return None
 
 
+def looks_stored(path: Path) -> bool:
+    """Whether an npz, whatever its state, holds members that only our files have."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = set(archive.namelist())
+    except _UNREADABLE:
+        return False
+    return {"format.npy", "header.npy"} <= names
+
+
 def _write(
     path: Path, kind: str, arrays: Mapping[str, np.ndarray], header: Mapping[str, Any]
 ) -> None:

@@ -84,10 +84,11 @@ class Video:
             slots.setdefault(int(index), []).append(slot)
         frames: np.ndarray | None = None
         wanted = sorted(slots)
-        for index, frame in zip(wanted, self.stream(wanted), strict=True):
-            if frames is None:
-                frames = np.empty((len(indices), *frame.shape), dtype=np.uint8)
-            frames[slots[index]] = frame
+        with self._named():
+            for index, frame in zip(wanted, self.stream(wanted), strict=True):
+                if frames is None:
+                    frames = np.empty((len(indices), *frame.shape), dtype=np.uint8)
+                frames[slots[index]] = frame
         assert frames is not None
         return frames
 

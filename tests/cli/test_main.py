@@ -1,6 +1,7 @@
 """The command line as scripts see it: exit codes, streams, help."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -109,3 +110,37 @@ def test_features_as_json(tmp_path: Path) -> None:
     assert (written["num_rows"], written["num_videos"]) == (2, 2)
     assert list(written["skipped"]) == ["b.npy"]
     assert "skip:1of3" in written["signature"]
+
+
+def test_results_never_take_the_place_of_videos(tmp_path: Path) -> None:
+    videos = np.zeros((2, 16, 8, 8, 3), np.uint8)
+    np.savez(tmp_path / "own.npz", videos=videos)
+    before = (tmp_path / "own.npz").read_bytes()
+    extract = ["features", "--samples", "own.npz", "--extractor", "tiny3d", "--out"]
+    score = ["is", "--profile", "embedded", "--samples", "own.npz", "--out"]
+    for arguments, message in (
+        ([*extract, "own.npz"], "holds no features"),
+        ([*score, "own.npz"], "is not a record"),
+        ([*score, "."], "is a directory"),
+        ([*score, os.devnull], "is not an ordinary file"),
+        ([*score, "own.npz/record.json"], "cannot be written"),
+    ):
+        finished = run(*arguments, cwd=tmp_path)
+        assert finished.returncode == 2, finished.stderr
+        assert message in finished.stderr
+        assert finished.stdout == ""
+    assert (tmp_path / "own.npz").read_bytes() == before
+    for arguments in ([*extract, "f.npz"], [*score, "record.json"]) * 2:
+        assert run(*arguments, cwd=tmp_path).returncode == 0
+
+
+def test_digits_do_not_depend_on_batch_size_or_threads(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    np.save(tmp_path / "a.npy", rng.integers(0, 256, (9, 16, 24, 32, 3), np.uint8))
+    scores = set()
+    for choices in (["--batch-size", "1"], ["--batch-size", "7"], ["--workers", "3"]):
+        arguments = ["--samples", "a.npy", "--allow-small", "--json", *choices]
+        finished = run("evaluate", "--profile", "embedded", *arguments, cwd=tmp_path)
+        assert finished.returncode == 0, finished.stderr
+        scores.add(tuple(score["value"] for score in json.loads(finished.stdout)["scores"]))
+    assert len(scores) == 1

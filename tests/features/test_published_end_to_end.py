@@ -62,7 +62,6 @@ def test_every_metric_scores_real_clips(weights: dict[str, Path], clips: Path) -
     evaluation = pyoco_eval.evaluate(
         clips,
         clips / "mma_test.avi",
-        frames="first",
         weights=weights,
         allow_small=True,
         metrics=["is"],

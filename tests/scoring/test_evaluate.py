@@ -116,7 +116,10 @@ def test_without_a_reference_the_error_says_how_to_build_it_and_that_works(
     out = shlex.split(command)[-1]
     assert str(tmp_path / "cache") in out
     pyoco_eval.extract_features(b, "i3d", out=out, num_frames=4)
-    assert pyoco_eval.fvd(a, num_frames=4).value == pyoco_eval.fvd(a, b, num_frames=4).value
+    named = pyoco_eval.fvd(a, num_frames=4)
+    assert named.value == pyoco_eval.fvd(a, b, num_frames=4).value
+    assert str(named.signature.get("ref")).startswith("ucf101@")
+    assert any("20 videos here; the whole of it has 13,320" in text for text in named.warnings)
     with pytest.raises(MissingError, match="not comparable"):
         pyoco_eval.fvd(a, num_frames=2)
 
@@ -194,6 +197,13 @@ def test_a_contradictory_features_file_is_refused(tmp_path: Path) -> None:
         FeatureSet(stored.features, stored.ids, {**stored.header, **change}).save(file)
         with pytest.raises(PyocoEvalError, match=message):
             pyoco_eval.fvd(str(file), flat_videos(20), num_frames=4)
+
+
+def test_a_file_of_another_version_is_called_that(tmp_path: Path) -> None:
+    file = tmp_path / "a.npz"
+    np.savez(file, format="pyoco-eval/features/99", header="{}", features=np.zeros((2, 3)))
+    with pytest.raises(PyocoEvalError, match="another version"):
+        pyoco_eval.fvd(flat_videos(20), str(file), num_frames=4)
 
 
 def test_a_mismatch_is_found_before_any_video_is_decoded(
@@ -311,6 +321,7 @@ def test_a_later_record_with_more_keys_still_loads(tmp_path: Path) -> None:
         ({"on_error": "ignore"}, "--on-error"),
         ({"workers": 0}, "--workers"),
         ({"frmaes": "all"}, "frmaes"),
+        ({"metrics": "fvd,is", "frames": "first"}, "sees whole clips"),
         ({"conventions": {"is": "tgan2"}, "metrics": ["fvd"]}, "not among the metrics"),
         ({"weights": {"i3b": "x"}}, "i3d"),
     ],

@@ -18,9 +18,10 @@ from pyoco_eval.videos.source import open_source
 
 
 def collect(
-    source: object, options: Options, kind: str = "video"
+    source: object, options: Options, kind: str = "video", device: str = "cpu"
 ) -> tuple[np.ndarray, list[str], Pass, MeanColour]:
     network, rows = MeanColour(kind), RowCollector()
+    network.pretended_device = device
     tap = Tap(network, [rows])
     found = run_pass(open_source(source), [tap], options)
     return rows.rows(), tap.row_ids, found, network
@@ -28,17 +29,18 @@ def collect(
 
 @pytest.mark.parametrize("batch_size", [1, 3, 50])
 @pytest.mark.parametrize("workers", [1, 4])
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
 def test_rows_come_in_video_order_for_any_batch_and_worker_count(
-    batch_size: int, workers: int
+    batch_size: int, workers: int, device: str
 ) -> None:
     videos = flat_videos(17)
     options = Options(clip=ClipRule(num_frames=4), batch_size=batch_size, workers=workers)
-    rows, ids, found, network = collect(videos, options)
+    rows, ids, found, network = collect(videos, options, device=device)
     expected = np.stack([video[:4].reshape(-1, 3).mean(0) for video in videos])
     np.testing.assert_allclose(rows, expected, rtol=1e-6)
     assert ids == [f"array#{i}" for i in range(17)]
     assert found.num_videos == 17
-    assert max(network.calls) <= batch_size
+    assert max(network.calls) == (1 if device == "cpu" else min(batch_size, 17))
     assert found.size_label() == "8x8"
 
 
@@ -155,3 +157,13 @@ def test_the_digest_depends_on_content_and_name_only(mixed_folder: Path, tmp_pat
     assert collect(mixed_folder, options)[2].digest() == before
     np.save(mixed_folder / "v0.npy", flat_videos(1, seed=9)[0])
     assert collect(mixed_folder, options)[2].digest() != before
+
+
+def test_frames_of_a_clip_go_together_on_a_cpu_and_across_clips_on_a_gpu() -> None:
+    videos = flat_videos(3, num_frames=50)
+    options = Options(clip=ClipRule(num_frames=50), batch_size=5)
+    on_cpu, _, _, network = collect(videos, options, "image")
+    assert network.calls == [32, 18] * 3
+    on_gpu, _, _, network = collect(videos, options, "image", "cuda")
+    assert network.calls == [40, 40, 40, 30]
+    np.testing.assert_array_equal(on_cpu, on_gpu)

@@ -20,6 +20,7 @@ class MeanColour(FeatureExtractor):
     ) -> None:
         self.kind = kind  # type: ignore[misc, assignment]
         self.calls: list[int] = []
+        self.pretended_device = "cpu"
         self.spec = ExtractorSpec(
             name=name,
             network="mean",
@@ -37,6 +38,10 @@ class MeanColour(FeatureExtractor):
         self.calls.append(len(batch))
         axes = (1, 3, 4) if self.kind == "video" else (2, 3)
         return batch.mean(dim=axes)
+
+    @property
+    def device(self) -> torch.device:
+        return torch.device(self.pretended_device)
 
     def to(self, device: torch.device | str) -> "MeanColour":
         return self
