@@ -1,5 +1,6 @@
 """Where a number comes from: code state, library versions, machine."""
 
+import hashlib
 import platform
 import sys
 from importlib import metadata
@@ -43,11 +44,12 @@ def environment() -> dict[str, Any]:
 
 
 def code_state() -> dict[str, str]:
-    """Version of the package, and the commit if it runs from a git checkout.
+    """Which code ran: version, hash of its source files, and the commit if it is a git checkout.
 
-    Read from the files of the checkout's `.git` folder; no program is run.
+    The hash tells edited code from the released one, in a checkout as in a wheel. The commit is
+    read from the files of the checkout's `.git` folder; no program is run.
     """
-    state = {"version": __version__}
+    state = {"version": __version__, "source": source_digest()}
     checkout = Path(__file__).resolve().parents[1]
     git = checkout / ".git"
     if (checkout / "pyproject.toml").is_file() and git.is_dir():
@@ -55,6 +57,16 @@ def code_state() -> dict[str, str]:
         if commit is not None:
             state["commit"] = commit
     return state
+
+
+def source_digest() -> str:
+    """sha256 over the names and contents of the package's Python files."""
+    package = Path(__file__).resolve().parent
+    whole = hashlib.sha256()
+    for path in sorted(package.rglob("*.py")):
+        name = path.relative_to(package).as_posix()
+        whole.update(f"{hashlib.sha256(path.read_bytes()).hexdigest()} {name}\n".encode())
+    return whole.hexdigest()
 
 
 def _head_commit(git: Path) -> str | None:

@@ -26,7 +26,8 @@ def checkout(tmp_path, monkeypatch):
 def test_commit_of_a_branch(checkout):
     (checkout / "HEAD").write_text("ref: refs/heads/main\n")
     (checkout / "refs" / "heads" / "main").write_text(COMMIT + "\n")
-    assert provenance.code_state() == {"version": __version__, "commit": COMMIT}
+    state = provenance.code_state()
+    assert (state["version"], state["commit"]) == (__version__, COMMIT)
 
 
 def test_commit_of_a_detached_head(checkout):
@@ -45,9 +46,25 @@ def test_commit_of_a_packed_branch(checkout):
 
 def test_no_commit_before_the_first_or_outside_a_checkout(checkout):
     (checkout / "HEAD").write_text("ref: refs/heads/main\n")
-    assert provenance.code_state() == {"version": __version__}
+    assert "commit" not in provenance.code_state()
     shutil.rmtree(checkout)
-    assert provenance.code_state() == {"version": __version__}
+    assert "commit" not in provenance.code_state()
+
+
+def test_the_source_digest_knows_every_edit(checkout):
+    package = checkout.parent / "pyoco_eval"
+    (package / "sub").mkdir(parents=True)
+    (package / "a.py").write_text("x = 1\n")
+    (package / "sub" / "b.py").write_text("y = 2\n")
+    seen = {provenance.source_digest()}
+    (package / "notes.txt").write_text("not code")
+    assert provenance.source_digest() in seen
+    (package / "a.py").write_text("x = 2\n")
+    seen.add(provenance.source_digest())
+    (package / "sub" / "b.py").rename(package / "b.py")
+    seen.add(provenance.source_digest())
+    assert len(seen) == 3
+    assert provenance.code_state()["source"] in seen
 
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
