@@ -7,6 +7,7 @@ FVD 355.19 | net:i3d-k400-logits@fa7df956 | ...
 """
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Unpack
 
 from pyoco_eval.metrics.base import Score
@@ -113,7 +114,7 @@ def extract_features(
     *,
     convention: str | None = None,
     layer: str | None = None,
-    out: str | None = None,
+    out: str | Path | None = None,
     progress: Progress | None = None,
     **choices: Unpack[Choices],
 ) -> FeatureSet:

@@ -112,20 +112,24 @@ class Record(BaseModel):
                     del side["files"]
         return json.dumps(data, indent=2, ensure_ascii=False)
 
-    def save(self, path: Path) -> None:
-        """Write atomically."""
-        with atomic_path(path) as temporary:
+    def save(self, path: str | Path) -> None:
+        """Write atomically.
+
+        Raises:
+            PyocoEvalError: the system refuses to write.
+        """
+        with atomic_path(Path(path)) as temporary:
             temporary.write_text(self.to_json() + "\n", encoding="utf-8")
 
     @classmethod
-    def load(cls, path: Path) -> "Record":
+    def load(cls, path: str | Path) -> "Record":
         """Read a record of this or an earlier version.
 
         Raises:
             PyocoEvalError: not a record.
         """
         try:
-            return cls.model_validate_json(path.read_bytes())
+            return cls.model_validate_json(Path(path).read_bytes())
         except (OSError, ValidationError) as error:
             raise PyocoEvalError(f"{path}: not a pyoco-eval record: {error}") from error
 

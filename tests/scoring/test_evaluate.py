@@ -278,7 +278,7 @@ def test_the_record_is_json_with_everything_and_reads_back(tmp_path: Path) -> No
     a, b = flat_videos(8), flat_videos(8, seed=1)
     found = pyoco_eval.evaluate(a, b, metrics=["fvd", "is"], num_frames=4)
     path = tmp_path / "new" / "record.json"
-    found.record.save(path)
+    found.record.save(str(path))
     data = json.loads(path.read_text())
     assert {"metric", "value", "interval", "signature", "num_samples", "num_reference"} <= set(
         data["scores"][0]
@@ -286,7 +286,7 @@ def test_the_record_is_json_with_everything_and_reads_back(tmp_path: Path) -> No
     assert len(data["samples"]["files"]) == 8
     assert data["environment"]["libraries"]["torch"]
     assert data["networks"][0]["weights"].startswith("sha256:")
-    loaded = Record.load(path)
+    loaded = Record.load(str(path))
     assert loaded == found.record
     assert tuple(score.to_score() for score in loaded.scores) == found.scores
     assert "files" not in json.loads(found.record.to_json(files=False))["samples"]
