@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pyoco_eval.weights import WeightFile
 
 _PUBLISHED = "verified: the published file"
@@ -129,26 +131,32 @@ def fetch(keys: tuple[str, ...], everything: bool, offline: bool, as_json: bool)
 Examples:
   pyoco-eval weights verify
   pyoco-eval weights verify i3d c3d --json
+  pyoco-eval weights verify clip=/data/ViT-B-32.pt
 
 \b
 Exit codes: 0 nothing wrong, 1 a file is not what it should be, 3 a KEY that was
 named is missing.""",
 )
-@click.argument("keys", nargs=-1, metavar="[KEY]...")
+@click.argument("names", nargs=-1, metavar="[KEY|KEY=FILE]...")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
-def verify(keys: tuple[str, ...], as_json: bool) -> None:
-    """Hash the weights of each KEY, or all that are here, and compare with what is published."""
+def verify(names: tuple[str, ...], as_json: bool) -> None:
+    """Hash weights and compare them with what is published.
+
+    For each KEY, or all that are here, the file that a score would use; KEY=FILE asks about FILE.
+    """
     from pyoco_eval.errors import MissingError, PyocoEvalError
     from pyoco_eval.weights import resolve
     from pyoco_eval.weights.manifest import MANIFEST
 
+    files = _named_files(names)
+    keys = tuple(name.partition("=")[0] for name in names)
     _check_keys(keys)
     documents: list[dict[str, object]] = []
     wrong, missing = [], []
     for key in dict.fromkeys(keys) or MANIFEST:
         document: dict[str, object] = {"key": key, "path": None, "digest": None, "published": None}
         try:
-            file = resolve(key)
+            file = resolve(key, files)
             document = _as_document(file)
             status = _status(file)
             if status == _OTHER:
@@ -181,6 +189,17 @@ def path(key: str) -> None:
     from pyoco_eval.weights import resolve
 
     click.echo(resolve(key).path)
+
+
+def _named_files(names: tuple[str, ...]) -> "dict[str, Path]":
+    from pyoco_eval.errors import UsageError
+    from pyoco_eval.weights import parse_overrides
+
+    files = parse_overrides([name for name in names if "=" in name])
+    for key, file in files.items():
+        if not file.is_file():
+            raise UsageError(f"{key}={file}: no such file")
+    return files
 
 
 def _check_keys(keys: tuple[str, ...]) -> None:

@@ -22,7 +22,7 @@ from pyoco_eval.weights.resolve import (
     other_ways,
 )
 from pyoco_eval.weights.transfer import HttpTransfer, OnBytes, TransferError, without_secrets
-from pyoco_eval.weights.verify import digest_like, identify
+from pyoco_eval.weights.verify import archive_fault, digest_like, identify
 
 OFFLINE_VARIABLE = "PYOCO_EVAL_OFFLINE"
 MIRROR_VARIABLE = "PYOCO_EVAL_WEIGHTS_MIRROR"
@@ -156,6 +156,9 @@ def _retrieve(
         if got != expected:
             staged.unlink()
             raise TransferError(f"wrong content: expected {expected}, got {got}")
+    if expected is None and staged.suffix == ".npz" and (fault := archive_fault(staged)):
+        staged.unlink()
+        raise TransferError(fault)
     return identify(entry, staged)
 
 

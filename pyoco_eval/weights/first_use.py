@@ -2,7 +2,7 @@
 
 The first fetch records the sha256 in `FILE.sha256` beside the file; later uses and fetches must
 match it. That catches damage and silent replacement, not a wrong first download, so such weights
-stay unverified.
+stay unverified. An array archive is recorded only if it is whole by its own checksums.
 """
 
 from pathlib import Path

@@ -64,15 +64,17 @@ _FILES = (
         name="i3d_rgb_scratch.ckpt.data-00000-of-00001",
         about="I3D, Kinetics-400, RGB from scratch: the weights of TF-Hub i3d-kinetics-400/1",
         addresses=(
-            "https://github.com/google-deepmind/kinetics-i3d/raw/master/data/checkpoints/"
-            "rgb_scratch/model.ckpt.data-00000-of-00001",
-            "https://raw.githubusercontent.com/google-deepmind/kinetics-i3d/master/data/"
-            "checkpoints/rgb_scratch/model.ckpt.data-00000-of-00001",
+            "https://raw.githubusercontent.com/google-deepmind/kinetics-i3d/"
+            "0667e889a5904b4dc122e0ded4c332f49f8df42c/data/checkpoints/rgb_scratch/"
+            "model.ckpt.data-00000-of-00001",
+            "https://raw.githubusercontent.com/JunyaoHu/common_metrics_on_video_quality/"
+            "5f751734ce9cef4cd2dddb235726b75dff62a387/fvd/tensorflow/"
+            "i3d-kinetics-tensorflow1-400-v1/variables/variables.data-00000-of-00001",
         ),
         digest="gitblob:fa7df95674dbf3579e7fccd954e51e706b4734c1",
         size=50_818_176,
         licence="Apache-2.0",
-        source="git tree of google-deepmind/kinetics-i3d; crc32c of each tensor in its index file",
+        source="git trees of both repositories; crc32c of each tensor in the index file",
     ),
     PublishedFile(
         key="c3d",
@@ -117,9 +119,9 @@ _FILES = (
         about="OpenAI CLIP ViT-B/32",
         addresses=(f"https://openaipublic.azureedge.net/clip/models/{_CLIP_SHA256}/ViT-B-32.pt",),
         digest=f"sha256:{_CLIP_SHA256}",
-        size=None,
+        size=353_976_522,
         licence="MIT",
-        source="openai/CLIP, whose addresses contain the hash",
+        source="openai/CLIP, whose addresses contain the hash; size as several projects pin it",
     ),
 )
 

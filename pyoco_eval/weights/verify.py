@@ -1,6 +1,8 @@
-"""Telling whether a file is the published one."""
+"""Telling whether a file is the published one, or at least undamaged."""
 
 import hashlib
+import zipfile
+import zlib
 from pathlib import Path
 
 from pyoco_eval.weights.manifest import PublishedFile, WeightFile
@@ -32,3 +34,13 @@ def identify(entry: PublishedFile, path: Path) -> WeightFile:
     if kind != "sha256":
         found = digest_like(path, "sha256")
     return WeightFile(entry.key, path, found, published=False)
+
+
+def archive_fault(path: Path) -> str | None:
+    """What is wrong with an array archive (`.npz`); None if its members match their CRC-32."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        return f"not a whole array archive ({error})"
+    return None if damaged is None else f"damaged array archive (CRC-32 of {damaged})"

@@ -112,6 +112,17 @@ def test_verify(cache, tmp_path, monkeypatch):
     }
 
 
+def test_verify_a_file_that_is_elsewhere(cache, tmp_path):
+    mine = tmp_path / "mine"
+    mine.write_bytes(b"mine")
+    text = run("verify", "--json", f"clip={mine}", error=PyocoEvalError, says="clip")
+    (document,) = json.loads(text)
+    assert (document["path"], document["published"]) == (str(mine), False)
+    assert "no hash was ever published" in run("verify", f"c3d={mine}")
+    run("verify", f"clip={tmp_path / 'none'}", error=UsageError, says="no such file")
+    run("verify", f"clop={mine}", error=UsageError, says="Did you mean clip")
+
+
 def test_path(cache):
     run("path", "c3d-mean", error=MissingError, says="Three ways")
     (cache / "mean2.npz").write_bytes(b"x")

@@ -17,7 +17,6 @@ from file_server import Route, running_server
 
 from pyoco_eval.errors import MissingError, PyocoEvalError, UsageError
 from pyoco_eval.weights.fetch import addresses_of, fetch
-from pyoco_eval.weights.first_use import recorded_digest
 from pyoco_eval.weights.manifest import PublishedFile
 from pyoco_eval.weights.resolve import DamagedError, resolve
 
@@ -365,21 +364,6 @@ def test_a_damaged_file_is_replaced_only_by_a_whole_one(server, cache):
     assert (cache / "net.bin").read_bytes() == b"damaged"
     route.status = 200
     assert fetch("net", manifest=entries).published
-
-
-def test_without_a_published_hash_the_first_fetch_is_the_measure(server, cache):
-    route = Route(CONTENT)
-    entries = manifest(server.add("/net.bin", route))
-    found = fetch("net", manifest=entries)
-    assert (found.digest, found.published) == (sha256(), False)
-    assert recorded_digest(found.path) == sha256()
-    found.path.unlink()
-    route.content = b"?" * len(CONTENT)
-    assert f"expected {sha256()}" in failure(entries)
-    assert visible(cache) == ["net.bin.sha256"]
-    found.path.write_bytes(route.content)
-    with pytest.raises(DamagedError):
-        resolve("net", manifest=entries)
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="needs permission bits")
