@@ -91,6 +91,26 @@ _COMPUTE = (
         help="Clips per call on a GPU.  [default: 4]",
     ),
     click.option("--workers", type=int, default=None, help="Decoding threads.  [default: up to 4]"),
+    click.option(
+        "--precision",
+        type=click.Choice(["fp32", "bf16"]),
+        default="fp32",
+        show_default=True,
+        help="Arithmetic of the networks; bf16 is faster and never mixes with fp32.",
+    ),
+    click.option(
+        "--trust",
+        multiple=True,
+        metavar="KEY",
+        help="Execute this TorchScript file though its hash is not pinned.",
+    ),
+    click.option(
+        "--keep-features",
+        type=click.Path(file_okay=False),
+        default=None,
+        metavar="DIR",
+        help="Keep features here: a killed run goes on from them, later scores reuse them.",
+    ),
 )
 
 

@@ -10,6 +10,12 @@ DISPLAY_NAMES: Mapping[str, str] = {
     "is": "IS",
     "fid": "FID",
     "clip-fid": "CLIP-FID",
+    "kvd": "KVD",
+    "kid": "KID",
+    "clipsim": "CLIPSIM",
+    "fvd-inf": "FVD∞",
+    "fid-inf": "FID∞",
+    "clip-fid-inf": "CLIP-FID∞",
 }
 
 
@@ -18,8 +24,9 @@ class Score:
     """One metric's value with everything needed to repeat it.
 
     Attributes:
-        metric: `fvd`, `is`, `fid` or `clip-fid`.
-        value: the score; lower is better except for `is`.
+        metric: `fvd`, `is`, `fid`, `clip-fid`, `kvd`, `kid`, `clipsim`, `precision`, `recall`,
+            `density`, `coverage`, or a Fréchet distance extrapolated: `fvd-inf`, ….
+        value: the score; lower is better for distances, higher for the others.
         signature: its recipe.
         num_samples: feature rows of the generated side (video clips, or frames for FID).
         num_reference: feature rows of the reference side, None for reference-free metrics.

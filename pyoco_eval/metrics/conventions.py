@@ -14,6 +14,9 @@ from typing import Final
 
 from pyoco_eval.errors import UsageError
 
+METRICS: Final = ("fvd", "is", "fid", "clip-fid", "kvd", "kid", "clipsim", "prdc")
+"""What can be asked for. `prdc` gives four scores: precision, recall, density and coverage."""
+
 
 @dataclass(frozen=True)
 class Convention:
@@ -21,13 +24,18 @@ class Convention:
 
     Attributes:
         name: as given to `--convention`.
-        metric: `fvd`, `is`, `fid` or `clip-fid`.
+        metric: one of `METRICS`.
         extractor, layer: the network and where its features are read.
         resize: resize rule to the network's input, `SIZE-KERNEL-FIT` (see `videos.resize`).
         scaling: how 0..255 becomes network input.
         ddof: 1 divides the covariance by N-1, 0 by N.
         splits: split rule of the Inception Score.
         eps: constant added to each probability before the logarithm.
+        bn_eps: constant of I3D's batch normalisation; None for the network's own.
+        estimator: how kernel distances and neighbourhoods are estimated, in one token.
+        clips: clip rules the tool applies to (generated, reference) videos, where it has its own;
+            stated, not applied: `--clip` and `--reference-clip` choose.
+        unknown: what is not known about the tool and might move its numbers, in sentences.
         about: one line for `--help` and the documentation.
         label: set for networks whose numbers are not a published metric.
     """
@@ -42,6 +50,10 @@ class Convention:
     ddof: int = 1
     splits: str = "1"
     eps: float = 0.0
+    bn_eps: float | None = None
+    estimator: str = ""
+    clips: tuple[str, str] | None = None
+    unknown: tuple[str, ...] = ()
     label: str | None = None
 
 

@@ -1,12 +1,12 @@
 """The user's choices by name: the same words on the command line and in Python."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypedDict, cast
 
 from pyoco_eval.errors import UsageError
 from pyoco_eval.scoring.frame_rules import FrameRule
-from pyoco_eval.scoring.options import OnError, Options
+from pyoco_eval.scoring.options import OnError, Options, Precision
 from pyoco_eval.videos.clip_frames import ClipRule, Select, Short
 from pyoco_eval.videos.resize import ResizeRule
 from pyoco_eval.weights.resolve import entry_of
@@ -35,6 +35,10 @@ class Choices(TypedDict, total=False):
     on_error: `error` or `skip`, for unusable videos.
     allow_small: give a score below the sample floor, labelled.
     interval: half-samples for the interval of a Fréchet distance (0: none).
+    reference_clip: clip rule of the reference, as `16f-s1-random(seed=0)`, if not that of samples.
+    precision: `fp32` or `bf16`.
+    trust: keys of TorchScript weights to execute although their hash is not pinned.
+    keep_features: folder where features are kept, to resume a killed run and to score again.
     """
 
     num_frames: int
@@ -57,6 +61,10 @@ class Choices(TypedDict, total=False):
     on_error: str
     allow_small: bool
     interval: int
+    reference_clip: str | None
+    precision: str
+    trust: Sequence[str]
+    keep_features: str | Path | None
 
 
 def options_from(choices: Choices) -> Options:
@@ -74,6 +82,7 @@ def options_from(choices: Choices) -> Options:
     if fps is not None and stride is not None:
         raise UsageError("--fps and --stride both choose the frame step; give one of them")
     pre_resize, resize = choices.get("pre_resize"), choices.get("resize")
+    reference_clip, keep = choices.get("reference_clip"), choices.get("keep_features")
     return Options(
         clip=ClipRule(
             num_frames=choices.get("num_frames", 16),
@@ -97,4 +106,8 @@ def options_from(choices: Choices) -> Options:
         on_error=cast("OnError", choices.get("on_error", "error")),
         allow_small=choices.get("allow_small", False),
         interval=choices.get("interval", 0),
+        reference_clip=ClipRule.parse(reference_clip) if reference_clip else None,
+        precision=cast("Precision", choices.get("precision", "fp32")),
+        trust=frozenset(entry_of(key).key for key in choices.get("trust", ())),
+        keep_features=Path(keep) if keep else None,
     )

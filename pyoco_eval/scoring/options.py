@@ -12,6 +12,7 @@ from pyoco_eval.videos.clip_frames import ClipRule
 from pyoco_eval.videos.resize import ResizeRule
 
 OnError = Literal["error", "skip"]
+Precision = Literal["fp32", "bf16"]
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,12 @@ class Options:
         allow_small: print a score below the sample floor, labelled.
         interval: half-samples for the interval of a Fréchet distance, 0 for none; an even number
             of at least 20. Feature rows are then kept in memory.
+        reference_clip: clip rule of the reference videos, where it is another than `clip`.
+        precision: arithmetic of the networks: `fp32`, or `bf16`, which changes scores and is
+            never mixed with fp32.
+        trust: keys of TorchScript weights that may be executed although their hash is not pinned.
+        keep_features: folder where feature rows are kept as they are made; a run that was killed
+            goes on from there, and later scores of the same videos take them from there.
     """
 
     clip: ClipRule = field(default_factory=ClipRule)
@@ -51,6 +58,10 @@ class Options:
     on_error: OnError = "error"
     allow_small: bool = False
     interval: int = 0
+    reference_clip: ClipRule | None = None
+    precision: Precision = "fp32"
+    trust: frozenset[str] = frozenset()
+    keep_features: Path | None = None
 
     def __post_init__(self) -> None:
         if self.pre_resize is not None and self.pre_resize.quantise == "none":
@@ -63,6 +74,8 @@ class Options:
                 raise UsageError(f"{name} {value}: must be at least 1")
         if self.interval and (self.interval < 20 or self.interval % 2):
             raise UsageError(f"--interval {self.interval}: an even number of at least 20, or 0")
+        if self.precision not in ("fp32", "bf16"):
+            raise UsageError(f"--precision {self.precision!r}: use fp32 or bf16")
         if self.on_error not in ("error", "skip"):
             raise UsageError(f"--on-error {self.on_error!r}: use error or skip")
 
