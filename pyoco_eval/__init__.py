@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING, Any
 from pyoco_eval.version import __version__
 
 if TYPE_CHECKING:
-    from pyoco_eval.api import clip_fid, evaluate, extract_features, fid, fvd, inception_score
+    from pyoco_eval.api import (
+        clip_fid,
+        clipsim,
+        evaluate,
+        extract_features,
+        fid,
+        fvd,
+        inception_score,
+        kid,
+        kvd,
+        prdc,
+    )
     from pyoco_eval.metrics.base import Score
     from pyoco_eval.metrics.signature import Signature
     from pyoco_eval.report.record import Record
@@ -20,11 +31,15 @@ __all__ = [
     "Signature",
     "__version__",
     "clip_fid",
+    "clipsim",
     "evaluate",
     "extract_features",
     "fid",
     "fvd",
     "inception_score",
+    "kid",
+    "kvd",
+    "prdc",
 ]
 
 _HOMES = {

@@ -27,7 +27,9 @@ def evaluate(
     metrics: Sequence[str] = ("fvd", "is", "fid", "clip-fid"),
     profile: str = "published",
     conventions: Mapping[str, str] | None = None,
+    also_as: Sequence[str] = (),
     splits: str | None = None,
+    captions: str | Path | None = None,
     progress: Progress | None = None,
     **choices: Unpack[Choices],
 ) -> Evaluation:
@@ -37,10 +39,12 @@ def evaluate(
         samples: generated videos: a path, arrays (T, H, W, 3) or (N, T, H, W, 3) uint8 (float with
             `value_range`), or a file written by `extract_features`.
         reference: the same kinds, or the name of a known reference; `ucf101` by default.
-        metrics: any of `fvd`, `is`, `fid`, `clip-fid`.
+        metrics: any of `fvd`, `is`, `fid`, `clip-fid`, `kvd`, `kid`, `clipsim`, `prdc`.
         profile: `published` or `embedded`.
         conventions: metric -> name of the tool whose rule to follow.
+        also_as: further conventions to score under, from the same decoding.
         splits: split rule of the Inception Score.
+        captions: file with the caption of every video, for `clipsim`.
         progress: told about every finished video.
         choices: see `scoring.choices.Choices`.
     """
@@ -50,7 +54,9 @@ def evaluate(
         metrics=metrics,
         profile=profile,
         conventions=conventions,
+        also_as=also_as,
         splits=splits,
+        captions=captions,
         options=options_from(choices),
         progress=progress,
     )
@@ -106,6 +112,74 @@ def inception_score(
 ) -> Score:
     """Inception Score of videos: `pyoco-eval is`. Arguments as in `evaluate`."""
     return _one("is", samples, None, profile, convention, splits, progress, choices)
+
+
+def kvd(
+    samples: Samples,
+    reference: Samples | None = None,
+    *,
+    profile: str = "published",
+    convention: str | None = None,
+    progress: Progress | None = None,
+    **choices: Unpack[Choices],
+) -> Score:
+    """Kernel Video Distance: `pyoco-eval kvd`. Arguments as in `evaluate`."""
+    return _one("kvd", samples, reference, profile, convention, None, progress, choices)
+
+
+def kid(
+    samples: Samples,
+    reference: Samples | None = None,
+    *,
+    profile: str = "published",
+    convention: str | None = None,
+    progress: Progress | None = None,
+    **choices: Unpack[Choices],
+) -> Score:
+    """Kernel Inception Distance of frames: `pyoco-eval kid`. Arguments as in `evaluate`."""
+    return _one("kid", samples, reference, profile, convention, None, progress, choices)
+
+
+def prdc(
+    samples: Samples,
+    reference: Samples | None = None,
+    *,
+    profile: str = "published",
+    convention: str | None = None,
+    progress: Progress | None = None,
+    **choices: Unpack[Choices],
+) -> Evaluation:
+    """Precision, recall, density, coverage: `pyoco-eval prdc`. Arguments as in `evaluate`."""
+    return evaluate(
+        samples,
+        reference,
+        metrics=("prdc",),
+        profile=profile,
+        conventions={"prdc": convention} if convention else None,
+        progress=progress,
+        **choices,
+    )
+
+
+def clipsim(
+    samples: Samples,
+    *,
+    captions: str | Path | None = None,
+    profile: str = "published",
+    convention: str | None = None,
+    progress: Progress | None = None,
+    **choices: Unpack[Choices],
+) -> Score:
+    """Mean cosine of frames and captions: `pyoco-eval clipsim`. Arguments as in `evaluate`."""
+    return evaluate(
+        samples,
+        metrics=("clipsim",),
+        profile=profile,
+        conventions={"clipsim": convention} if convention else None,
+        captions=captions,
+        progress=progress,
+        **choices,
+    ).scores[0]
 
 
 def extract_features(

@@ -9,10 +9,10 @@ import tempfile
 from pathlib import Path
 
 from pyoco_eval.metrics.conventions import PROFILES, convention
+from pyoco_eval.scoring.measure import Request, measure
 from pyoco_eval.scoring.networks import Network
 from pyoco_eval.scoring.options import Options
 from pyoco_eval.scoring.progress import Silent
-from pyoco_eval.scoring.sides import Request, measure
 from pyoco_eval.videos.source import open_source
 from pyoco_eval.videos.synthetic import MovingShapes
 from pyoco_eval.videos.write import write_video
@@ -33,8 +33,7 @@ def main() -> None:
             clip = shapes[index]
             write_video(clips / f"{index:05d}.mp4", clip.frames, fps=shapes.fps)
         requests = [
-            Request(network, network.load(options), keep_rows=False, keep_moments=True)
-            for network in networks
+            Request(network, network.load(options), keep_rows=False) for network in networks
         ]
         sides = measure(open_source(clips), requests, options, Silent(), "shapes")
     for network, side in zip(networks, sides, strict=True):

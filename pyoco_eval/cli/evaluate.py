@@ -4,17 +4,26 @@ from typing import Any
 
 import click
 
-from pyoco_eval.cli.scoring import reference_option, run_and_print, score_options
+from pyoco_eval.cli.scoring import (
+    captions_option,
+    extrapolate_option,
+    reference_options,
+    run_and_print,
+    score_options,
+    split_names,
+)
 
 
 @click.command("evaluate")
 @score_options(
-    reference_option,
+    *reference_options,
+    captions_option,
+    extrapolate_option,
     click.option(
         "--metrics",
         default="fvd,is,fid,clip-fid",
         show_default=True,
-        help="Comma-separated: fvd, is, fid, clip-fid.",
+        help="Comma-separated: fvd, is, fid, clip-fid, kvd, kid, clipsim, prdc.",
     ),
     click.option(
         "--convention",
@@ -22,6 +31,12 @@ from pyoco_eval.cli.scoring import reference_option, run_and_print, score_option
         multiple=True,
         metavar="METRIC=NAME",
         help="Rule of a named tool, e.g. fid=pytorch-fid.",
+    ),
+    click.option(
+        "--also-as",
+        default="",
+        metavar="NAMES",
+        help="Score under these conventions too, from the same decoding; comma-separated.",
     ),
     click.option("--splits", default=None, help="Splits of the Inception Score."),
 )
@@ -48,5 +63,4 @@ def command(
         if not separator:
             raise UsageError(f"--convention {pair!r}: write METRIC=NAME, e.g. fid=pytorch-fid")
         conventions[metric] = name
-    chosen = [metric.strip() for metric in metrics.split(",") if metric.strip()]
-    run_and_print(chosen, samples, reference, conventions=conventions, **choices)
+    run_and_print(split_names(metrics), samples, reference, conventions=conventions, **choices)

@@ -4,11 +4,17 @@ from typing import Any
 
 import click
 
-from pyoco_eval.cli.scoring import convention_option, reference_option, run_and_print, score_options
+from pyoco_eval.cli.scoring import (
+    convention_options,
+    extrapolate_option,
+    reference_options,
+    run_and_print,
+    score_options,
+)
 
 
 @click.command("fvd")
-@score_options(reference_option, convention_option)
+@score_options(*reference_options, extrapolate_option, *convention_options)
 def command(samples: str, reference: str | None, convention: str | None, **choices: Any) -> None:
     """Fréchet Video Distance: how far the features of two sets of videos are apart.
 

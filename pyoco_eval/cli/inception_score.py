@@ -4,13 +4,13 @@ from typing import Any
 
 import click
 
-from pyoco_eval.cli.scoring import convention_option, run_and_print, score_options
+from pyoco_eval.cli.scoring import convention_options, run_and_print, score_options
 
 
 @click.command("is")
 @score_options(
     click.option("--splits", default=None, help="1, 10-sequential, 10-shuffle42, 10-permute2020."),
-    convention_option,
+    *convention_options,
 )
 def command(samples: str, splits: str | None, convention: str | None, **choices: Any) -> None:
     """Inception Score of videos under C3D (UCF-101), as TGANv2 computes it.

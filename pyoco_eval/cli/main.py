@@ -15,6 +15,10 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     "is": ("inception_score", "Inception Score of a set of videos."),
     "fid": ("fid", "Fréchet Inception Distance of the frames of videos."),
     "clip-fid": ("clip_fid", "Fréchet distance of CLIP embeddings of frames."),
+    "kvd": ("kvd", "Kernel Video Distance: unbiased, for small sets."),
+    "kid": ("kid", "Kernel Inception Distance of the frames of videos."),
+    "prdc": ("prdc", "Precision, recall, density and coverage."),
+    "clipsim": ("clipsim", "Agreement of videos with their captions."),
     "evaluate": ("evaluate", "Several metrics from one decoding pass."),
     "features": ("features", "Extract features once, to score later."),
     "inspect": ("inspect", "Look at a folder of videos before any network runs."),
@@ -73,7 +77,7 @@ def main() -> None:
         click.echo("stopped", err=True)
         sys.exit(130)
     except PyocoEvalError as error:
-        click.echo(f"Error: {error}", err=True)
+        click.echo(f"Error: {_process()}{error}", err=True)
         sys.exit(error.exit_code)
     except BrokenPipeError:
         _discard_output()
@@ -82,6 +86,12 @@ def main() -> None:
         click.echo(f"Error: {error}", err=True)
         _discard_output()
         sys.exit(1)
+
+
+def _process() -> str:
+    """Which of several processes speaks; nothing for the first and for one alone."""
+    rank = os.environ.get("RANK", "0")
+    return "" if rank == "0" else f"[process {rank}] "
 
 
 def _discard_output() -> None:

@@ -39,14 +39,43 @@ def score_options(*own: Option) -> Option:
     return add
 
 
-reference_option = click.option(
-    "--reference",
-    default=None,
-    metavar="PATH|NAME",
-    help="Videos, an .npz from `features`, or a name.  [default: ucf101; embedded: shapes]",
+reference_options = (
+    click.option(
+        "--reference",
+        default=None,
+        metavar="PATH|NAME",
+        help="Videos, an .npz from `features`, or a name.  [default: ucf101; embedded: shapes]",
+    ),
+    click.option(
+        "--reference-clip",
+        default=None,
+        metavar="RULE",
+        help="Clip rule of the reference if it is another, e.g. 16f-s1-random(seed=0).",
+    ),
 )
 
-convention_option = click.option("--convention", default=None, help="Rule of a named tool.")
+extrapolate_option = click.option(
+    "--extrapolate",
+    is_flag=True,
+    help="Also the distance that infinitely many samples would have (FVD∞, FID∞).",
+)
+
+captions_option = click.option(
+    "--captions",
+    default=None,
+    metavar="FILE",
+    help="CSV, TSV or JSON lines with the columns file and caption, for every video.",
+)
+
+convention_options = (
+    click.option("--convention", default=None, help="Rule of a named tool."),
+    click.option(
+        "--also-as",
+        default="",
+        metavar="NAMES",
+        help="Score under these conventions too, from the same decoding; comma-separated.",
+    ),
+)
 
 
 def run_and_print(
@@ -55,12 +84,14 @@ def run_and_print(
     reference: str | None,
     *,
     conventions: Mapping[str, str],
+    also_as: str = "",
     profile: str,
     allow_small: bool,
     interval: int,
     as_json: bool,
     out: Path | None,
     splits: str | None = None,
+    captions: str | None = None,
     **choices: Any,
 ) -> None:
     """Score, then print for people or machines."""
@@ -71,6 +102,7 @@ def run_and_print(
     from pyoco_eval.report.record import refuse_to_overwrite
     from pyoco_eval.report.render import print_scores
     from pyoco_eval.scoring.evaluate import evaluate
+    from pyoco_eval.scoring.processes import processes
 
     if out is not None:
         check_writable(out, "--out")
@@ -81,10 +113,14 @@ def run_and_print(
         metrics=metrics,
         profile=profile,
         conventions=conventions,
+        also_as=split_names(also_as),
         splits=splits,
+        captions=captions,
         options=build_options(choices | {"allow_small": allow_small, "interval": interval}),
         progress=TerminalProgress(),
     )
+    if not processes().is_main:
+        return
     if as_json:
         click.echo(evaluation.record.to_json(files=False))
     else:
@@ -92,3 +128,8 @@ def run_and_print(
     if out is not None:
         evaluation.record.save(out)
         click.echo(f"\nrecord: {out}", err=True)
+
+
+def split_names(text: str) -> list[str]:
+    """`a, b` as a list of names."""
+    return [name.strip() for name in text.split(",") if name.strip()]

@@ -35,6 +35,7 @@ class Choices(TypedDict, total=False):
     on_error: `error` or `skip`, for unusable videos.
     allow_small: give a score below the sample floor, labelled.
     interval: half-samples for the interval of a Fréchet distance (0: none).
+    extrapolate: also give Fréchet distances extrapolated to infinitely many samples.
     reference_clip: clip rule of the reference, as `16f-s1-random(seed=0)`, if not that of samples.
     precision: `fp32` or `bf16`.
     trust: keys of TorchScript weights to execute although their hash is not pinned.
@@ -61,6 +62,7 @@ class Choices(TypedDict, total=False):
     on_error: str
     allow_small: bool
     interval: int
+    extrapolate: bool
     reference_clip: str | None
     precision: str
     trust: Sequence[str]
@@ -106,6 +108,7 @@ def options_from(choices: Choices) -> Options:
         on_error=cast("OnError", choices.get("on_error", "error")),
         allow_small=choices.get("allow_small", False),
         interval=choices.get("interval", 0),
+        extrapolate=choices.get("extrapolate", False),
         reference_clip=ClipRule.parse(reference_clip) if reference_clip else None,
         precision=cast("Precision", choices.get("precision", "fp32")),
         trust=frozenset(entry_of(key).key for key in choices.get("trust", ())),

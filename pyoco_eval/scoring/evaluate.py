@@ -6,13 +6,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pyoco_eval.errors import UsageError
-from pyoco_eval.features.base import FeatureExtractor
 from pyoco_eval.metrics.base import Score
-from pyoco_eval.metrics.conventions import PROFILES, Convention, convention
+from pyoco_eval.metrics.conventions import Convention
 from pyoco_eval.metrics.inception_score import SplitRule
 from pyoco_eval.report.record import Record
+from pyoco_eval.scoring.measure import Request, measure
 from pyoco_eval.scoring.networks import Network
 from pyoco_eval.scoring.options import Options
+from pyoco_eval.scoring.processes import processes
 from pyoco_eval.scoring.progress import Progress, Silent
 from pyoco_eval.scoring.recording import record_run
 from pyoco_eval.scoring.references import (
@@ -23,9 +24,16 @@ from pyoco_eval.scoring.references import (
     require_same_recipe,
     stored_side,
 )
-from pyoco_eval.scoring.score import refuse_hopeless, row_bound, score_frechet, score_inception
-from pyoco_eval.scoring.sides import Request, Side, measure, planned_recipe
+from pyoco_eval.scoring.score import refuse_hopeless, row_bound
 from pyoco_eval.scoring.sources import Samples, check_exists, open_samples
+from pyoco_eval.scoring.tasks import (
+    FRECHET,
+    Networks,
+    Task,
+    require_captions,
+    rules_of,
+    same_features,
+)
 from pyoco_eval.videos.source import VideoSource
 
 
@@ -38,9 +46,9 @@ class Evaluation:
 
     def __getitem__(self, metric: str) -> Score:
         """The first score of `metric`."""
-        for score in self.scores:
-            if score.metric == metric:
-                return score
+        for found in self.scores:
+            if found.metric == metric:
+                return found
         raise KeyError(metric)
 
 
@@ -51,21 +59,28 @@ def evaluate(
     metrics: Sequence[str] = ("fvd", "is", "fid", "clip-fid"),
     profile: str = "published",
     conventions: Mapping[str, str] | None = None,
+    also_as: Sequence[str] = (),
     splits: str | None = None,
+    captions: str | Path | None = None,
     options: Options | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
     """Score videos under several metrics from one decoding pass.
 
+    Under `torchrun` the processes share the videos, and each returns the same evaluation.
+
     Args:
         samples: generated videos: a folder, a file, arrays (T, H, W, 3) or (N, T, H, W, 3), or a
             file written by `pyoco-eval features`.
         reference: what to compare with: the same kinds, or the name of a known reference; by
-            default `ucf101`, or `shapes` under the embedded profile. Not used by `is`.
-        metrics: any of `fvd`, `is`, `fid`, `clip-fid`.
+            default `ucf101`, or `shapes` under the embedded profile. Not used by `is` and
+            `clipsim`.
+        metrics: any of `metrics.conventions.METRICS`.
         profile: `published` networks, or the `embedded` ones that come with the package.
         conventions: metric -> convention, where not the profile's own.
+        also_as: further conventions of these metrics, to score under as well.
         splits: split rule of the Inception Score, where not the convention's own.
+        captions: file that says the caption of every video of `samples`, for `clipsim`.
         options: how videos become features.
         progress: told about every finished video.
 
@@ -75,165 +90,180 @@ def evaluate(
         UnusableVideosError: videos that cannot be scored, all at once.
         SmallSampleError: too few videos for a meaningful score.
     """
-    options = options or Options()
-    metrics = metrics.split(",") if isinstance(metrics, str) else metrics
-    progress = progress or Silent()
-    started = time.perf_counter()
+    group = processes()
+    with group.announcing_failure():
+        metrics = metrics.split(",") if isinstance(metrics, str) else metrics
+        also_as = also_as.split(",") if isinstance(also_as, str) else also_as
+        run = _Run(options or Options(), progress or Silent(), splits, captions)
+        _check(metrics, reference, splits, run.options)
+        rules = rules_of(metrics, profile, conventions or {}, also_as)
+        record = run.scores(samples, reference, rules, profile)
+        text = group.broadcast(None if record is None else record.to_json().encode())
+    if record is None:
+        record = Record.model_validate_json(text)
+    return Evaluation(tuple(entry.to_score() for entry in record.scores), record)
+
+
+def _check(
+    metrics: Sequence[str], reference: Samples | None, splits: str | None, options: Options
+) -> None:
     if splits is not None:
         if "is" not in metrics:
             raise UsageError(f"--splits {splits}: only the Inception Score has splits")
         SplitRule.parse(splits)
+    if options.extrapolate and not set(FRECHET) & set(metrics):
+        raise UsageError(f"--extrapolate: only {', '.join(FRECHET)} can be extrapolated")
     if isinstance(reference, str | Path) and name_of(reference) is None:
         check_exists(reference, "--reference")
-    if options.frames.select != "all" and not {"fid", "clip-fid"} & set(metrics):
+    if options.frames.select != "all" and not {"fid", "clip-fid", "kid", "clipsim"} & set(metrics):
         raise UsageError(
             f"--frames {options.frames.spec()}: {', '.join(metrics)} sees whole clips; frames are "
-            "chosen for fid and clip-fid"
+            "chosen for metrics of frames: fid, clip-fid, kid, clipsim"
         )
-    tasks = [_Task(rule, options) for rule in _rules(metrics, profile, conventions or {})]
-    source = _attach_samples(tasks, samples, options)
-    named = DEFAULT_REFERENCE[profile] if reference is None else name_of(reference)
-    reference_source = _attach_references(tasks, named, reference, options)
-    for task in tasks:
-        recipe = _recipe_of(task, task.generated, options)
-        if task.needs_reference:
-            require_same_recipe(recipe, task.reference, _recipe_of(task, task.reference, options))
-        refuse_hopeless(
-            task.rule,
-            task.dim(),
-            row_bound(task.generated, source, task.rule, options),
-            row_bound(task.reference, reference_source, task.rule, options),
-            options,
-            splits,
-        )
-    if source is not None:
-        sides = _measure(tasks, source, options, progress, "samples")
-        for task, side in zip(tasks, sides, strict=True):
-            task.generated = side
-    measured = time.perf_counter()
-    if reference_source is not None:
-        waiting = [task for task in tasks if task.needs_reference and task.reference is None]
-        sides = _measure(waiting, reference_source, options, progress, "reference")
-        for task, side in zip(waiting, sides, strict=True):
-            task.reference = side
-    compared = time.perf_counter()
-    scores = tuple(task.score(options, splits) for task in tasks)
-    finished = time.perf_counter()
-    seconds = {
-        "samples": measured - started,
-        "reference": compared - measured,
-        "scores": finished - compared,
-        "total": finished - started,
-    }
-    pairs = [(task.generated, task.reference) for task in tasks]
-    specs = [task.loaded.spec for task in tasks if task.loaded is not None]
-    return Evaluation(scores, record_run(scores, pairs, specs, options, seconds))
 
 
-class _Task:
-    """One metric on its way from a convention to a score."""
+class _Run:
+    """One evaluation: finds both sides of every task, then scores."""
 
-    def __init__(self, rule: Convention, options: Options) -> None:
-        self.rule = rule
-        self.network = Network.of(rule, options)
-        self.needs_reference = rule.metric != "is"
-        self.loaded: FeatureExtractor | None = None
-        self.generated: Side | None = None
-        self.reference: Side | None = None
+    def __init__(
+        self,
+        options: Options,
+        progress: Progress,
+        splits: str | None,
+        captions: str | Path | None,
+    ) -> None:
+        self.options = options
+        self.reference_options = options
+        if options.reference_clip is not None:
+            self.reference_options = replace(options, clip=options.reference_clip)
+        self.progress = progress
+        self.splits = splits
+        self.captions = captions
 
-    def extractor(self, options: Options) -> FeatureExtractor:
-        if self.loaded is None:
-            self.loaded = self.network.load(options)
-        return self.loaded
+    def scores(
+        self,
+        samples: Samples,
+        reference: Samples | None,
+        rules: Sequence[Convention],
+        profile: str,
+    ) -> Record | None:
+        """The record, on the process that gathers; None on others."""
+        started = time.perf_counter()
+        networks = Networks(self.options)
+        tasks = [Task(rule, self.options, networks) for rule in rules]
+        source = self._attach_samples(tasks, samples)
+        named = DEFAULT_REFERENCE[profile] if reference is None else name_of(reference)
+        reference_source = self._attach_references(tasks, named, reference)
+        self._refuse(tasks, source, reference_source)
+        if source is not None:
+            self._measure(tasks, source, "samples")
+        measured = time.perf_counter()
+        if reference_source is not None:
+            waiting = [t for t in tasks if t.needs_reference and t.reference is None]
+            self._measure(waiting, reference_source, "reference")
+        compared = time.perf_counter()
+        if not processes().is_main:
+            return None
+        found = [score for task in tasks for score in task.scores(self.splits)]
+        finished = time.perf_counter()
+        seconds = {
+            "samples": measured - started,
+            "reference": compared - measured,
+            "scores": finished - compared,
+            "total": finished - started,
+        }
+        pairs = [(task.generated, task.reference) for task in tasks]
+        specs = [extractor.spec for extractor in networks.loaded()]
+        return record_run(found, pairs, specs, self.options, seconds)
 
-    def dim(self) -> int:
-        if self.generated is not None:
-            return self.generated.dim()
-        assert self.loaded is not None
-        return self.loaded.spec.dim
+    def _attach_samples(self, tasks: Sequence[Task], samples: Samples) -> VideoSource | None:
+        """Give every task its stored side, or open the videos and load the networks."""
+        stored = stored_side(Path(samples)) if isinstance(samples, str | Path) else None
+        if stored is None:
+            source = open_samples(samples, "--samples", self.options)
+            if self.captions is not None:
+                from pyoco_eval.videos.manifest import attach_captions
 
-    def score(self, options: Options, splits: str | None) -> Score:
-        assert self.generated is not None
-        if not self.needs_reference:
-            return score_inception(self.rule, self.generated, options, splits)
-        assert self.reference is not None
-        return score_frechet(self.rule, self.generated, self.reference, options)
-
-
-def _rules(
-    metrics: Sequence[str], profile: str, conventions: Mapping[str, str]
-) -> list[Convention]:
-    if profile not in PROFILES:
-        raise UsageError(f"--profile {profile!r}: use one of {', '.join(PROFILES)}")
-    defaults = PROFILES[profile]
-    unknown = [name for name in (*metrics, *conventions) if name not in defaults]
-    unused = [name for name in conventions if name not in metrics]
-    if unknown or not metrics:
-        raise UsageError(f"metrics {unknown or 'none'}: use some of {', '.join(defaults)}")
-    if unused:
-        raise UsageError(f"--convention for {', '.join(unused)}, which is not among the metrics")
-    if len(set(metrics)) < len(metrics):
-        raise UsageError(f"metrics {', '.join(metrics)}: one is named twice")
-    return [convention(conventions.get(name, defaults[name]), name) for name in metrics]
-
-
-def _attach_samples(
-    tasks: Sequence[_Task], samples: Samples, options: Options
-) -> VideoSource | None:
-    """Give every task its stored side, or open the videos and load the networks."""
-    stored = stored_side(Path(samples)) if isinstance(samples, str | Path) else None
-    if stored is None:
-        source = open_samples(samples, "--samples", options)
+                source = attach_captions(source, Path(self.captions))
+            require_captions(tasks, source)
+            for task in tasks:
+                task.extractor()
+            return source
         for task in tasks:
-            task.extractor(options)
+            argument = f"--samples {samples}"
+            require_made_for(stored, task.network, task.rule, self.options, argument)
+            recipe = {**stored.recipe, "conv": task.network.conv}
+            task.generated = replace(stored, recipe=recipe)
+        return None
+
+    def _attach_references(
+        self, tasks: Sequence[Task], named: str | None, reference: Samples | None
+    ) -> VideoSource | None:
+        """Find the reference of every task before any network runs: by name, file or videos."""
+        waiting = [task for task in tasks if task.needs_reference]
+        if not waiting:
+            return None
+        if named is not None:
+            for task in waiting:
+                task.reference = named_side(
+                    named, task.reference_recipe(), task.network, self.options
+                )
+            return None
+        assert reference is not None
+        stored = stored_side(Path(reference)) if isinstance(reference, str | Path) else None
+        if stored is not None:
+            for task in waiting:
+                task.reference = stored
+            return None
+        source = open_samples(reference, "--reference", self.options)
+        for task in waiting:
+            task.extractor()
         return source
-    for task in tasks:
-        require_made_for(stored, task.network, task.rule, options, f"--samples {samples}")
-        task.generated = replace(stored, recipe={**stored.recipe, "conv": task.network.conv})
-    return None
 
+    def _refuse(
+        self,
+        tasks: Sequence[Task],
+        source: VideoSource | None,
+        reference_source: VideoSource | None,
+    ) -> None:
+        """Refuse before anything runs what could only end in a refusal.
 
-def _attach_references(
-    tasks: Sequence[_Task], named: str | None, reference: Samples | None, options: Options
-) -> VideoSource | None:
-    """Find the reference of every task before any network runs: by name, in a file, or videos."""
-    waiting = [task for task in tasks if task.needs_reference]
-    if not waiting:
-        return None
-    if named is not None:
-        for task in waiting:
-            recipe = _recipe_of(task, task.generated, options)
-            task.reference = named_side(named, recipe, task.network, options)
-        return None
-    assert reference is not None
-    stored = stored_side(Path(reference)) if isinstance(reference, str | Path) else None
-    if stored is not None:
-        for task in waiting:
-            task.reference = stored
-        return None
-    source = open_samples(reference, "--reference", options)
-    for task in waiting:
-        task.extractor(options)
-    return source
+        Raises:
+            PyocoEvalError: sides that were not made alike, or too few videos.
+        """
+        for task in tasks:
+            if task.needs_reference:
+                found = task.reference_recipe() if task.reference is None else task.reference.recipe
+                require_same_recipe(task.reference_recipe(), task.reference, found)
+            refuse_hopeless(
+                task.rule,
+                task.dim(),
+                row_bound(task.generated, source, task.rule, self.options),
+                row_bound(task.reference, reference_source, task.rule, self.reference_options),
+                self.options,
+                self.splits,
+            )
 
-
-def _recipe_of(task: _Task, side: Side | None, options: Options) -> Mapping[str, str]:
-    """The recipe of a stored side, or the one that a pass is going to follow."""
-    if side is not None:
-        return side.recipe
-    return planned_recipe(task.network, task.extractor(options), options)
-
-
-def _measure(
-    tasks: Sequence[_Task], source: VideoSource, options: Options, progress: Progress, title: str
-) -> list[Side]:
-    requests = [
-        Request(
-            task.network,
-            task.extractor(options),
-            keep_rows=not task.needs_reference or options.interval > 0,
-            keep_moments=task.needs_reference,
-        )
-        for task in tasks
-    ]
-    return measure(source, requests, options, progress, title)
+    def _measure(self, tasks: Sequence[Task], source: VideoSource, title: str) -> None:
+        """One pass for all tasks; those that share a network share its features."""
+        by_network: dict[Network, list[Task]] = {}
+        for task in tasks:
+            by_network.setdefault(same_features(task.network), []).append(task)
+        requests = [
+            Request(
+                sharing[0].network,
+                sharing[0].extractor(),
+                keep_rows=any(task.needs_rows(source) for task in sharing),
+            )
+            for sharing in by_network.values()
+        ]
+        is_samples = title == "samples"
+        options = self.options if is_samples else self.reference_options
+        sides = measure(source, requests, options, self.progress, title)
+        for sharing, side in zip(by_network.values(), sides, strict=bool(sides)):
+            for task in sharing:
+                own = replace(side, recipe={**side.recipe, "conv": task.network.conv})
+                if is_samples:
+                    task.generated = own
+                else:
+                    task.reference = own

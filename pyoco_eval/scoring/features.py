@@ -1,13 +1,17 @@
 """Extracting features once, into a file the score commands accept."""
 
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 from pyoco_eval.atomic import check_writable
 from pyoco_eval.errors import UsageError
+from pyoco_eval.scoring.measure import Request, measure
 from pyoco_eval.scoring.networks import Network
 from pyoco_eval.scoring.options import Options
+from pyoco_eval.scoring.processes import processes
 from pyoco_eval.scoring.progress import Progress, Silent
-from pyoco_eval.scoring.sides import Request, Side, measure
+from pyoco_eval.scoring.sides import Side
 from pyoco_eval.scoring.sources import Samples, open_samples
 from pyoco_eval.statistics.files import FeatureSet, kind_of
 
@@ -33,23 +37,37 @@ def extract_features(
         out: npz file to write: `features` (N, D) float32, `ids`, `signature`, `header`.
         progress: told about every finished video.
 
+    While the pass runs, finished rows are kept in `OUT.parts` (or `options.keep_features`), so that
+    a run that was killed goes on where it stopped. Under `torchrun` every process returns the
+    whole and process 0 writes it.
+
     Returns:
         The side, with `features.features` (N, D) float32 and `features.ids`.
     """
     options = options or Options()
+    group = processes()
     if out is not None and Path(out).suffix != ".npz":
         raise UsageError(f"--out {out}: features are written as .npz; give a name that ends so")
     if out is not None:
         check_writable(Path(out), "--out")
         if Path(out).exists() and kind_of(Path(out)) != "features":
             raise UsageError(f"--out {out}: exists and holds no features; choose another name")
-    network = Network.named(extractor, options, rule=convention, layer=layer)
-    source = open_samples(samples, "--samples", options)
-    loaded = network.load(options)
-    request = Request(network, loaded, keep_rows=True, keep_moments=False)
-    (side,) = measure(source, [request], options, progress or Silent(), "features")
-    if out is not None:
+    parts = None
+    if out is not None and options.keep_features is None:
+        parts = Path(f"{out}.parts")
+        options = replace(options, keep_features=parts)
+    with group.announcing_failure():
+        network = Network.named(extractor, options, rule=convention, layer=layer)
+        source = open_samples(samples, "--samples", options)
+        loaded = network.load(options)
+        request = Request(network, loaded, keep_rows=True)
+        (side,) = measure(
+            source, [request], options, progress or Silent(), "features", everywhere=True
+        )
+    if out is not None and group.is_main:
         assert side.features is not None
         header = side.header() | {"signature": str(side.signature())}
         FeatureSet(side.features.features, side.features.ids, header).save(Path(out))
+        if parts is not None and parts.is_dir():
+            shutil.rmtree(parts)
     return side

@@ -36,6 +36,7 @@ class Options:
         allow_small: print a score below the sample floor, labelled.
         interval: half-samples for the interval of a Fréchet distance, 0 for none; an even number
             of at least 20. Feature rows are then kept in memory.
+        extrapolate: also give the Fréchet distances that infinitely many samples would have.
         reference_clip: clip rule of the reference videos, where it is another than `clip`.
         precision: arithmetic of the networks: `fp32`, or `bf16`, which changes scores and is
             never mixed with fp32.
@@ -58,6 +59,7 @@ class Options:
     on_error: OnError = "error"
     allow_small: bool = False
     interval: int = 0
+    extrapolate: bool = False
     reference_clip: ClipRule | None = None
     precision: Precision = "fp32"
     trust: frozenset[str] = frozenset()

@@ -1,6 +1,6 @@
 """One side of a comparison: feature statistics together with the recipe that made them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -8,16 +8,10 @@ from typing import Any
 import numpy as np
 
 from pyoco_eval.errors import PyocoEvalError
-from pyoco_eval.features.base import FeatureExtractor
 from pyoco_eval.metrics.signature import Signature
-from pyoco_eval.scoring.extraction import Tap, run_pass
-from pyoco_eval.scoring.networks import Network
-from pyoco_eval.scoring.options import Options
-from pyoco_eval.scoring.progress import Progress
 from pyoco_eval.statistics.files import FeatureSet, StatisticsFile
 from pyoco_eval.statistics.moments import Moments, MomentsAccumulator
 from pyoco_eval.version import __version__
-from pyoco_eval.videos.source import VideoSource
 
 RECIPE_KEYS = ("net", "clip", "sel", "frames", "scale", "prec")
 """Signature keys on which both sides of a Fréchet distance must agree."""
@@ -38,6 +32,7 @@ class Side:
         rows_per_video: rows each video brought, in order (zero where skipped), if rows were kept.
         skipped: id -> reason.
         files: id -> sha256.
+        captions: of every video in order, empty where none has any; None for a video without.
     """
 
     name: str
@@ -50,6 +45,7 @@ class Side:
     rows_per_video: tuple[int, ...] = ()
     skipped: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
+    captions: tuple[str | None, ...] = ()
 
     def label(self) -> str:
         """Name and hash in one signature token."""
@@ -91,12 +87,13 @@ class Side:
             "rows_per_video": list(self.rows_per_video),
             "skipped": dict(self.skipped),
             "files": dict(self.files),
+            "captions": list(self.captions),
             "version": __version__,
         }
 
     def save_statistics(self, path: Path) -> None:
         """Write mean and covariance with the header, without rows and file hashes."""
-        header = self.header() | {"rows_per_video": [], "files": {}}
+        header = self.header() | {"rows_per_video": [], "files": {}, "captions": []}
         signature = {"signature": str(self.signature())}
         StatisticsFile(self.to_moments(), header | signature).save(path)
 
@@ -104,100 +101,6 @@ class Side:
         """Recipe of the features alone, as written into files."""
         values = {**self.recipe, "n": str(self.count), "v": __version__}
         return Signature.of(values)
-
-
-class RowCollector:
-    """Keeps every row, in index order."""
-
-    def __init__(self) -> None:
-        self._blocks: list[np.ndarray] = []
-
-    def add(self, index: int, rows: np.ndarray) -> None:
-        assert index == len(self._blocks)
-        self._blocks.append(rows)
-
-    def rows(self) -> np.ndarray:
-        return np.concatenate(self._blocks)
-
-    def rows_per_video(self) -> tuple[int, ...]:
-        return tuple(len(block) for block in self._blocks)
-
-
-@dataclass(frozen=True)
-class Request:
-    """What a pass should produce for one network: its rows, its moments, or both."""
-
-    network: Network
-    extractor: FeatureExtractor
-    keep_rows: bool
-    keep_moments: bool
-
-
-def measure(
-    source: VideoSource,
-    requests: Sequence[Request],
-    options: Options,
-    progress: Progress,
-    title: str,
-) -> list[Side]:
-    """Decode `source` once and return one side per request, in order."""
-    collectors = [(RowCollector(), MomentsAccumulator(r.extractor.spec.dim)) for r in requests]
-    taps = [
-        Tap(
-            request.extractor,
-            [rows] * request.keep_rows + [moments] * request.keep_moments,
-        )
-        for request, (rows, moments) in zip(requests, collectors, strict=True)
-    ]
-    with progress.stage(title, len(source)) as stage:
-        found = run_pass(source, taps, options, on_video=stage.advance)
-    sides = []
-    for request, tap, (rows, moments) in zip(requests, taps, collectors, strict=True):
-        features = None
-        if request.keep_rows:
-            features = FeatureSet(rows.rows(), tuple(tap.row_ids), {})
-        recipe = planned_recipe(request.network, request.extractor, options)
-        recipe |= {"size": found.size_label(), "dec": source.decoder_label()}
-        if found.skipped:
-            recipe["skip"] = f"{len(found.skipped)}of{len(source)}"
-        sides.append(
-            Side(
-                name=source.name,
-                digest=found.digest(),
-                recipe=recipe,
-                count=len(tap.row_ids),
-                num_videos=found.num_videos,
-                moments=moments.finish(len(source)) if request.keep_moments else None,
-                features=features,
-                rows_per_video=rows.rows_per_video() if request.keep_rows else (),
-                skipped=found.skipped,
-                files=dict(sorted(found.digests.items())),
-            )
-        )
-    return sides
-
-
-def planned_recipe(
-    network: Network, extractor: FeatureExtractor, options: Options
-) -> dict[str, str]:
-    """The part of the recipe that is known before any video is opened."""
-    spec = extractor.spec
-    steps = [options.pre_resize, spec.resize]
-    weights = spec.weights.short + ("" if spec.weights.published else "-unverified")
-    variant = f"-{spec.variant}" if spec.variant else ""
-    recipe = {
-        "net": f"{spec.name}-{spec.network}{variant}-{spec.layer}@{weights}",
-        "conv": network.conv,
-        "clip": options.clip.spec(),
-        "frames": ">".join(step.spec() for step in steps if step is not None),
-        "scale": spec.scaling,
-        "prec": "fp32",
-    }
-    if extractor.kind == "image":
-        recipe["sel"] = options.frames.spec()
-    if options.value_range is not None:
-        recipe["input"] = f"{options.value_range}-{options.quantise}"
-    return recipe
 
 
 def side_from_file(path: Path, kind: str) -> Side:
@@ -220,6 +123,7 @@ def side_from_file(path: Path, kind: str) -> Side:
             rows_per_video=tuple(int(count) for count in header["rows_per_video"]),
             skipped=dict(header["skipped"]),
             files=dict(header["files"]),
+            captions=tuple(header.get("captions", ())),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise _foreign(path, f"its header lacks or garbles {error}") from error

@@ -138,12 +138,14 @@ class VideoClip:
         number: of the clip in its video, from 0.
         indices: which frames they are.
         frames: (T, H, W, 3) uint8 RGB.
+        looped: whether the video was too short and was repeated from its first frame.
     """
 
     video_id: str
     number: int
     indices: tuple[int, ...]
     frames: np.ndarray
+    looped: bool = False
 
 
 def read_clips(video: Video, rule: ClipRule) -> Iterator[VideoClip]:
@@ -178,7 +180,7 @@ def read_clips(video: Video, rule: ClipRule) -> Iterator[VideoClip]:
         kind = ShortVideo if rule.short == "skip" else VideoError
         raise kind(video.id, f"the clip needs {needed} frames, the video has {num_frames}")
     looped = tuple(index % num_frames for index in _positions(0, rule, pace))
-    yield VideoClip(video.id, 0, looped, video.read(looped))
+    yield VideoClip(video.id, 0, looped, video.read(looped), looped=True)
 
 
 def clip_indices(

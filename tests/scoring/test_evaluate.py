@@ -10,7 +10,7 @@ from toys import MeanColour, flat_videos
 
 import pyoco_eval
 from pyoco_eval.errors import MissingError, PyocoEvalError, UsageError
-from pyoco_eval.metrics.frechet import frechet_distance_from_features
+from pyoco_eval.metrics.frechet import frechet_distance
 from pyoco_eval.metrics.resampling import frechet_interval
 from pyoco_eval.metrics.sample_floor import SmallSampleError
 from pyoco_eval.report.record import Record
@@ -37,7 +37,7 @@ def means(videos: list[np.ndarray]) -> np.ndarray:
 def test_fvd_is_the_frechet_distance_of_clip_features() -> None:
     a, b = flat_videos(30), flat_videos(25, seed=1)
     score = pyoco_eval.fvd(a, b, num_frames=4)
-    expected = frechet_distance_from_features(means(a), means(b)).distance
+    expected = frechet_distance(means(a), means(b)).distance
     assert score.value == pytest.approx(expected, rel=1e-6)
     assert (score.num_samples, score.num_reference) == (30, 25)
     assert score.signature.get("n") == "30/25"
@@ -56,7 +56,7 @@ def test_the_score_does_not_depend_on_batches_or_threads(choices: dict[str, int]
 def test_fid_counts_frames_and_says_which() -> None:
     a, b = flat_videos(10), flat_videos(10, seed=1)
     score = pyoco_eval.fid(a, b, num_frames=4, frames="middle")
-    expected = frechet_distance_from_features(
+    expected = frechet_distance(
         np.stack([v[2, 0, 0] for v in a]).astype(float),
         np.stack([v[2, 0, 0] for v in b]).astype(float),
     ).distance
@@ -211,7 +211,7 @@ def test_a_mismatch_is_found_before_any_video_is_decoded(
 ) -> None:
     file = str(tmp_path / "b.npz")
     pyoco_eval.extract_features(flat_videos(20), "i3d", out=file, num_frames=2)
-    monkeypatch.setattr("pyoco_eval.scoring.sides.run_pass", None)
+    monkeypatch.setattr("pyoco_eval.scoring.measure.run_pass", None)
     videos = flat_videos(20)
     with pytest.raises(PyocoEvalError, match="other recipes"):
         pyoco_eval.fvd(videos, file, num_frames=4)

@@ -8,10 +8,11 @@ import pytest
 from toys import MeanColour, flat_videos
 
 from pyoco_eval.errors import UnusableVideosError
-from pyoco_eval.scoring.extraction import Pass, Tap, run_pass
+from pyoco_eval.scoring.extraction import Pass, run_pass
 from pyoco_eval.scoring.frame_rules import FrameRule
+from pyoco_eval.scoring.measure import RowCollector
 from pyoco_eval.scoring.options import Options
-from pyoco_eval.scoring.sides import RowCollector
+from pyoco_eval.scoring.row_queue import Tap
 from pyoco_eval.videos.clip_frames import ClipRule
 from pyoco_eval.videos.resize import ResizeRule
 from pyoco_eval.videos.source import open_source
@@ -23,7 +24,10 @@ def collect(
     network, rows = MeanColour(kind), RowCollector()
     network.pretended_device = device
     tap = Tap(network, [rows])
-    found = run_pass(open_source(source), [tap], options)
+    opened = open_source(source)
+    found = run_pass(opened, [tap], options)
+    found.settle(len(opened), options)
+    assert tap.row_ids is not None
     return rows.rows(), tap.row_ids, found, network
 
 

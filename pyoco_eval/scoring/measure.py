@@ -1,0 +1,193 @@
+"""From a source of videos to one side per network, in one pass shared among all processes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from pyoco_eval.features.base import FeatureExtractor
+from pyoco_eval.scoring.extraction import Pass, run_pass
+from pyoco_eval.scoring.feature_store import FeatureStore
+from pyoco_eval.scoring.networks import Network
+from pyoco_eval.scoring.options import Options
+from pyoco_eval.scoring.parts import Part, Piece, gather_parts
+from pyoco_eval.scoring.processes import Processes, processes
+from pyoco_eval.scoring.progress import Progress, Silent, Stage
+from pyoco_eval.scoring.row_queue import Tap
+from pyoco_eval.scoring.sides import Side
+from pyoco_eval.statistics.files import FeatureSet
+from pyoco_eval.statistics.moments import MomentsAccumulator
+from pyoco_eval.videos.source import VideoSource
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a pass should produce for one network: its rows, or else only their moments."""
+
+    network: Network
+    extractor: FeatureExtractor
+    keep_rows: bool
+
+
+class RowCollector:
+    """Keeps every row, in order."""
+
+    def __init__(self) -> None:
+        self._blocks: list[np.ndarray] = []
+
+    def add(self, position: int, rows: np.ndarray) -> None:
+        assert position == len(self._blocks)
+        self._blocks.append(rows)
+
+    def rows(self) -> np.ndarray:
+        return np.concatenate(self._blocks)
+
+    def rows_per_video(self) -> list[int]:
+        return [len(block) for block in self._blocks]
+
+
+def measure(
+    source: VideoSource,
+    requests: Sequence[Request],
+    options: Options,
+    progress: Progress,
+    title: str,
+    *,
+    everywhere: bool = False,
+) -> list[Side]:
+    """Decode `source` once and return one side per request, in order.
+
+    Under `torchrun` every process takes its share of the videos. The sides are returned on process
+    0, or on all with `everywhere`; elsewhere the list is empty.
+
+    Raises:
+        UnusableVideosError: videos that cannot be scored, of all processes at once.
+        PeerError: another process failed or died.
+    """
+    group = processes()
+    chosen = group.share(len(source))
+    recipes = [planned_recipe(r.network, r.extractor, options) for r in requests]
+    ids = [video.id for video in source]
+    taps, collected = [], []
+    for request, recipe in zip(requests, recipes, strict=True):
+        collector = (
+            RowCollector() if request.keep_rows else MomentsAccumulator(request.extractor.spec.dim)
+        )
+        store = None
+        if options.keep_features is not None:
+            with_decoder = recipe | {"dec": source.decoder_label()}
+            store = FeatureStore(options.keep_features, source.name, ids, with_decoder)
+            store.begin_at(chosen.start)
+        taps.append(Tap(request.extractor, [collector], store, [] if request.keep_rows else None))
+        collected.append(collector)
+    shown = progress if group.is_main else Silent()
+    with shown.stage(title, len(source)) as stage:
+        counter = _Counter(stage, group)
+        found = run_pass(source, taps, options, chosen=chosen, on_video=counter.advance)
+        part = Part(found, () if _failed(found, options) else _pieces(taps, collected, len(chosen)))
+        parts = gather_parts(part, group, everywhere=everywhere)
+        counter.finish(len(source))
+    if not parts:
+        return []
+    whole = Pass()
+    for part in parts:
+        whole.merge(part.found)
+    whole.settle(len(source), options)
+    return [
+        _side(source, recipe, whole, Piece.join(pieces), options)
+        for recipe, pieces in zip(
+            recipes, zip(*(p.pieces for p in parts), strict=True), strict=True
+        )
+    ]
+
+
+def planned_recipe(
+    network: Network, extractor: FeatureExtractor, options: Options
+) -> dict[str, str]:
+    """The part of the recipe that is known before any video is opened."""
+    spec = extractor.spec
+    steps = [options.pre_resize, spec.resize]
+    weights = spec.weights.short + ("" if spec.weights.published else "-unverified")
+    variant = f"-{spec.variant}" if spec.variant else ""
+    recipe = {
+        "net": f"{spec.name}-{spec.network}{variant}-{spec.layer}@{weights}",
+        "conv": network.conv,
+        "clip": options.clip.spec().removesuffix("-skip"),
+        "frames": ">".join(step.spec() for step in steps if step is not None),
+        "scale": spec.scaling,
+        "prec": options.precision,
+    }
+    if extractor.kind == "image":
+        recipe["sel"] = options.frames.spec()
+    if options.value_range is not None:
+        recipe["input"] = f"{options.value_range}-{options.quantise}"
+    return recipe
+
+
+class _Counter:
+    """Shows how many videos are done in all processes together."""
+
+    def __init__(self, stage: Stage, group: Processes) -> None:
+        self._stage = stage
+        self._group = group
+        self._shown = 0
+
+    def advance(self) -> None:
+        done = self._group.count("videos", 1)
+        self._show(done if self._group.size > 1 else self._shown + 1)
+        self._group.check_peers()
+
+    def finish(self, total: int) -> None:
+        self._show(total)
+
+    def _show(self, done: int) -> None:
+        for _ in range(done - self._shown):
+            self._stage.advance()
+        self._shown = max(done, self._shown)
+
+
+def _failed(found: Pass, options: Options) -> bool:
+    return bool(found.failures) and options.on_error == "error"
+
+
+def _pieces(
+    taps: Sequence[Tap], collected: Sequence[RowCollector | MomentsAccumulator], num_videos: int
+) -> tuple[Piece, ...]:
+    pieces = []
+    for tap, collector in zip(taps, collected, strict=True):
+        if isinstance(collector, MomentsAccumulator):
+            pieces.append(Piece(moments=collector.finish(num_videos)))
+            continue
+        rows = collector.rows() if num_videos else np.empty((0, tap.extractor.spec.dim), np.float32)
+        per_video, ids = tuple(collector.rows_per_video()), tuple(tap.row_ids or ())
+        pieces.append(Piece(rows=rows, rows_per_video=per_video, ids=ids))
+    return tuple(pieces)
+
+
+def _side(
+    source: VideoSource,
+    recipe: dict[str, str],
+    found: Pass,
+    piece: Piece,
+    options: Options,
+) -> Side:
+    features = None if piece.rows is None else FeatureSet(piece.rows, piece.ids, {})
+    recipe = recipe | {"size": found.size_label(), "dec": source.decoder_label()}
+    if options.clip.short == "loop" and not found.num_looped:
+        recipe["clip"] = recipe["clip"].removesuffix("-loop")
+    if found.skipped:
+        recipe["skip"] = f"{len(found.skipped)}of{len(source)}"
+    captions = tuple(getattr(video, "caption", None) for video in source)
+    return Side(
+        name=source.name,
+        digest=found.digest(),
+        recipe=recipe,
+        count=len(piece.ids) if piece.moments is None else piece.moments.count,
+        num_videos=found.num_videos,
+        moments=piece.moments,
+        features=features,
+        rows_per_video=piece.rows_per_video,
+        skipped=found.skipped,
+        files=dict(sorted(found.digests.items())),
+        captions=captions if any(captions) else (),
+    )

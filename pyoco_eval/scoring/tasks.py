@@ -1,0 +1,151 @@
+"""One metric under one convention, on its way from videos to scores."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Final
+
+from pyoco_eval.errors import UsageError
+from pyoco_eval.features.base import FeatureExtractor
+from pyoco_eval.metrics.base import Score
+from pyoco_eval.metrics.conventions import CONVENTIONS, METRICS, PROFILES, Convention, convention
+from pyoco_eval.scoring.measure import planned_recipe
+from pyoco_eval.scoring.networks import Network
+from pyoco_eval.scoring.options import Options
+from pyoco_eval.scoring.score import row_bound, score_frechet, score_inception
+from pyoco_eval.scoring.sides import Side
+from pyoco_eval.videos.source import VideoSource
+
+FRECHET: Final = ("fvd", "fid", "clip-fid")
+WITHOUT_REFERENCE: Final = ("is", "clipsim")
+
+
+def same_features(network: Network) -> Network:
+    """Equal for networks that give equal features, whatever convention asks for them."""
+    return replace(network, base="", conv="")
+
+
+class Networks:
+    """Loads each network once, whatever number of conventions ask for it."""
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self._loaded: dict[Network, FeatureExtractor] = {}
+
+    def get(self, network: Network) -> FeatureExtractor:
+        """Raises MissingError where weights or a package are not there."""
+        key = same_features(network)
+        if key not in self._loaded:
+            self._loaded[key] = network.load(self._options)
+        return self._loaded[key]
+
+    def loaded(self) -> list[FeatureExtractor]:
+        return list(self._loaded.values())
+
+
+class Task:
+    """What is known about one convention's score so far.
+
+    Attributes:
+        rule: the convention.
+        network: what its features come from.
+        generated, reference: the sides, once they are known.
+    """
+
+    def __init__(self, rule: Convention, options: Options, networks: Networks) -> None:
+        self.rule = rule
+        self.network = Network.of(rule, options)
+        self.generated: Side | None = None
+        self.reference: Side | None = None
+        self._options = options
+        self._networks = networks
+
+    @property
+    def needs_reference(self) -> bool:
+        return self.rule.metric not in WITHOUT_REFERENCE
+
+    def extractor(self) -> FeatureExtractor:
+        return self._networks.get(self.network)
+
+    def dim(self) -> int:
+        """D of the features."""
+        side = self.generated or self.reference
+        return side.dim() if side is not None else self.extractor().spec.dim
+
+    def needs_rows(self, source: VideoSource) -> bool:
+        """Whether moments of `source` would not do, or would cost more than its rows."""
+        options = self._options
+        if self.rule.metric not in FRECHET or options.interval or options.extrapolate:
+            return True
+        bound = row_bound(None, source, self.rule, options)
+        return bound is not None and bound <= self.dim()
+
+    def recipe(self, side: Side | None) -> Mapping[str, str]:
+        """The recipe of a stored side, or the one that a pass over samples is going to follow."""
+        if side is not None:
+            return side.recipe
+        return planned_recipe(self.network, self.extractor(), self._options)
+
+    def reference_recipe(self) -> dict[str, str]:
+        """What the recipe of the reference has to be."""
+        recipe = dict(self.recipe(self.generated))
+        if self._options.reference_clip is not None:
+            recipe["clip"] = self._options.reference_clip.spec().removesuffix("-skip")
+        return recipe
+
+    def scores(self, splits: str | None) -> list[Score]:
+        """All scores of this task, both sides being known."""
+        assert self.generated is not None
+        if self.rule.metric == "is":
+            return [score_inception(self.rule, self.generated, self._options, splits)]
+        assert self.reference is not None
+        return [score_frechet(self.rule, self.generated, self.reference, self._options)]
+
+
+def rules_of(
+    metrics: Sequence[str],
+    profile: str,
+    conventions: Mapping[str, str],
+    also_as: Sequence[str],
+) -> list[Convention]:
+    """The conventions to score under: one per metric, then those of `also_as`.
+
+    Raises:
+        UsageError: an unknown name, one given twice, or a convention of a metric not asked for.
+    """
+    if profile not in PROFILES:
+        raise UsageError(f"--profile {profile!r}: use one of {', '.join(PROFILES)}")
+    defaults = PROFILES[profile]
+    unknown = [name for name in (*metrics, *conventions) if name not in METRICS]
+    unused = [name for name in conventions if name not in metrics]
+    if unknown or not metrics:
+        raise UsageError(f"metrics {unknown or 'none'}: use some of {', '.join(METRICS)}")
+    if unused:
+        raise UsageError(f"--convention for {', '.join(unused)}, which is not among the metrics")
+    if len(set(metrics)) < len(metrics):
+        raise UsageError(f"metrics {', '.join(metrics)}: one is named twice")
+    rules = [convention(conventions.get(name, defaults[name]), name) for name in metrics]
+    for name in also_as:
+        rule = convention(name)
+        if rule.metric not in metrics:
+            fitting = [c.name for c in CONVENTIONS.values() if c.metric in metrics]
+            raise UsageError(
+                f"--also-as {name}: it is a convention of {rule.metric}, which is not asked for; "
+                f"use some of {', '.join(fitting)}"
+            )
+        if rule in rules:
+            raise UsageError(f"--also-as {name}: scores are under this convention already")
+        rules.append(rule)
+    return rules
+
+
+def require_captions(tasks: Sequence[Task], source: VideoSource) -> None:
+    """Raises UsageError if a task needs captions and a video has none."""
+    if not any(task.rule.metric == "clipsim" for task in tasks):
+        return
+    lacking = [video.id for video in source if not video.caption]
+    if lacking:
+        raise UsageError(
+            f"clipsim needs a caption for every video; {len(lacking)} of {len(source)} have none "
+            f"({', '.join(lacking[:3])}{', …' if len(lacking) > 3 else ''}). Give a manifest as "
+            "--samples, or --captions FILE with the columns file and caption"
+        )
