@@ -1,6 +1,21 @@
-"""`python -m pyoco_eval`: the same as the command `pyoco-eval`."""
+"""`python -m pyoco_eval` and the command `pyoco-eval`.
 
-from pyoco_eval.cli.main import main
+Nothing is imported before `main` runs, so that Ctrl-C is answered alike from the first moment.
+"""
+
+import sys
+
+
+def main() -> None:
+    """Run the command line."""
+    try:
+        from pyoco_eval.cli.main import main as run
+
+        run()
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)  # noqa: T201
+        sys.exit(130)
+
 
 if __name__ == "__main__":
     main()

@@ -5,6 +5,8 @@ from pathlib import Path
 
 from pyoco_eval.errors import MissingError
 
+OFFLINE_VARIABLE = "PYOCO_EVAL_OFFLINE"
+
 _PACKAGE = Path(__file__).resolve().parent
 
 
@@ -34,3 +36,9 @@ def user_folder() -> Path:
     if base := os.environ.get("XDG_CACHE_HOME"):
         return Path(base).expanduser() / "pyoco-eval"
     return Path.home() / ".cache" / "pyoco-eval"
+
+
+def is_offline() -> bool:
+    """Whether `$PYOCO_EVAL_OFFLINE` forbids every connection; 0, false, no and off do not."""
+    value = os.environ.get(OFFLINE_VARIABLE, "")
+    return value.strip().lower() not in ("", "0", "false", "no", "off")

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import click
 
 from pyoco_eval.errors import PyocoEvalError
+from pyoco_eval.resources import OFFLINE_VARIABLE
 from pyoco_eval.version import __version__
 
 _COMMANDS: Mapping[str, tuple[str, str]] = {
@@ -23,7 +24,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     "features": ("features", "Extract features once, to score later."),
     "inspect": ("inspect", "Look at a folder of videos before any network runs."),
     "shapes": ("shapes", "Write clips of the moving-shapes dataset."),
-    "weights": ("weights", "List, fetch and verify network weights."),
+    "weights": ("weights", "List, fetch, verify and bundle network weights."),
 }
 
 
@@ -59,8 +60,11 @@ Examples:
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 something needed is missing.""",
 )
 @click.version_option(__version__, prog_name="pyoco-eval")
-def cli() -> None:
+@click.option("--offline", is_flag=True, help="Open no connection, as PYOCO_EVAL_OFFLINE=1.")
+def cli(offline: bool) -> None:
     """Score folders of generated videos: every number with its recipe."""
+    if offline:
+        os.environ[OFFLINE_VARIABLE] = "1"
 
 
 def main() -> None:

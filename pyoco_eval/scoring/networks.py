@@ -11,7 +11,7 @@ from pyoco_eval.features.base import FeatureExtractor
 from pyoco_eval.metrics.conventions import CONVENTIONS, Convention, convention
 from pyoco_eval.scoring.options import Options
 from pyoco_eval.videos.resize import ResizeRule
-from pyoco_eval.weights import resolve
+from pyoco_eval.weights import remember, resolve
 
 if TYPE_CHECKING:
     from pyoco_eval.features.c3d import Scaling as C3DScaling
@@ -154,7 +154,10 @@ def _load_c3d(network: Network, options: Options) -> FeatureExtractor:
 
     weights, mean = (resolve(key, options.weights) for key in ("c3d", "c3d-mean"))
     scaling = cast("C3DScaling", network.scaling)
-    return load_c3d(weights, mean, layer=network.layer, scaling=scaling)
+    extractor = load_c3d(weights, mean, layer=network.layer, scaling=scaling)
+    for file in (weights, mean):
+        remember(file)
+    return extractor
 
 
 def _load_inception(network: Network, options: Options) -> FeatureExtractor:

@@ -3,13 +3,14 @@
 import logging
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
 
 from pyoco_eval.errors import MissingError, PyocoEvalError
+from pyoco_eval.resources import is_offline
 from pyoco_eval.weights.first_use import record_digest
 from pyoco_eval.weights.manifest import MANIFEST, PublishedFile, WeightFile
 from pyoco_eval.weights.resolve import (
@@ -24,8 +25,9 @@ from pyoco_eval.weights.resolve import (
 from pyoco_eval.weights.transfer import HttpTransfer, OnBytes, TransferError, without_secrets
 from pyoco_eval.weights.verify import archive_fault, digest_like, identify
 
-OFFLINE_VARIABLE = "PYOCO_EVAL_OFFLINE"
 MIRROR_VARIABLE = "PYOCO_EVAL_WEIGHTS_MIRROR"
+
+OnWait = Callable[[Path], None]
 
 
 def fetch(
@@ -37,6 +39,7 @@ def fetch(
     read_timeout: float = 30,
     attempts: int = 3,
     on_bytes: OnBytes | None = None,
+    on_wait: OnWait | None = None,
 ) -> WeightFile:
     """The cached file for `key`, downloaded first if it is missing or damaged.
 
@@ -53,6 +56,7 @@ def fetch(
         read_timeout: seconds in which data must arrive.
         attempts: tries per address.
         on_bytes: called with the bytes there are, and the bytes there will be or None.
+        on_wait: called once, with the path of the lock, if another process is fetching the file.
 
     Raises:
         UsageError: unknown key.
@@ -61,13 +65,13 @@ def fetch(
         PyocoEvalError: the cache cannot be written, or its file is damaged and this is offline.
     """
     entry = entry_of(key, manifest)
-    no_network = offline or _is_on(os.environ.get(OFFLINE_VARIABLE, ""))
+    no_network = offline or is_offline()
     if (cached := _whole(entry, complain=no_network)) is not None:
         return cached
     if no_network:
         raise MissingError(how_to_get(entry))
     try:
-        with _alone(entry) as staging:
+        with _alone(entry, on_wait) as staging:
             return _whole(entry) or _download(
                 entry,
                 staging,
@@ -99,14 +103,22 @@ def _whole(entry: PublishedFile, *, complain: bool = False) -> WeightFile | None
 
 
 @contextmanager
-def _alone(entry: PublishedFile) -> Iterator[Path]:
+def _alone(entry: PublishedFile, on_wait: OnWait | None) -> Iterator[Path]:
     """Hold the lock of `entry`; the folder given is for unfinished files, on the same disk."""
     import filelock
 
     unfinished = cached_path(entry).parent / ".unfinished"
     staging = unfinished / entry.name
     staging.mkdir(parents=True, exist_ok=True)
-    with filelock.FileLock(unfinished / f"{entry.name}.lock"):
+    path = unfinished / f"{entry.name}.lock"
+    lock = filelock.FileLock(path)
+    try:
+        held = lock.acquire(timeout=0)
+    except filelock.Timeout:
+        if on_wait is not None:
+            on_wait(path)
+        held = lock.acquire()
+    with held:
         staging.mkdir(exist_ok=True)
         yield staging
 
@@ -171,7 +183,3 @@ def _quiet(logger: logging.Logger) -> Iterator[None]:
         yield
     finally:
         logger.setLevel(level)
-
-
-def _is_on(value: str) -> bool:
-    return value.strip().lower() not in ("", "0", "false", "no", "off")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pyoco_eval.errors import MissingError, PyocoEvalError, UsageError
 from pyoco_eval.resources import user_folder
-from pyoco_eval.weights.first_use import recorded_digest
+from pyoco_eval.weights.first_use import record_path, recorded_digest, remember_first_use
 from pyoco_eval.weights.manifest import MANIFEST, PublishedFile, WeightFile
 from pyoco_eval.weights.verify import identify
 
@@ -89,9 +89,24 @@ def cached_file(entry: PublishedFile) -> WeightFile | None:
     if expected not in (None, found.digest):
         raise DamagedError(
             f"{path}: damaged or not the right file ({found.digest}, expected {expected}); "
-            f"replace it with `pyoco-eval weights fetch {entry.key}`"
+            f"replace it with `pyoco-eval weights fetch {entry.key}`" + _or_accept(entry)
         )
     return found
+
+
+def remember(file: WeightFile) -> None:
+    """Make `file`, which its network has just read, the measure of later uses on this machine.
+
+    Only a file in the cache whose hash was never published, and of which nothing is recorded yet.
+    """
+    remember_first_use(file, weights_folder())
+
+
+def _or_accept(entry: PublishedFile) -> str:
+    if entry.digest is not None:
+        return ""
+    record = record_path(cached_path(entry))
+    return f", or, if you trust it, delete {record}, which holds the hash of the first file"
 
 
 def how_to_get(entry: PublishedFile) -> str:
