@@ -34,12 +34,14 @@ def command(
     """Extract features of every video into one file.
 
     The file holds features (N, D) float32, ids and the signature of how they were made. The score
-    commands take it in place of a folder, for --samples and for --reference.
+    commands take it in place of a folder, for --samples and for --reference. Finished rows are kept
+    beside the file until it is complete, so a run that was killed goes on where it stopped.
 
     \b
     Examples:
       pyoco-eval features --samples UCF-101/ --extractor i3d --clip center --out ucf.npz
       pyoco-eval features --samples gen/ --extractor tiny3d --out gen.npz
+      torchrun --nproc-per-node 8 -m pyoco_eval features --samples gen/ --extractor i3d --out g.npz
       pyoco-eval features --samples clips.npz --extractor c3d --layer fc7 --out fc7.npz \\
           --weights c3d=conv3d_deepnetA_ucf.npz --weights c3d-mean=mean2.npz
     """
@@ -47,6 +49,7 @@ def command(
 
     from pyoco_eval.cli.progress import TerminalProgress
     from pyoco_eval.scoring.features import extract_features
+    from pyoco_eval.scoring.processes import processes
 
     options = build_options(choices)
     side = extract_features(
@@ -58,6 +61,8 @@ def command(
         out=out,
         progress=TerminalProgress(),
     )
+    if not processes().is_main:
+        return
     signature = str(side.signature())
     if as_json:
         written = {

@@ -121,12 +121,13 @@ def run_and_print(
     )
     if not processes().is_main:
         return
+    if out is not None:
+        evaluation.record.save(out)
     if as_json:
         click.echo(evaluation.record.to_json(files=False))
     else:
         print_scores(evaluation.scores, Console(highlight=False))
     if out is not None:
-        evaluation.record.save(out)
         click.echo(f"\nrecord: {out}", err=True)
 
 

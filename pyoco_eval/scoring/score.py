@@ -29,7 +29,7 @@ def score_frechet(rule: Convention, generated: Side, reference: Side, options: O
     floor = check_frechet_floor(
         generated.count, reference.count, generated.dim(), allow_small=options.allow_small
     )
-    terms = frechet_distance(generated.to_moments(), reference.to_moments(), ddof=rule.ddof)
+    terms = frechet_distance(generated.gaussian(), reference.gaussian(), ddof=rule.ddof)
     interval = _interval(generated, reference, rule, options)
     recipe = dict(generated.recipe)
     recipe |= {

@@ -72,6 +72,12 @@ class Side:
             start += count
         return accumulator.finish(len(self.rows_per_video))
 
+    def gaussian(self) -> Moments | np.ndarray:
+        """What a Fréchet distance needs: the rows where they are fewer than their dimensions."""
+        if self.features is not None and self.count <= self.dim():
+            return self.features.features
+        return self.to_moments()
+
     def row_groups(self) -> np.ndarray:
         """(N,) which video each kept row comes from."""
         return np.repeat(np.arange(len(self.rows_per_video)), self.rows_per_video)
