@@ -39,3 +39,14 @@ def test_warnings_are_shown_once_and_embedded_scores_say_what_they_are() -> None
     assert text.count("take care") == 1
     assert "never compare" not in text
     assert "never compare" in shown(score(label="embedded"))
+
+
+def test_conventions_are_named_where_a_metric_has_several() -> None:
+    def under(name: str) -> Score:
+        return Score("fid", 1.5, Signature.of({"conv": name, "v": "1"}), 64)
+
+    assert "convention" not in shown(under("clean"))
+    lines = shown(under("clean"), under("pytorch-fid")).splitlines()
+    assert "convention" in lines[0]
+    assert lines[1].split()[:2] == ["FID", "clean"]
+    assert lines[2].split()[:2] == ["FID", "pytorch-fid"]

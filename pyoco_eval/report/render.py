@@ -15,10 +15,17 @@ _EMBEDDED_NOTE = (
 
 
 def print_scores(scores: Sequence[Score], console: Console) -> None:
-    """Values as a table, then each score's signature, then what a reader must know."""
+    """Values as a table, then each score's signature, then what a reader must know.
+
+    The table names the conventions where a metric is scored under several.
+    """
     spread = any(_uncertainty(score) for score in scores)
+    metrics = [score.metric for score in scores]
+    several = len(set(metrics)) < len(metrics)
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("metric", no_wrap=True)
+    if several:
+        table.add_column("convention", no_wrap=True)
     table.add_column("score", justify="right", no_wrap=True)
     if spread:
         table.add_column("± or interval", no_wrap=True)
@@ -27,6 +34,7 @@ def print_scores(scores: Sequence[Score], console: Console) -> None:
     for score in scores:
         table.add_row(
             Text(DISPLAY_NAMES.get(score.metric, score.metric), style="bold"),
+            *([score.signature.get("conv") or "-"] if several else []),
             Text(f"{score.value:.6g}", style="bold green"),
             *([Text(_uncertainty(score))] if spread else []),
             f"{score.num_samples:,}",
