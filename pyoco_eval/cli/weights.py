@@ -1,11 +1,12 @@
-"""`pyoco-eval weights`: list, fetch, verify and find the weights of the published networks."""
+"""`pyoco-eval weights`: list, fetch, verify, find and bundle the published networks' weights."""
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import click
+
+from pyoco_eval.cli.weights_bundle import bundle, unbundle
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,13 +21,14 @@ _MISSING = "missing"
 
 @click.group(
     name="weights",
-    short_help="List, fetch and verify network weights.",
+    short_help="List, fetch, verify and bundle network weights.",
     epilog="""\b
 Examples:
   pyoco-eval weights list
   pyoco-eval weights fetch i3d inception
   pyoco-eval weights verify
   pyoco-eval weights path i3d
+  pyoco-eval weights bundle weights.tar
 
 \b
 Environment:
@@ -37,6 +39,10 @@ Environment:
 )
 def command() -> None:
     """Weights of the published networks. Nothing is downloaded unless `fetch` is called."""
+
+
+command.add_command(bundle)
+command.add_command(unbundle)
 
 
 @command.command(
@@ -103,6 +109,7 @@ def fetch(keys: tuple[str, ...], everything: bool, offline: bool, as_json: bool)
     What is here and whole is not downloaded again; an interrupted download goes on where it
     stopped. If one key fails the others are still fetched, and the exit code is 3.
     """
+    from pyoco_eval.cli.weights_progress import fetch_progress
     from pyoco_eval.errors import MissingError, UsageError
     from pyoco_eval.weights import fetch as fetch_file
     from pyoco_eval.weights.manifest import MANIFEST
@@ -110,16 +117,21 @@ def fetch(keys: tuple[str, ...], everything: bool, offline: bool, as_json: bool)
     if bool(keys) == everything:
         raise UsageError("name the weights to fetch, or pass --all (not both)")
     _check_keys(keys)
+    wanted = list(MANIFEST if everything else dict.fromkeys(keys))
     found, failures = [], []
-    for key in MANIFEST if everything else dict.fromkeys(keys):
-        try:
-            with _progress(key) as on_bytes:
-                found.append(fetch_file(key, offline=offline, on_bytes=on_bytes))
-        except MissingError as error:
-            failures.append(str(error))
-            continue
-        if not as_json:
-            click.echo(f"{key}: {found[-1].path}\n  {_status(found[-1])}, {found[-1].digest}")
+    with fetch_progress(wanted, [MANIFEST[key].size for key in wanted]) as progress:
+        for key in wanted:
+            try:
+                with progress.file(key) as on_bytes:
+                    file = fetch_file(key, offline=offline, on_bytes=on_bytes, on_wait=_say_waiting)
+            except MissingError as error:
+                failures.append(str(error))
+                continue
+            found.append(file)
+            if as_json:
+                continue
+            with progress.aside():
+                click.echo(f"{key}: {file.path}\n  {_status(file)}, {file.digest}")
     if as_json:
         _print_json(_as_document(file) for file in found)
     if failures:
@@ -191,6 +203,10 @@ def path(key: str) -> None:
     click.echo(resolve(key).path)
 
 
+def _say_waiting(lock: "Path") -> None:
+    click.echo(f"waiting for another process that fetches the same file (lock {lock})", err=True)
+
+
 def _named_files(names: tuple[str, ...]) -> "dict[str, Path]":
     from pyoco_eval.errors import UsageError
     from pyoco_eval.weights import parse_overrides
@@ -228,23 +244,3 @@ def _as_document(file: "WeightFile") -> dict[str, object]:
 
 def _print_json(documents: "Iterator[dict[str, object]] | list[dict[str, object]]") -> None:
     click.echo(json.dumps(list(documents), indent=2))
-
-
-@contextmanager
-def _progress(key: str) -> Iterator[Callable[[int, int | None], None]]:
-    """A bar on standard error if that is a terminal."""
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
-
-    console = Console(stderr=True)
-    columns = (
-        TextColumn("{task.description:<10}"),
-        BarColumn(bar_width=None),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-    )
-    with Progress(
-        *columns, console=console, disable=not console.is_terminal, transient=True
-    ) as bar:
-        task = bar.add_task(key, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -1,9 +1,11 @@
 """`pyoco-eval weights`: what people read, what scripts rely on, and exit codes."""
 
+import io
 import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -26,6 +28,12 @@ def cache(tmp_path, monkeypatch):
     folder = tmp_path / "weights"
     folder.mkdir()
     return folder
+
+
+def array_archive():
+    file = io.BytesIO()
+    np.savez(file, mean=np.zeros(3, np.float32))
+    return file.getvalue()
 
 
 def run(*arguments, error=None, says=""):
@@ -123,13 +131,54 @@ def test_verify_a_file_that_is_elsewhere(cache, tmp_path):
     run("verify", f"clop={mine}", error=UsageError, says="Did you mean clip")
 
 
+def test_bundle_and_unbundle(cache, tmp_path, monkeypatch):
+    (cache / "mean2.npz").write_bytes(array_archive())
+    out = tmp_path / "w.tar"
+    run("bundle", out, error=MissingError, says="its licence is not stated; name it")
+    run("bundle", out, "i4d", error=UsageError, says="Did you mean i3d")
+    text = run("bundle", out, "c3d-mean")
+    assert "licence: not stated (rezoo/tgan2" in text
+    document = json.loads(run("bundle", out, "c3d-mean", "--json"))
+    assert (document["path"], document["size"]) == (str(out), out.stat().st_size)
+    assert f"{out}: {document['size']:,} bytes, {document['sha256']}" in text
+    assert [file["key"] for file in document["files"]] == ["c3d-mean"]
+    monkeypatch.setenv("PYOCO_EVAL_CACHE", str(tmp_path / "other"))
+    path = tmp_path / "other" / "weights" / "mean2.npz"
+    assert f"c3d-mean: added: {path}" in run("unbundle", out)
+    (unpacked,) = json.loads(run("unbundle", out, "--json"))
+    assert (unpacked["action"], unpacked["path"]) == ("kept", str(path))
+    path.write_bytes(b"x")
+    run("unbundle", out, error=PyocoEvalError, says="--force replaces it")
+    assert "replaced" in run("unbundle", out, "--force")
+
+
+def test_a_bar_for_all_files_follows_each_of_them():
+    from rich.progress import Progress
+
+    from pyoco_eval.cli.weights_progress import FetchProgress
+
+    bar = Progress(disable=True)
+    progress = FetchProgress(bar, ["a", "b"], [100, None])
+    (total,) = bar.tasks
+    with progress.file("a") as on_bytes:
+        on_bytes(40, 100)
+        assert (total.completed, total.total) == (40, None)
+        on_bytes(100, 100)
+    with progress.file("b") as on_bytes:
+        on_bytes(5, 50)
+        assert (total.completed, total.total) == (105, 150)
+        assert len(bar.tasks) == 2
+    assert (total.completed, total.total) == (105, 105)
+    assert FetchProgress(Progress(disable=True), ["a"], [1])._bar.tasks == []
+
+
 def test_path(cache):
     run("path", "c3d-mean", error=MissingError, says="Three ways")
     (cache / "mean2.npz").write_bytes(b"x")
     assert run("path", "c3d-mean") == f"{cache / 'mean2.npz'}\n"
 
 
-@pytest.mark.parametrize("name", ["list", "fetch", "verify", "path"])
+@pytest.mark.parametrize("name", ["list", "fetch", "verify", "path", "bundle", "unbundle"])
 def test_help_has_an_example(name):
     assert f"pyoco-eval weights {name}" in run(name, "--help")
 

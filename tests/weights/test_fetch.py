@@ -3,6 +3,7 @@
 import hashlib
 import io
 import os
+import select
 import signal
 import socket
 import stat
@@ -286,7 +287,8 @@ from pyoco_eval.weights.fetch import fetch
 from pyoco_eval.weights.manifest import PublishedFile
 address, digest, size = sys.argv[1:]
 entry = PublishedFile("net", "net.bin", "made up", (address,), digest, int(size), "none", "test")
-print(fetch("net", manifest={"net": entry}).digest)
+say = lambda lock: print("waiting for", lock, file=sys.stderr)
+print(fetch("net", manifest={"net": entry}, on_wait=say).digest)
 """
 
 
@@ -295,6 +297,7 @@ def start_process(address):
         [sys.executable, "-c", SCRIPT, address, sha256(), str(len(CONTENT))],
         cwd=ROOT,
         stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
     )
 
@@ -306,15 +309,17 @@ def wait_until(condition):
         time.sleep(0.02)
 
 
-def test_two_processes_download_once(server):
+def test_two_processes_download_once_and_one_says_that_it_waits(server, cache):
     route = Route(CONTENT, hold_after=400_000)
     address = server.add("/net.bin", route)
     with start_process(address) as first, start_process(address) as second:
         wait_until(lambda: route.asked)
-        time.sleep(0.3)
+        wait_until(lambda: select.select([first.stderr, second.stderr], [], [], 0)[0])
         server.released.set()
-        outputs = {first.communicate()[0].strip(), second.communicate()[0].strip()}
-    assert outputs == {sha256()}
+        ended = [first.communicate(), second.communicate()]
+    assert {output.strip() for output, _ in ended} == {sha256()}
+    lock = cache / ".unfinished" / "net.bin.lock"
+    assert sorted(said for _, said in ended) == ["", f"waiting for {lock}\n"]
     assert len(route.asked) == 1
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import os
 
 import numpy as np
 import pytest
@@ -10,9 +11,9 @@ from file_server import Route, running_server
 from pyoco_eval.errors import MissingError
 from pyoco_eval.weights.fetch import fetch
 from pyoco_eval.weights.first_use import recorded_digest
-from pyoco_eval.weights.manifest import PublishedFile
-from pyoco_eval.weights.resolve import DamagedError, resolve
-from pyoco_eval.weights.verify import archive_fault
+from pyoco_eval.weights.manifest import MANIFEST, PublishedFile
+from pyoco_eval.weights.resolve import DamagedError, remember, resolve
+from pyoco_eval.weights.verify import archive_fault, identify
 
 
 def array_archive(value=0.5):
@@ -100,3 +101,55 @@ def test_a_compressed_archive_with_a_broken_stream_is_a_fault(tmp_path):
     content[middle : middle + 64] = b"\xff" * 64
     path.write_bytes(content)
     assert archive_fault(path) is not None
+
+
+@pytest.fixture
+def copied(cache, monkeypatch):
+    """A file of the manifest without a published hash, copied into the cache by hand."""
+    monkeypatch.delenv("PYOCO_EVAL_WEIGHTS_C3D_MEAN", raising=False)
+    cache.mkdir(parents=True)
+    path = cache / MANIFEST["c3d-mean"].name
+    path.write_bytes(CONTENT)
+    return path
+
+
+def test_a_copied_file_is_recorded_once_its_network_has_read_it(copied):
+    found = resolve("c3d-mean")
+    assert recorded_digest(copied) is None
+    remember(found)
+    assert recorded_digest(copied) == sha256(CONTENT)
+    copied.write_bytes(array_archive(0.25))
+    with pytest.raises(DamagedError, match=r"delete .*mean2\.npz\.sha256"):
+        resolve("c3d-mean")
+    remember(identify(MANIFEST["c3d-mean"], copied))
+    assert recorded_digest(copied) == sha256(CONTENT)
+
+
+def test_what_the_network_refuses_is_not_recorded(copied, tmp_path):
+    from pyoco_eval.features.state_dict import WeightsError
+    from pyoco_eval.scoring.networks import Network
+    from pyoco_eval.scoring.options import Options
+
+    weights = tmp_path / "c3d.npz"
+    weights.write_bytes(CONTENT)
+    options = Options(weights={"c3d": weights})
+    with pytest.raises(WeightsError):
+        Network.named("c3d", options).load(options)
+    assert recorded_digest(copied) is None
+    assert recorded_digest(weights) is None
+
+
+@pytest.mark.parametrize("key", ["c3d", "clip"])
+def test_only_unpinned_files_of_the_cache_are_recorded(copied, key):
+    elsewhere = copied.with_name("elsewhere")
+    elsewhere.write_bytes(CONTENT)
+    remember(identify(MANIFEST[key], elsewhere))
+    assert recorded_digest(elsewhere) is None
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="needs permission bits")
+def test_a_cache_that_cannot_be_written_still_serves(copied):
+    copied.parent.chmod(0o500)
+    remember(resolve("c3d-mean"))
+    assert recorded_digest(copied) is None
+    copied.parent.chmod(0o700)
