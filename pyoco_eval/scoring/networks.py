@@ -10,6 +10,7 @@ from pyoco_eval.errors import MissingError, UsageError
 from pyoco_eval.features.base import FeatureExtractor
 from pyoco_eval.metrics.conventions import CONVENTIONS, Convention, convention
 from pyoco_eval.scoring.options import Options
+from pyoco_eval.scoring.processes import local_rank
 from pyoco_eval.videos.resize import ResizeRule
 from pyoco_eval.weights import remember, resolve
 
@@ -123,14 +124,17 @@ def _check_clip_length(extractor: FeatureExtractor, num_frames: int) -> None:
 
 
 def pick_device(name: str) -> torch.device:
-    """`auto` is CUDA where there is one, else the CPU.
+    """`auto` is CUDA where there is one, else the CPU; each of several processes has its own GPU.
 
     Raises:
         UsageError: not a device.
         MissingError: a device this machine does not have.
     """
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        if not torch.cuda.is_available():
+            return torch.device("cpu")
+        rank = local_rank()
+        return torch.device("cuda" if rank is None else f"cuda:{rank % torch.cuda.device_count()}")
     try:
         device = torch.device(name)
     except RuntimeError as error:
