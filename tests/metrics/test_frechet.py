@@ -8,7 +8,7 @@ import torch
 from mpmath import mp
 
 from pyoco_eval.errors import PyocoEvalError
-from pyoco_eval.metrics.frechet import frechet_distance, frechet_distance_from_features
+from pyoco_eval.metrics.frechet import frechet_distance
 from pyoco_eval.statistics.moments import Moments
 
 approx = partial(pytest.approx, abs=0)
@@ -135,7 +135,7 @@ def test_nine_digits_of_the_truth(case: str) -> None:
     truth = true_distance(x, y)
     assert distance(x, y) == approx(truth, rel=1e-9)
     assert distance(y, x) == approx(distance(x, y), rel=1e-9)
-    assert frechet_distance_from_features(x, y).distance == approx(truth, rel=1e-9)
+    assert frechet_distance(x, y).distance == approx(truth, rel=1e-9)
 
 
 @pytest.mark.parametrize("case", ["well conditioned", "spectrum i^-4", "N < D"])
@@ -144,7 +144,10 @@ def test_nine_digits_of_nearly_identical_sets(case: str, difference: float) -> N
     count, _, spectrum = CASES[case]
     x = rows_with_spectrum(count, spectrum, seed=1).astype(np.float64)
     y = x * (1 + difference * np.random.default_rng(3).normal(size=x.shape))
-    assert distance(x, y) == approx(true_distance(x, y), rel=1e-9)
+    truth = true_distance(x, y)
+    # Rounding of the covariance moves its root by this; the distance is a squared difference.
+    moved = rounding_bound(np.sqrt(spectrum)) / 2
+    assert distance(x, y) == approx(truth, rel=1e-9 + 2 * moved / np.sqrt(truth))
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -154,7 +157,7 @@ def test_identical_sets_are_at_zero_and_never_below(case: str) -> None:
     halves = Moments.of(x[1:]).merge(Moments.of(x[:1]))
     for other in (Moments.of(x), Moments.of(x[::-1]), halves):
         assert 0 <= frechet_distance(Moments.of(x), other).distance <= 1e-12 * trace
-    assert 0 <= frechet_distance_from_features(x, x).distance <= 1e-12 * trace
+    assert 0 <= frechet_distance(x, x).distance <= 1e-12 * trace
 
 
 def test_repeated_rows_are_no_rank() -> None:
@@ -193,6 +196,18 @@ def test_good_pivots_of_a_badly_conditioned_matrix(angle: float) -> None:
     assert distance(x.T[:, ::-1].T, y) == approx(true_distance(x, y), rel=1e-9)
 
 
+def rounding_bound(roots: np.ndarray) -> float:
+    """How far rounding of a covariance with these eigenvalue roots moves the sum of the roots.
+
+    A product of length D, and Cholesky's factorisation of it, err by up to D u relative to the
+    norm, and by about √D u where errors are independent (Higham and Mary, 2019); u is half of
+    epsilon. An eigenvalue moves by as much, its root by that over twice the root. The distance
+    holds twice the sum of the roots.
+    """
+    moved = np.sqrt(len(roots)) * np.finfo(float).eps / 2 * np.max(roots) ** 2
+    return float(np.sum(moved / roots))
+
+
 @pytest.mark.parametrize("smallest", [1e-2, 1e-4, 1e-6, 1e-7])
 @pytest.mark.parametrize("dim", [32, 300])
 def test_clusters_of_small_eigenvalues_keep_their_digits(dim: int, smallest: float) -> None:
@@ -202,7 +217,59 @@ def test_clusters_of_small_eigenvalues_keep_their_digits(dim: int, smallest: flo
     basis = orthogonal(dim, 1)
     a = moments_with(np.zeros(dim), np.eye(dim))
     b = moments_with(np.zeros(dim), basis * roots**2 @ basis.T)
-    assert frechet_distance(a, b).distance == approx(np.sum((1 - roots) ** 2), rel=1e-9)
+    expected = float(np.sum((1 - roots) ** 2))
+    tolerance = 1e-9 + rounding_bound(roots) / expected
+    assert tolerance < 3e-8
+    assert frechet_distance(a, b).distance == approx(expected, rel=tolerance)
+
+
+SPECTRA = {
+    "i^-1": lambda dim: np.arange(1.0, dim + 1) ** -0.5,
+    "i^-2": lambda dim: np.arange(1.0, dim + 1) ** -1,
+    "i^-4": lambda dim: np.arange(1.0, dim + 1) ** -2,
+    "two clusters": lambda dim: np.repeat([1, 1e-3], dim // 2),
+    "one direction": lambda dim: np.append(1.0, np.full(dim - 1, 1e-3)),
+}
+
+
+@pytest.mark.parametrize("spectrum", SPECTRA)
+@pytest.mark.parametrize("dim", [64, 300])
+def test_the_fast_form_is_as_exact_as_singular_values(spectrum: str, dim: int) -> None:
+    """From the same covariances; eigenvalues are taken only where they cost no digits."""
+    deviations = SPECTRA[spectrum](dim)
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        bases = orthogonal(dim, seed), orthogonal(dim, seed if seed % 2 else 99)
+        moments = [
+            Moments.of(scale * rng.normal(size=(3 * dim, dim)) * deviations @ basis)
+            for scale, basis in zip((1, 1.2), bases, strict=True)
+        ]
+        factors = [np.linalg.cholesky(m.cov()) for m in moments]
+        roots = np.linalg.svd(factors[0].T @ factors[1], compute_uv=False)
+        expected = sum(np.trace(m.cov()) for m in moments) - 2 * roots.sum()
+        # The reference itself subtracts: its own rounding counts too.
+        tolerance = 2e-9 * expected + 1e-13 * roots.sum()
+        assert frechet_distance(*moments).covariance == approx(expected, rel=tolerance / expected)
+
+
+@pytest.mark.parametrize("counts", [(8, 11), (8, 60), (20, 21), (21, 60), (40, 60)])
+@pytest.mark.parametrize("spectrum", [0, 2])
+def test_rows_and_moments_in_any_mix(counts: tuple[int, int], spectrum: int) -> None:
+    deviations = np.arange(1.0, 21) ** -spectrum
+    x = rows_with_spectrum(counts[0], deviations, seed=1)
+    y = 1.25 * rows_with_spectrum(counts[1], deviations, seed=2) + 0.1
+    truth = true_distance(x, y)
+    for a in (x, x.astype(np.float64), Moments.of(x)):
+        for b in (y, Moments.of(y)):
+            assert frechet_distance(a, b).distance == approx(truth, rel=1e-9)
+            assert frechet_distance(b, a).distance == approx(truth, rel=1e-9)
+
+
+def test_the_given_rows_are_left_alone() -> None:
+    x, y = (rows_with_spectrum(9, np.ones(20), seed=seed).astype(float) for seed in (1, 2))
+    before = x.copy()
+    frechet_distance(x, y)
+    assert np.array_equal(x, before)
 
 
 @pytest.mark.parametrize("ddof", [0, 1])
@@ -212,7 +279,7 @@ def test_the_divisor(ddof: int) -> None:
     found = frechet_distance(Moments.of(x), Moments.of(y), ddof=ddof)
     assert found.mean == bessel.mean
     assert found.covariance == approx(bessel.covariance * (29 / 30 if ddof == 0 else 1), rel=1e-9)
-    few = frechet_distance_from_features(x[:4], y[:4], ddof=ddof)
+    few = frechet_distance(x[:4], y[:4], ddof=ddof)
     assert few.distance == approx(
         frechet_distance(Moments.of(x[:4]), Moments.of(y[:4]), ddof=ddof).distance, rel=1e-9
     )
@@ -228,11 +295,17 @@ def test_what_has_no_distance() -> None:
     for mean, m2 in ((np.nan, 1), (np.inf, 1), (0, np.nan), (0, np.inf)):
         with pytest.raises(PyocoEvalError, match="NaN or infinity"):
             frechet_distance(good, Moments(5, np.full(3, mean), m2 * np.ones((3, 3))))
-    for rows in (np.ones((1, 3)), np.full((2, 3), np.nan)):
-        with pytest.raises(PyocoEvalError, match="two or more feature rows"):
-            frechet_distance_from_features(np.eye(3), rows)
+    rows = np.eye(3)
+    for other in (good, rows):
+        with pytest.raises(PyocoEvalError, match="1 feature row has no covariance"):
+            frechet_distance(other, rows[:1])
+        for bad in (np.full((2, 3), np.nan), np.full((9, 3), np.inf)):
+            with pytest.raises(PyocoEvalError, match="NaN or infinity"):
+                frechet_distance(other, bad)
+        with pytest.raises(PyocoEvalError, match="must be"):
+            frechet_distance(other, rows[0])
     with pytest.raises(PyocoEvalError, match="have no distance"):
-        frechet_distance_from_features(np.eye(3), np.eye(4))
+        frechet_distance(rows, np.eye(4))
 
 
 @pytest.fixture(params=["D < N", "D > N"])
