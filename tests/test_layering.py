@@ -17,9 +17,10 @@ RANKS = {
     "features": 4, "metrics": 4,
     "report": 5,
     "scoring": 6,
-    "api": 7,
-    "cli": 8,
-    "__main__": 9,
+    "api": 7, "doctor": 7,
+    "selftest": 8,
+    "cli": 9,
+    "__main__": 10,
 }  # fmt: skip
 WITHOUT_TORCH = ("statistics", "metrics", "report", "weights", "cli")
 

@@ -25,6 +25,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     "inspect": ("inspect", "Look at a folder of videos before any network runs."),
     "shapes": ("shapes", "Write clips of the moving-shapes dataset."),
     "weights": ("weights", "List, fetch, verify and bundle network weights."),
+    "doctor": ("doctor", "Examine this machine: libraries, decoders, weights, caches."),
 }
 
 

@@ -63,8 +63,8 @@ def read_bundle(
 ) -> list[Unbundled]:
     """Put the files of a bundle into the cache, each whole and verified or not at all.
 
-    Names, sizes and hashes are checked before the first file is written. A digest recorded at first use travels
-    with its file.
+    Names, sizes and hashes are checked before the first file is written. A digest recorded at
+    first use travels with its file.
 
     Args:
         path: an archive of `write_bundle`.

@@ -66,6 +66,7 @@ def test_the_guard_against_connections_guards(tmp_path: Path) -> None:
         (["weights", "fetch", "i3d", "--offline"], 3),
         (["weights", "list"], 0),
         (["weights", "verify"], 0),
+        (["doctor", "--verify"], 0),
         (["fvd", "--samples", "SAMPLES", "--reference", "SAMPLES", "--allow-small"], 3),
         (["is", "--samples", "SAMPLES"], 3),
         (["fid", "--samples", "SAMPLES", "--reference", "SAMPLES", "--allow-small"], 3),
