@@ -3,8 +3,11 @@
 A convention fixes everything between decoded frames and the number, except which clips are read
 (the clip rule) and from which files. Changing any of its choices turns its name into `custom`.
 
-References: google-research/frechet_video_distance (`tf-fvd`); pfnet-research/tgan2 (`tgan2`);
-mseitzer/pytorch-fid; GaParmar/clean-fid; bioinf-jku/TTUR and toshas/torch-fidelity (`legacy-tf`).
+References: google-research/frechet_video_distance (`tf-fvd`); universome/stylegan-v;
+wilson1yan/VideoGPT and sihyun-yu/digan (`videogpt`); songweige/TATS;
+songweige/content-debiased-fvd (`cd-fvd`); JunyaoHu/common_metrics_on_video_quality;
+pfnet-research/tgan2; SongweiGe/tgan2 (`tats-is`); mseitzer/pytorch-fid; GaParmar/clean-fid;
+bioinf-jku/TTUR and toshas/torch-fidelity (`legacy-tf`); Lightning-AI/torchmetrics.
 """
 
 import difflib
@@ -57,15 +60,74 @@ class Convention:
     label: str | None = None
 
 
+_EXACT_DISTANCE = (
+    "The tool computes the distance in float32 with an SVD, which is off by up to 7e-3 at 400 "
+    "features; here it is exact."
+)
+_SCRIPT = (
+    "What its TorchScript does inside is not documented; it is executed as it is.",
+    "Where ceil(T/2) is odd (T = 9, 10, 13, 14, 17, 18, …) its pooling is reported to differ from "
+    "TensorFlow's; at T = 16 both agree.",
+)
+
 _ALL: Final[tuple[Convention, ...]] = (
     Convention(
         "tf-fvd", "fvd", "i3d", "logits", "224-tf1bilinear-squash", "2x/255-1",
         "the original TF-Hub I3D graph: TF1 bilinear squash to 224, 400 logits, N-1",
+        unknown=("The original fixes no clip rule, no number of videos and no decoding.",),
+    ),
+    Convention(
+        "stylegan-v", "fvd", "i3d-torchscript", "logits", "224-innetwork-squash", "2x/255-1",
+        "StyleGAN-V: its TorchScript of I3D, which resizes inside; covariance divided by N",
+        ddof=0, clips=("16f-s1-first", "16f-s1-random(seed=0)"),
+        unknown=(*_SCRIPT, "Its inner resize is taken to squash; its data were square.",
+                 "Its random offsets of real clips depend on the state of its loader."),
+    ),
+    Convention(
+        "videogpt", "fvd", "i3d", "logits", "224-bilinear-cropceil", "2x/255-1",
+        "VideoGPT, DIGAN: shorter side to 224, centre crop; BatchNorm eps 1e-5, N-1",
+        bn_eps=1e-5, unknown=(_EXACT_DISTANCE,),
+    ),
+    Convention(
+        "tats", "fvd", "i3d", "logits", "224-bilinear-squash", "2x/255-1",
+        "TATS: half-pixel bilinear squash to 224; BatchNorm eps 1e-5, N-1",
+        bn_eps=1e-5, unknown=(_EXACT_DISTANCE,),
+    ),
+    Convention(
+        "cd-fvd", "fvd", "i3d", "logits", "224-bilinear-squash", "2x/255-1",
+        "cd-fvd with I3D: the input of TATS; covariance divided by N",
+        ddof=0, bn_eps=1e-5, clips=("16f-s1-random(seed=0)", "16f-s1-random(seed=0)"),
+        unknown=(
+            "Reading files, it first resizes to the dataset's resolution with antialiasing and "
+            "truncates to whole numbers (--pre-resize); its random clips depend on its workers.",
+            "With fewer than 2,048 videos it counts some of them again.",
+        ),
+    ),
+    Convention(
+        "common-metrics", "fvd", "i3d-torchscript", "logits", "224-bilinear-cropceil", "2x/255-1",
+        "common_metrics (styleganv): StyleGAN-V's TorchScript, crop to 224 outside, N-1",
+        clips=("16f-s1-first", "16f-s1-first"), unknown=_SCRIPT,
     ),
     Convention(
         "tgan2", "is", "c3d", "logits", "112-aligncornersbilinear-squash", "2x/255-1",
         "TGANv2's C3D on UCF-101: align-corners bilinear to 112, mean cube, one split, eps 1e-20",
         eps=1e-20,
+        unknown=("Its script repeats 2,048 videos ten times and reports mean and spread.",),
+    ),
+    Convention(
+        "tats-is", "is", "c3d", "logits", "112-aligncornersbilinear-squash", "2x/255-1",
+        "TATS and PYoCo's author: TGANv2's network, all videos as one split in file order",
+        eps=1e-20, clips=("16f-s1-first", "16f-s1-first"),
+        unknown=("Numbers are known of 10,240 videos: five runs of 2,048, concatenated.",),
+    ),
+    Convention(
+        "stylegan-v-is", "is", "c3d-torchscript", "log-probs", "112-innetwork-squash", "x",
+        "StyleGAN-V: its TorchScript of C3D, 2,048 videos in ten shuffled splits",
+        splits="10-shuffle42", clips=("16f-s1-first", "16f-s1-first"),
+        unknown=(
+            "What its TorchScript does inside is not documented; it is executed as it is.",
+            "No hash of it was ever published: it runs only with --trust c3d-torchscript.",
+        ),
     ),
     Convention(
         "clean", "fid", "inception", "pool3", "299-pilbicubicfloat-squash", "(x-128)/128",
@@ -80,8 +142,66 @@ _ALL: Final[tuple[Convention, ...]] = (
         "TTUR, torch-fidelity, clean-fid legacy_tensorflow: TF1 bilinear inside the graph",
     ),
     Convention(
+        "torchmetrics", "fid", "inception", "pool3", "299-bilinearantialias-squash", "(x-128)/128",
+        "torchmetrics 1.9: half-pixel bilinear with antialiasing, its default",
+        unknown=("Its result is rounded to float32.",),
+    ),
+    Convention(
         "clean-fid-clip", "clip-fid", "clip", "embedding", "224-pilbicubic-crop", "clip-mean-std",
         "clean-fid's CLIP-FID: PIL bicubic of the shorter side, centre crop, 512-d embedding",
+        unknown=("On CUDA it computes in float16, mean included; here it is float32.",),
+    ),
+    Convention(
+        "torch-fidelity-clip", "clip-fid", "clip", "embedding", "224-tf1bilinear-squash",
+        "clip-mean-std", "torch-fidelity's CLIP features: TF1 bilinear squash to 224",
+    ),
+    Convention(
+        "tf-kvd", "kvd", "i3d", "logits", "224-tf1bilinear-squash", "2x/255-1",
+        "MMD² of the features of tf-fvd: cubic kernel, unbiased over all rows",
+        estimator="poly3-unbiased",
+        unknown=("The original paper fixes neither the kernel's constants nor subsets.",),
+    ),
+    Convention(
+        "tats-kvd", "kvd", "i3d", "logits", "224-bilinear-squash", "2x/255-1",
+        "TATS: MMD² of its features, scikit-learn's default cubic kernel, unbiased",
+        bn_eps=1e-5, estimator="poly3-unbiased",
+    ),
+    Convention(
+        "digan-kvd", "kvd", "i3d", "logits", "224-bilinear-cropceil", "2x/255-1",
+        "DIGAN: MMD² of its features, scikit-learn's default cubic kernel, unbiased",
+        bn_eps=1e-5, estimator="poly3-unbiased",
+    ),
+    Convention(
+        "clean-kid", "kid", "inception", "pool3", "299-pilbicubicfloat-squash", "(x-128)/128",
+        "clean-fid's KID: its input, 100 subsets of 1,000 frames",
+        estimator="poly3-100x1000-seed0",
+        unknown=("It seeds no generator; its draws are these after np.random.seed(0).",),
+    ),
+    Convention(
+        "torch-fidelity-kid", "kid", "inception", "pool3", "299-tf1bilinear-squash",
+        "(x-128)/128", "torch-fidelity's KID: TF1 bilinear, 100 subsets of 1,000, seed 2020",
+        estimator="poly3-100x1000-seed2020",
+    ),
+    Convention(
+        "torchmetrics-kid", "kid", "inception", "pool3", "299-bilinearantialias-squash",
+        "(x-128)/128", "torchmetrics' KID: antialiased bilinear, 100 subsets of 1,000",
+        estimator="poly3-100x1000-seed0",
+        unknown=("It draws subsets with torch's global generator: other subsets, same estimator.",),
+    ),
+    Convention(
+        "clipsim-vitb32", "clipsim", "clip", "embedding", "224-pilbicubic-crop", "clip-mean-std",
+        "mean over frames, then videos, of the cosine under CLIP ViT-B/32, in -1..1",
+        estimator="mean-cosine",
+        unknown=("Papers also use ViT-B/16 and ViT-L/14, the middle frame, and a factor of 100.",),
+    ),
+    Convention(
+        "prdc-i3d", "prdc", "i3d", "logits", "224-tf1bilinear-squash", "2x/255-1",
+        "precision, recall, density, coverage of clips, five neighbours", estimator="k5",
+    ),
+    Convention(
+        "prdc-inception", "prdc", "inception", "pool3", "299-pilbicubicfloat-squash",
+        "(x-128)/128", "precision, recall, density, coverage of frames, five neighbours",
+        estimator="k5",
     ),
     Convention(
         "embedded-fvd", "fvd", "tiny3d", "embedding", "", "",
@@ -99,18 +219,40 @@ _ALL: Final[tuple[Convention, ...]] = (
         "embedded-clip-fid", "clip-fid", "tinyclip", "embedding", "", "",
         "CLIP-FID on the embedded image-text network", label="embedded",
     ),
+    Convention(
+        "embedded-kvd", "kvd", "tiny3d", "embedding", "", "",
+        "KVD on the embedded video network", estimator="poly3-unbiased", label="embedded",
+    ),
+    Convention(
+        "embedded-kid", "kid", "tiny2d", "embedding", "", "",
+        "KID on the embedded frame network", estimator="poly3-100x1000-seed0", label="embedded",
+    ),
+    Convention(
+        "embedded-clipsim", "clipsim", "tinyclip", "embedding", "", "",
+        "agreement with captions under the embedded image-text network",
+        estimator="mean-cosine", label="embedded",
+    ),
+    Convention(
+        "embedded-prdc", "prdc", "tiny3d", "embedding", "", "",
+        "precision, recall, density, coverage on the embedded video network",
+        estimator="k5", label="embedded",
+    ),
 )  # fmt: skip
 
 CONVENTIONS: Final[Mapping[str, Convention]] = {c.name: c for c in _ALL}
 
 PROFILES: Final[Mapping[str, Mapping[str, str]]] = {
-    "published": {"fvd": "tf-fvd", "is": "tgan2", "fid": "clean", "clip-fid": "clean-fid-clip"},
-    "embedded": {
-        "fvd": "embedded-fvd",
-        "is": "embedded-is",
-        "fid": "embedded-fid",
-        "clip-fid": "embedded-clip-fid",
+    "published": {
+        "fvd": "tf-fvd",
+        "is": "tgan2",
+        "fid": "clean",
+        "clip-fid": "clean-fid-clip",
+        "kvd": "tf-kvd",
+        "kid": "clean-kid",
+        "clipsim": "clipsim-vitb32",
+        "prdc": "prdc-i3d",
     },
+    "embedded": {metric: f"embedded-{metric}" for metric in METRICS},
 }
 """Which convention each metric uses when none is named."""
 

@@ -11,7 +11,7 @@ from pyoco_eval.features.base import FeatureExtractor
 from pyoco_eval.metrics.conventions import CONVENTIONS, Convention, convention
 from pyoco_eval.scoring.options import Options
 from pyoco_eval.scoring.processes import local_rank
-from pyoco_eval.videos.resize import ResizeRule
+from pyoco_eval.videos.resize import IN_NETWORK, ResizeRule
 from pyoco_eval.weights import remember, resolve
 
 if TYPE_CHECKING:
@@ -23,13 +23,15 @@ DEFAULT_CONVENTION: Mapping[str, str] = {
     "c3d": "tgan2",
     "inception": "clean",
     "clip": "clean-fid-clip",
+    "i3d-torchscript": "stylegan-v",
+    "c3d-torchscript": "stylegan-v-is",
     "tiny3d": "embedded-fvd",
     "tiny2d": "embedded-fid",
     "tinyclip": "embedded-clip-fid",
 }
 """Whose input rule an extractor follows when none is named."""
 
-_RESIZABLE = ("i3d", "inception", "clip")
+_RESIZABLE = ("i3d", "i3d-torchscript", "inception", "clip")
 """Networks whose resize rule can be replaced."""
 
 
@@ -38,6 +40,7 @@ class Network:
     """What to load: an extractor, a layer and how frames reach it.
 
     Attributes:
+        bn_eps: constant of batch normalisation, None for the network's own.
         base: the convention it starts from.
         conv: `base` if its rule is in force unchanged, else `custom`.
     """
@@ -46,6 +49,7 @@ class Network:
     layer: str
     resize: ResizeRule | None
     scaling: str
+    bn_eps: float | None
     base: str
     conv: str
 
@@ -61,6 +65,10 @@ class Network:
         if options.resize is not None and options.resize != resize:
             if resize is None or rule.extractor not in _RESIZABLE:
                 raise UsageError(f"--resize: {rule.extractor} has a fixed input rule")
+            if options.resize.kernel == IN_NETWORK and rule.extractor != "i3d-torchscript":
+                raise UsageError(
+                    f"--resize {options.resize.spec()}: {rule.extractor} does not resize inside"
+                )
             if options.resize.size != resize.size:
                 raise UsageError(
                     f"--resize {options.resize.spec()}: {rule.extractor} takes {resize.size} x "
@@ -68,7 +76,15 @@ class Network:
                 )
             resize, changed = options.resize, True
         conv = "custom" if changed else rule.name
-        return cls(rule.extractor, layer or rule.layer, resize, rule.scaling, rule.name, conv)
+        return cls(
+            rule.extractor,
+            layer or rule.layer,
+            resize,
+            rule.scaling,
+            rule.bn_eps,
+            rule.name,
+            conv,
+        )
 
     @classmethod
     def named(
@@ -150,7 +166,28 @@ def _load_i3d(network: Network, options: Options) -> FeatureExtractor:
     from pyoco_eval.features.i3d import load_i3d
 
     weights = resolve("i3d", options.weights)
-    return load_i3d(weights, layer=network.layer, resize=network.resize)
+    if network.bn_eps is None:
+        return load_i3d(weights, layer=network.layer, resize=network.resize)
+    return load_i3d(weights, layer=network.layer, resize=network.resize, bn_eps=network.bn_eps)
+
+
+def _load_i3d_torchscript(network: Network, options: Options) -> FeatureExtractor:
+    from pyoco_eval.features.i3d_torchscript import KEY, load_i3d_torchscript
+
+    assert network.resize is not None
+    return load_i3d_torchscript(
+        resolve(KEY, options.weights),
+        resize=network.resize,
+        layer=network.layer,
+        trusted=KEY in options.trust,
+    )
+
+
+def _load_c3d_torchscript(network: Network, options: Options) -> FeatureExtractor:
+    from pyoco_eval.features.c3d_torchscript import KEY, load_c3d_torchscript
+
+    weights = resolve(KEY, options.weights)
+    return load_c3d_torchscript(weights, layer=network.layer, trusted=KEY in options.trust)
 
 
 def _load_c3d(network: Network, options: Options) -> FeatureExtractor:
@@ -195,6 +232,8 @@ _LOADERS: Mapping[str, Callable[[Network, Options], FeatureExtractor]] = {
     "c3d": _load_c3d,
     "inception": _load_inception,
     "clip": _load_clip,
+    "i3d-torchscript": _load_i3d_torchscript,
+    "c3d-torchscript": _load_c3d_torchscript,
     "tiny3d": _load_tiny,
     "tiny2d": _load_tiny,
     "tinyclip": _load_tiny,

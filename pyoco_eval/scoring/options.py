@@ -9,7 +9,7 @@ from typing import Literal
 from pyoco_eval.errors import UsageError
 from pyoco_eval.scoring.frame_rules import FrameRule
 from pyoco_eval.videos.clip_frames import ClipRule
-from pyoco_eval.videos.resize import ResizeRule
+from pyoco_eval.videos.resize import IN_NETWORK, ResizeRule
 
 OnError = Literal["error", "skip"]
 Precision = Literal["fp32", "bf16"]
@@ -71,6 +71,8 @@ class Options:
                 f"--pre-resize {self.pre_resize.spec()} must end in -round or -truncate: "
                 "stored videos are uint8, and how they were rounded is part of the recipe"
             )
+        if self.pre_resize is not None and self.pre_resize.kernel == IN_NETWORK:
+            raise UsageError(f"--pre-resize {self.pre_resize.spec()}: no network runs before it")
         for name, value in (("--batch-size", self.batch_size), ("--workers", self.workers)):
             if value is not None and value < 1:
                 raise UsageError(f"{name} {value}: must be at least 1")

@@ -26,6 +26,9 @@ KERNELS = (
     "pil-lanczos",
     "pil-bilinear",
 )
+IN_NETWORK = "in-network"
+"""In place of a kernel: the network resizes inside, and gets frames of their own size."""
+
 FITS = ("squash", "crop", "crop-ceil")
 QUANTISE = ("none", "round", "truncate")
 
@@ -68,7 +71,7 @@ class ResizeRule:
     def __post_init__(self) -> None:
         if self.size < 1:
             raise UsageError(f"resize: size {self.size} is not a positive number of pixels")
-        _check_name("kernel", self.kernel, KERNELS)
+        _check_name("kernel", self.kernel, (*KERNELS, IN_NETWORK))
         _check_name("fit", self.fit, FITS)
         _check_name("quantise", self.quantise, QUANTISE)
 
@@ -94,7 +97,7 @@ class ResizeRule:
             )
         return cls(
             int(size),
-            _from_token("kernel", names[0], KERNELS),
+            _from_token("kernel", names[0], (*KERNELS, IN_NETWORK)),
             _from_token("fit", names[1], FITS),  # type: ignore[arg-type]
             _from_token("quantise", names[2], QUANTISE) if names[2:] else "none",  # type: ignore[arg-type]
         )
@@ -114,6 +117,8 @@ def resize_frames(frames: np.ndarray, rule: ResizeRule) -> torch.Tensor:
     Raises:
         UsageError: another shape or dtype.
     """
+    if rule.kernel == IN_NETWORK:
+        raise UsageError(f"resize {rule.spec()}: only a network that resizes inside can do that")
     _check_frames(frames, rule)
     height, width = _scaled_size(frames.shape[1], frames.shape[2], rule)
     top, left = _crop_offset(height, rule), _crop_offset(width, rule)

@@ -123,6 +123,30 @@ _FILES = (
         licence="MIT",
         source="openai/CLIP, whose addresses contain the hash; size as several projects pin it",
     ),
+    PublishedFile(
+        key="i3d-torchscript",
+        name="i3d_torchscript.pt",
+        about="I3D, Kinetics-400, as StyleGAN-V distributes it: a program, executed only if pinned",
+        addresses=(
+            "https://huggingface.co/flateon/FVD-I3D-torchscript/resolve/"
+            "1c2d61711c52571ad617a1063e6fa691b212e184/i3d_torchscript.pt",
+            "https://www.dropbox.com/s/ge9e5ujwgetktms/i3d_torchscript.pt?dl=1",
+        ),
+        digest="sha256:bec6519f66ea534e953026b4ae2c65553c17bf105611c746d904657e5860a5e2",
+        size=51_235_320,
+        licence="not stated",
+        source="eight independent repositories that pin it",
+    ),
+    PublishedFile(
+        key="c3d-torchscript",
+        name="c3d_ucf101.pt",
+        about="C3D on UCF-101, as StyleGAN-V distributes it: a program, executed only with --trust",
+        addresses=("https://www.dropbox.com/s/jxpu7avzdc9n97q/c3d_ucf101.pt?dl=1",),
+        digest=None,
+        size=None,
+        licence="not stated",
+        source="universome/stylegan-v; no hash was ever published",
+    ),
 )
 
 MANIFEST: Final[Mapping[str, PublishedFile]] = {entry.key: entry for entry in _FILES}

@@ -63,7 +63,9 @@ SPECS = st.builds(
 def recipe(options: Options, spec: ExtractorSpec) -> dict[str, str]:
     network = MeanColour("image")
     network.spec = spec
-    return planned_recipe(Network("toy", "rgb", None, "x", "toys", "custom"), network, options)
+    return planned_recipe(
+        Network("toy", "rgb", None, "x", None, "toys", "custom"), network, options
+    )
 
 
 @given(OPTIONS, OPTIONS, SPECS, SPECS)

@@ -1,0 +1,92 @@
+"""Inception Score features by StyleGAN-V's TorchScript of C3D.
+
+Axes: B batch, T frames, C channels (RGB), H, W, D features.
+
+The script takes uint8 frames of any size and returns class probabilities; resizing, channel order
+and the mean are inside.
+
+References: universome/stylegan-v (`isv2048_ucf`).
+"""
+
+from typing import Final
+
+import numpy as np
+import torch
+
+from pyoco_eval.errors import UsageError
+from pyoco_eval.features.base import ExtractorSpec, FeatureExtractor, WeightsIdentity
+from pyoco_eval.features.exact_inference import exact_inference
+from pyoco_eval.features.state_dict import WeightsError
+from pyoco_eval.features.torchscript import load_torchscript, run_torchscript
+from pyoco_eval.videos.resize import IN_NETWORK, ResizeRule
+from pyoco_eval.weights import WeightFile
+
+KEY: Final = "c3d-torchscript"
+NUM_FRAMES: Final = 16
+NUM_CLASSES: Final = 101
+RESIZE: Final = ResizeRule(112, IN_NETWORK)
+_ROUNDING = 1e-3
+"""How far the probabilities of one clip may sum from 1."""
+
+
+class TorchScriptC3DExtractor(FeatureExtractor):
+    """Logarithms of class probabilities, one row per clip of exactly sixteen frames."""
+
+    kind = "video"
+    num_frames = NUM_FRAMES
+    min_frames = NUM_FRAMES
+
+    network: torch.jit.ScriptModule
+
+    def __init__(self, module: torch.jit.ScriptModule, spec: ExtractorSpec) -> None:
+        self.network = module
+        self.spec = spec
+
+    def prepare(self, frames: np.ndarray) -> torch.Tensor:
+        """uint8 (T, 3, H, W), the frames as they are."""
+        if len(frames) != NUM_FRAMES:
+            raise UsageError(
+                f"{KEY} needs clips of exactly {NUM_FRAMES} frames, found {len(frames)}"
+            )
+        return torch.from_numpy(np.ascontiguousarray(frames.transpose(0, 3, 1, 2)))
+
+    def extract(self, batch: torch.Tensor) -> torch.Tensor:
+        clips = batch.transpose(1, 2).contiguous().to(self.device)
+        with exact_inference():
+            found = run_torchscript(self.network, clips, KEY).float().cpu()
+        sums = found.sum(dim=-1)
+        if found.shape != (len(batch), NUM_CLASSES) or ((sums - 1).abs() > _ROUNDING).any():
+            raise WeightsError(
+                f"the {KEY} TorchScript gave {tuple(found.shape)} with sums from {sums.min():g} to "
+                f"{sums.max():g}, not probabilities of {NUM_CLASSES} classes: another network"
+            )
+        return found.clamp(min=torch.finfo(torch.float32).tiny).log()
+
+
+def load_c3d_torchscript(
+    weight_file: WeightFile, *, layer: str = "log-probs", trusted: bool = False
+) -> TorchScriptC3DExtractor:
+    """The TorchScript C3D as an extractor on the CPU.
+
+    Args:
+        weight_file: `c3d_ucf101.pt`; no hash of it was ever published.
+        layer: `log-probs` (101), the only one: its softmax is what the script returns, except that
+            probabilities below 1.2e-38 become that.
+        trusted: execute the file although its hash is not pinned.
+
+    Raises:
+        UsageError: another layer, or a file that is not trusted.
+        MissingError, WeightsError: see `load_torchscript`.
+    """
+    if layer != "log-probs":
+        raise UsageError(f"{KEY} layer {layer!r} is not one of log-probs")
+    spec = ExtractorSpec(
+        name=KEY,
+        network="ucf101",
+        layer=layer,
+        dim=NUM_CLASSES,
+        resize=RESIZE,
+        scaling="x",
+        weights=WeightsIdentity(weight_file.short, weight_file.digest, weight_file.published),
+    )
+    return TorchScriptC3DExtractor(load_torchscript(weight_file, trusted=trusted), spec)
