@@ -26,6 +26,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     "shapes": ("shapes", "Write clips of the moving-shapes dataset."),
     "weights": ("weights", "List, fetch, verify and bundle network weights."),
     "doctor": ("doctor", "Examine this machine: libraries, decoders, weights, caches."),
+    "selftest": ("selftest", "Compute known results on this machine and compare."),
 }
 
 

@@ -1,0 +1,110 @@
+"""`pyoco-eval selftest`: known inputs, known results, computed again here."""
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from pyoco_eval.selftest import Check
+
+_STYLES = {"ok": "green", "failed": "bold red", "skipped": "yellow"}
+
+
+@click.command(
+    name="selftest",
+    short_help="Compute known results on this machine and compare.",
+    epilog="""\b
+Examples:
+  pyoco-eval selftest
+  pyoco-eval selftest --quick
+  pyoco-eval selftest --device cuda:0 --json > selftest.json
+
+\b
+Exit codes: 0 every result is as expected, 1 one of them is not.""",
+)
+@click.option("--quick", is_flag=True, help="Fewer clips, and only I3D of the large networks.")
+@click.option(
+    "--device",
+    "devices",
+    multiple=True,
+    metavar="NAME",
+    help="cpu, cuda, cuda:1, mps; may be given several times.  [default: every device here]",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
+def command(quick: bool, devices: tuple[str, ...], as_json: bool) -> None:
+    """Decode, resize, extract and score a small shipped set, and compare with stored values.
+
+    Says whether the scores of this machine can be trusted. Needs no download; the large networks
+    are filled with made-up weights, for which up to 400 MB of temporary files are written.
+    """
+    from pyoco_eval.selftest import run
+
+    checks = _run(devices, quick) if not as_json else run(devices, quick=quick)
+    failed = [check for check in checks if check.status == "failed"]
+    if as_json:
+        document = {"trusted": not failed, "checks": [_as_document(check) for check in checks]}
+        click.echo(json.dumps(document, indent=2, allow_nan=False))
+    else:
+        _print(checks)
+    sys.exit(1 if failed else 0)
+
+
+def _run(devices: tuple[str, ...], quick: bool) -> "list[Check]":
+    """With the name of the last result on standard error, if that is a terminal."""
+    from rich.console import Console
+
+    from pyoco_eval.selftest import run
+
+    console = Console(stderr=True)
+    with console.status("starting") as status:
+        return run(
+            devices,
+            quick=quick,
+            on_check=lambda check: status.update(f"{check.stage}: {check.name}"),
+        )
+
+
+def _as_document(check: "Check") -> dict[str, object]:
+    """JSON has no infinity; a result of another kind than expected has no difference."""
+    document = asdict(check)
+    if check.difference == float("inf"):
+        document["difference"] = None
+    return document
+
+
+def _print(checks: "Sequence[Check]") -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from pyoco_eval.selftest import REMEDIES
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("stage", "result", "expected", "found", "difference", "allowed", ""):
+        table.add_column(title, overflow="fold")
+    stage = ""
+    for check in checks:
+        table.add_row(
+            check.stage if check.stage != stage else "",
+            Text(check.name),
+            check.expected,
+            check.found,
+            "" if check.difference is None else f"{check.difference:.1e}",
+            "" if check.status == "skipped" else f"{check.tolerance:.0e}",
+            Text(check.status, _STYLES[check.status]),
+        )
+        stage = check.stage
+    Console(highlight=False).print(table)
+    for check in checks:
+        if check.status == "skipped":
+            click.echo(f"skipped: {check.name}: {check.note}")
+    failed = dict.fromkeys(check.stage for check in checks if check.status == "failed")
+    for name in failed:
+        click.echo(f"\n{name}: {REMEDIES[name]}")
+    count = sum(check.status == "ok" for check in checks)
+    verdict = "Do not trust scores from this machine." if failed else "This machine can be trusted."
+    click.echo(f"\n{count} of {len(checks)} results as expected. {verdict}")
