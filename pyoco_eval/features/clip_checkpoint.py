@@ -19,9 +19,9 @@ from pyoco_eval.errors import MissingError
 from pyoco_eval.features.state_dict import read_state_dict, require_tensors
 from pyoco_eval.features.torchvision_operators import import_torchvision
 
-_ARCHITECTURE: Final = "ViT-B-32-quickgelu"
-_TOWER: Final = "visual."
-_REMEDY: Final = (
+ARCHITECTURE: Final = "ViT-B-32-quickgelu"
+TOWER: Final = "visual."
+REMEDY: Final = (
     "Expected OpenAI's ViT-B-32.pt, or open_clip's ViT-B-32-quickgelu with OpenAI's weights "
     "(not the layout of transformers)."
 )
@@ -37,26 +37,26 @@ def load_image_tower(path: Path) -> nn.Module:
         WeightsError: the file holds something else; the message names the tensors that differ.
     """
     with torch.device("meta"):
-        tower = _build_image_tower(_import_open_clip())
+        tower = _build_image_tower(import_open_clip())
     found = read_state_dict(path)
     tensors = require_tensors(
-        {k: v for k, v in found.items() if k.startswith(_TOWER)} or found,
-        {f"{_TOWER}{name}": tensor.shape for name, tensor in tower.state_dict().items()},
+        {k: v for k, v in found.items() if k.startswith(TOWER)} or found,
+        {f"{TOWER}{name}": tensor.shape for name, tensor in tower.state_dict().items()},
         path=path,
         network="the image tower of CLIP ViT-B/32",
-        remedy=_REMEDY,
+        remedy=REMEDY,
     )
-    tower.load_state_dict({k.removeprefix(_TOWER): v for k, v in tensors.items()}, assign=True)
+    tower.load_state_dict({k.removeprefix(TOWER): v for k, v in tensors.items()}, assign=True)
     tower.requires_grad_(False)
     return tower.eval()
 
 
 def _build_image_tower(open_clip: Any) -> nn.Module:
-    tower: nn.Module = open_clip.CLIP(**open_clip.get_model_config(_ARCHITECTURE)).visual
+    tower: nn.Module = open_clip.CLIP(**open_clip.get_model_config(ARCHITECTURE)).visual
     return tower
 
 
-def _import_open_clip() -> Any:
+def import_open_clip() -> Any:
     import_torchvision()
     try:
         return importlib.import_module("open_clip")
