@@ -22,6 +22,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     "clipsim": ("clipsim", "Agreement of videos with their captions."),
     "evaluate": ("evaluate", "Several metrics from one decoding pass."),
     "features": ("features", "Extract features once, to score later."),
+    "compare": ("compare", "Compare the scores of records, if they can be compared."),
     "inspect": ("inspect", "Look at a folder of videos before any network runs."),
     "shapes": ("shapes", "Write clips of the moving-shapes dataset."),
     "weights": ("weights", "List, fetch, verify and bundle network weights."),

@@ -1,0 +1,75 @@
+"""`pyoco-eval compare`."""
+
+import json
+from pathlib import Path
+
+import click
+
+
+@click.command(
+    name="compare",
+    short_help="Compare the scores of records, if they can be compared.",
+    epilog="""\b
+Examples:
+  pyoco-eval compare before.json after.json
+  pyoco-eval compare runs/*.json --json
+  pyoco-eval compare ours.json theirs.json --force
+
+\b
+The exit code is 1 where recipes do not agree; every key that differs is named.""",
+)
+@click.argument(
+    "records",
+    nargs=-1,
+    required=True,
+    metavar="RECORD...",
+    type=click.Path(path_type=Path, dir_okay=False),
+)
+@click.option("--force", is_flag=True, help="Show differences of other recipes too, labelled.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
+def command(records: tuple[Path, ...], force: bool, as_json: bool) -> None:
+    """Compare every metric that the RECORDs (written with --out) have in common.
+
+    Scores compare if their recipes agree: network, convention, counts, clips, reference and all
+    else but frame sizes and intervals. Of two records the difference is the second less the first;
+    of more, each less the best. Give intervals when scoring (--interval 100), and the difference
+    has one too.
+    """
+    from rich.console import Console
+
+    from pyoco_eval.errors import PyocoEvalError
+    from pyoco_eval.report.compare import compare_records
+    from pyoco_eval.report.compare_text import print_comparisons, refusal
+    from pyoco_eval.report.record import Record
+
+    loaded = {name: Record.load(path) for name, path in zip(_names(records), records, strict=True)}
+    comparisons, unused = compare_records(loaded, force=force)
+    refused = refusal(comparisons)
+    if as_json:
+        document = {
+            "format": "pyoco-eval/comparison/1",
+            "comparable": refused is None,
+            "records": dict(zip(loaded, map(str, records), strict=True)),
+            "comparisons": [comparison.to_dict() for comparison in comparisons],
+            "not_in_all": unused,
+        }
+        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+    else:
+        print_comparisons(comparisons, unused, Console(highlight=False))
+    if refused is not None and not force:
+        raise PyocoEvalError(refused)
+
+
+def _names(paths: tuple[Path, ...]) -> list[str]:
+    """File names without suffix, or paths where these are not enough.
+
+    Raises:
+        UsageError: one file given twice.
+    """
+    from pyoco_eval.errors import UsageError
+
+    twice = sorted({str(path) for path in paths if paths.count(path) > 1})
+    if twice:
+        raise UsageError(f"{', '.join(twice)}: given twice")
+    stems = [path.stem for path in paths]
+    return stems if len(set(stems)) == len(stems) else [str(path) for path in paths]
