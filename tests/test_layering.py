@@ -14,7 +14,7 @@ RANKS = {
     "atomic": 1, "provenance": 1, "resources": 1,
     "weights": 2,
     "statistics": 3, "videos": 3,
-    "features": 4, "metrics": 4,
+    "datasets": 4, "features": 4, "metrics": 4,
     "report": 5,
     "scoring": 6,
     "api": 7, "doctor": 7,
