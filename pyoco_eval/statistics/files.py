@@ -1,9 +1,11 @@
 """Features and statistics on disk: npz files that say what they are and how they were made.
 
 No pickles. Members are stored uncompressed, so that the same content gives the same bytes whatever
-zlib is installed; floating-point features would hardly shrink.
+zlib is installed; floating-point features would hardly shrink. The header holds a sha256 of the
+arrays, checked whenever they are read; files of earlier versions have none.
 """
 
+import hashlib
 import io
 import json
 import zipfile
@@ -21,6 +23,9 @@ from pyoco_eval.statistics.moments import Moments
 
 FEATURES_FORMAT = "pyoco-eval/features/1"
 STATISTICS_FORMAT = "pyoco-eval/statistics/1"
+
+CHECKSUM = "sha256"
+"""Header key: of the stored arrays."""
 
 Kind = Literal["features", "statistics", "mu-sigma"]
 
@@ -150,10 +155,27 @@ def looks_stored(path: Path) -> bool:
     return {"format.npy", "header.npy"} <= names
 
 
+def read_header(path: Path) -> dict[str, Any]:
+    """The header of a features or statistics file as stored, without its arrays.
+
+    Raises:
+        PyocoEvalError: the file is damaged or something else.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            header = json.loads(str(_member(archive, "header")))
+    except _UNREADABLE as error:
+        raise _damaged(path, str(error)) from error
+    if not isinstance(header, dict):
+        raise _damaged(path, "its header is no JSON object")
+    return header
+
+
 def _write(
     path: Path, kind: str, arrays: Mapping[str, np.ndarray], header: Mapping[str, Any]
 ) -> None:
-    text = json.dumps(dict(header), ensure_ascii=False, sort_keys=True)
+    whole = {**header, CHECKSUM: _checksum(arrays)}
+    text = json.dumps(whole, ensure_ascii=False, sort_keys=True)
     members = {"format": np.array(kind), "header": np.array(text), **arrays}
     with atomic_path(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
         for name, array in members.items():
@@ -171,12 +193,24 @@ def _read(
             if str(_member(archive, "format")) != kind:
                 raise PyocoEvalError(f"{path}: not a {kind} file")
             arrays = {name: _member(archive, name) for name in names}
-            header = json.loads(str(_member(archive, "header")))
     except _UNREADABLE as error:
         raise _damaged(path, str(error)) from error
-    if not isinstance(header, dict):
-        raise _damaged(path, "its header is no JSON object")
+    header = read_header(path)
+    stated = header.pop(CHECKSUM, None)
+    if stated is not None and stated != _checksum(arrays):
+        raise _damaged(path, "its arrays do not have the sha256 that its header states")
     return arrays, header
+
+
+def _checksum(arrays: Mapping[str, np.ndarray]) -> str:
+    """sha256 over names, types, shapes and content, in order of names."""
+    whole = hashlib.sha256()
+    for name in sorted(set(arrays) - {"signature"}):
+        array = np.ascontiguousarray(arrays[name])
+        whole.update(f"{name} {array.dtype.str} {arrays[name].shape}\n".encode())
+        if array.size:
+            whole.update(array.view(np.uint8).data)
+    return whole.hexdigest()
 
 
 def _member(archive: zipfile.ZipFile, name: str) -> np.ndarray:

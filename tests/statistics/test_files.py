@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from pyoco_eval.errors import PyocoEvalError
-from pyoco_eval.statistics.files import FeatureSet, StatisticsFile, kind_of
+from pyoco_eval.statistics.files import FeatureSet, StatisticsFile, kind_of, read_header
 from pyoco_eval.statistics.moments import Moments
 
 IDS = ("a/b.mp4", "Füße/☃ 雪.webm#3", "emoji 🎬", "undecodable \udcff", " trailing ", "")
@@ -72,7 +72,53 @@ def test_numpy_reads_the_files_without_pickle(tmp_path: Path) -> None:
     feature_set().save(tmp_path / "f.npz")
     with np.load(tmp_path / "f.npz", allow_pickle=False) as stored:
         assert set(stored.files) == {"format", "header", "features", "ids", "signature"}
-        assert json.loads(str(stored["header"])) == HEADER
+        header = json.loads(str(stored["header"]))
+        assert len(header.pop("sha256")) == 64
+        assert header == HEADER
+
+
+def rewrite(path: Path, **members: np.ndarray) -> None:
+    """Store other arrays under a header that stays."""
+    with np.load(path) as stored:
+        arrays = {name: stored[name] for name in stored.files}
+    np.savez(path, **(arrays | members))  # type: ignore[arg-type]
+
+
+def test_arrays_that_do_not_have_their_sha256_are_damaged(tmp_path: Path) -> None:
+    features, statistics = tmp_path / "f.npz", tmp_path / "s.npz"
+    feature_set().save(features)
+    statistics_file().save(statistics)
+    rewrite(features)
+    rewrite(statistics)
+    assert FeatureSet.load(features).ids == IDS
+    assert StatisticsFile.load(statistics).moments.count == 9
+    changed = feature_set().features.copy()
+    changed[-1, -1] += 1
+    for members in ({"features": changed}, {"ids": np.array(IDS[::-1])}):
+        feature_set().save(features)
+        rewrite(features, **members)
+        with pytest.raises(PyocoEvalError, match=r"f\.npz: damaged .*sha256"):
+            FeatureSet.load(features)
+    rewrite(statistics, count=np.array(10))
+    with pytest.raises(PyocoEvalError, match=r"s\.npz: damaged .*sha256"):
+        StatisticsFile.load(statistics)
+
+
+def test_files_of_earlier_versions_have_no_sha256_and_load(tmp_path: Path) -> None:
+    path = tmp_path / "s.npz"
+    statistics_file().save(path)
+    rewrite(path, header=np.array(json.dumps(HEADER)), count=np.array(10))
+    assert StatisticsFile.load(path).moments.count == 10
+    assert "sha256" not in read_header(path)
+
+
+def test_a_header_is_read_without_its_arrays(tmp_path: Path) -> None:
+    path = tmp_path / "s.npz"
+    statistics_file().save(path)
+    assert read_header(path) == HEADER | {"sha256": read_header(path)["sha256"]}
+    path.write_bytes(b"")
+    with pytest.raises(PyocoEvalError, match="damaged"):
+        read_header(path)
 
 
 def test_ids_must_fit_the_rows() -> None:
