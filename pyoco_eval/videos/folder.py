@@ -2,6 +2,7 @@
 
 import re
 import stat
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from pyoco_eval.videos.decode import (
     VIDEO_SUFFIXES,
 )
 
-_FILE_SUFFIXES = VIDEO_SUFFIXES | ANIMATION_SUFFIXES | ARRAY_SUFFIXES
+FILE_SUFFIXES = VIDEO_SUFFIXES | ANIMATION_SUFFIXES | ARRAY_SUFFIXES
 
 LOOKED_FOR = (
     f"video files ({' '.join(sorted(VIDEO_SUFFIXES | ANIMATION_SUFFIXES))}), "
@@ -29,11 +30,16 @@ class FolderEntry:
     Attributes:
         id: POSIX path relative to the folder searched; its own name if it was given itself.
         frames: the image files in natural order (frame2 before frame10); empty for a file.
+        item: the one video of an array file that is meant, such as `#7`; empty for all of them.
+        caption: as a manifest states it; so is `label`.
     """
 
     id: str
     path: Path
     frames: tuple[Path, ...] = ()
+    item: str = ""
+    caption: str | None = None
+    label: str | None = None
 
 
 def list_videos(path: Path) -> tuple[list[FolderEntry], int]:
@@ -46,7 +52,7 @@ def list_videos(path: Path) -> tuple[list[FolderEntry], int]:
         UsageError: `path` does not exist or holds no video; says what was looked for.
     """
     if path.is_file():
-        if path.suffix.lower() not in _FILE_SUFFIXES:
+        if path.suffix.lower() not in FILE_SUFFIXES:
             raise UsageError(f"{path} is no video; looked for {LOOKED_FOR}")
         return [FolderEntry(path.name, path)], 0
     if not path.is_dir():
@@ -85,7 +91,7 @@ class _Search:
             suffix = path.suffix.lower()
             if kind == "folder":
                 self.enter(path, f"{prefix}{name}/", above | {identity})
-            elif kind == "file" and suffix in _FILE_SUFFIXES:
+            elif kind == "file" and suffix in FILE_SUFFIXES:
                 self.entries.append(FolderEntry(prefix + name, path))
                 found_videos = True
             elif kind == "file" and suffix in FRAME_SUFFIXES:
@@ -94,8 +100,7 @@ class _Search:
                 self.ignored += 1
         if frames and not found_videos:
             own_id = prefix.removesuffix("/") or self.root.resolve().name
-            frames.sort(key=lambda path: (_natural(path.name), path.name))
-            self.entries.append(FolderEntry(own_id, folder, tuple(frames)))
+            self.entries.append(FolderEntry(own_id, folder, in_natural_order(frames)))
         else:
             self.ignored += len(frames)
 
@@ -109,6 +114,11 @@ def _kind(path: Path) -> str:
     if stat.S_ISDIR(mode):
         return "folder"
     return "file" if stat.S_ISREG(mode) else "other"
+
+
+def in_natural_order(frames: Iterable[Path]) -> tuple[Path, ...]:
+    """Image files as the frames of one video."""
+    return tuple(sorted(frames, key=lambda path: (_natural(path.name), path.name)))
 
 
 def _natural(name: str) -> list[tuple[int, str]]:

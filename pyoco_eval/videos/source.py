@@ -1,7 +1,7 @@
 """Any set of videos as one ordered sequence: folders, files, array files, arrays in memory."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from os import PathLike
 from pathlib import Path
@@ -19,6 +19,7 @@ from pyoco_eval.videos.decode import (
     file_reader,
 )
 from pyoco_eval.videos.folder import FolderEntry, list_videos
+from pyoco_eval.videos.manifest import is_manifest, list_manifest
 from pyoco_eval.videos.reader import BrokenReader, FrameReader, UnreadableError
 from pyoco_eval.videos.video import Video
 
@@ -46,6 +47,11 @@ class VideoSource:
 
     def __getitem__(self, index: int) -> Video:
         return self._videos[index]
+
+    def described(self, texts: Iterable[tuple[str | None, str | None]]) -> "VideoSource":
+        """The same videos with other captions and labels, one pair for each."""
+        videos = [video.described(*pair) for video, pair in zip(self, texts, strict=True)]
+        return VideoSource(self.name, videos, self.ignored)
 
     def file_digests(self) -> dict[str, str]:
         """id -> sha256 of the stored content. Reads everything once.
@@ -80,9 +86,9 @@ def open_source(
 
     Args:
         samples: a folder, searched recursively, which may mix video files, folders of frames and
-            array files; a single such file; an array (T, H, W, 3) or (N, T, H, W, 3), or a list
-            of arrays (T, H, W, 3), of numpy or with a `.numpy()` method as torch tensors have;
-            a VideoSource, returned as it is.
+            array files; a single such file; a manifest (.csv, .tsv, .jsonl) of such; an array
+            (T, H, W, 3) or (N, T, H, W, 3), or a list of arrays (T, H, W, 3), of numpy or with a
+            `.numpy()` method as torch tensors have; a VideoSource, returned as it is.
         decoder: `pyav`, or `decord` if installed; images and arrays need neither.
         value_range: of float arrays: `0..1`, `-1..1` or `0..255`.
         quantise: of float arrays: `round` or `truncate`.
@@ -108,29 +114,55 @@ def open_source(
 def find_videos(path: Path, *, decoder: str = "pyav", levels: Levels | None = None) -> VideoSource:
     """Like `open_source` for a path, but floats of unstated range fail only when they are read."""
     levels = levels or Levels()
-    entries, ignored = list_videos(path)
-    cache = ArrayCache()
+    entries, ignored = (list_manifest(path), 0) if is_manifest(path) else list_videos(path)
+    opener = _Opener(decoder, levels)
     videos: list[Video] = []
     for entry in entries:
-        for video_id, reader in _readers(entry, decoder, levels, cache):
-            videos.append(Video(video_id, len(videos), entry.path, reader))
+        for video_id, reader in opener.readers(entry):
+            video = Video(
+                video_id,
+                len(videos),
+                entry.path,
+                reader,
+                caption=entry.caption,
+                label=entry.label,
+            )
+            videos.append(video)
     return VideoSource(path.resolve().name, videos, ignored)
 
 
-def _readers(
-    entry: FolderEntry, decoder: str, levels: Levels, cache: ArrayCache
-) -> list[tuple[str, FrameReader]]:
-    if entry.frames:
-        from pyoco_eval.videos.pillow_reader import FrameFolder
+class _Opener:
+    """Gives entries their readers; array files are looked into once, however often listed."""
 
-        return [(entry.id, FrameFolder(entry.frames))]
-    if entry.path.suffix.lower() not in ARRAY_SUFFIXES:
-        return [(entry.id, file_reader(entry.path, decoder))]
-    try:
-        found = array_videos(entry.path, levels, cache)
-    except UnreadableError as error:
-        return [(entry.id, BrokenReader(entry.path, error.reason))]
-    return [(entry.id + item, reader) for item, reader in found]
+    def __init__(self, decoder: str, levels: Levels) -> None:
+        self.decoder = decoder
+        self.levels = levels
+        self._cache = ArrayCache()
+        self._arrays: dict[Path, dict[str, FrameReader]] = {}
+
+    def readers(self, entry: FolderEntry) -> Iterator[tuple[str, FrameReader]]:
+        """id and reader of every video of `entry`."""
+        if entry.frames:
+            from pyoco_eval.videos.pillow_reader import FrameFolder
+
+            yield entry.id, FrameFolder(entry.frames)
+        elif entry.path.suffix.lower() not in ARRAY_SUFFIXES:
+            yield entry.id, file_reader(entry.path, self.decoder)
+        elif not entry.item:
+            yield from ((entry.id + item, reader) for item, reader in self._items(entry).items())
+        else:
+            items = self._items(entry)
+            reason = f"is not there: {entry.path.name} holds {len(items)} videos"
+            absent = items.get("") or BrokenReader(entry.path, reason)
+            yield entry.id + entry.item, items.get(entry.item, absent)
+
+    def _items(self, entry: FolderEntry) -> dict[str, FrameReader]:
+        if entry.path not in self._arrays:
+            try:
+                self._arrays[entry.path] = dict(array_videos(entry.path, self.levels, self._cache))
+            except UnreadableError as error:
+                self._arrays[entry.path] = {"": BrokenReader(entry.path, error.reason)}
+        return self._arrays[entry.path]
 
 
 def _memory_source(samples: object, levels: Levels) -> VideoSource:

@@ -33,17 +33,34 @@ class Video:
         index: position in the source.
         path: the file or folder, None in memory.
         reader: how its frames are stored.
+        caption: the text it should show, None where nothing states it.
+        label: its class, likewise.
     """
 
-    def __init__(self, id: str, index: int, path: Path | None, reader: FrameReader) -> None:  # noqa: A002
+    def __init__(
+        self,
+        id: str,  # noqa: A002
+        index: int,
+        path: Path | None,
+        reader: FrameReader,
+        *,
+        caption: str | None = None,
+        label: str | None = None,
+    ) -> None:
         self.id = id
         self.index = index
         self.path = path
         self.reader = reader
+        self.caption = caption
+        self.label = label
         self._num_frames: int | None = None
 
     def __repr__(self) -> str:
         return f"Video({self.id!r}, index={self.index})"
+
+    def described(self, caption: str | None, label: str | None) -> "Video":
+        """The same video with another caption and label."""
+        return Video(self.id, self.index, self.path, self.reader, caption=caption, label=label)
 
     def probe(self) -> VideoProperties:
         """Facts from the header and, for the size as shown, the first frame.
