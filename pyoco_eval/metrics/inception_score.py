@@ -18,6 +18,9 @@ _NAME = re.compile(
     r"(?P<count>[1-9][0-9]*)(?:-(?P<order>sequential|shuffle|permute)(?P<seed>[0-9]*))?"
 )
 
+_BLOCK = 1024
+"""Samples whose probabilities are held at once."""
+
 
 @dataclass(frozen=True)
 class SplitRule:
@@ -92,22 +95,63 @@ def inception_score(logits: np.ndarray, splits: SplitRule, eps: float = 0.0) -> 
     Raises:
         PyocoEvalError: not (N, K), not finite, or fewer samples than splits.
     """
-    if logits.ndim != 2 or not logits.size or not np.isfinite(logits).all():
-        raise PyocoEvalError(f"class logits {logits.shape} must be (N, K) without NaN or infinity")
-    probabilities = softmax(logits) + eps
+    _check(logits)
     scores = []
-    for indices in splits.split(len(probabilities)):
-        p = probabilities[indices]
-        marginal = p.mean(axis=0)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            terms = np.where(p > 0, p * (np.log(p) - np.log(marginal)), 0.0)
-        scores.append(float(np.exp(terms.sum(axis=1).mean())))
+    for indices in splits.split(len(logits)):
+        summed, information = 0.0, 0.0
+        for start in range(0, len(indices), _BLOCK):
+            p = softmax(logits[indices[start : start + _BLOCK]]) + eps
+            summed = summed + p.sum(axis=0)
+            information += float(_informations(p).sum())
+        scores.append(_score(np.asarray(summed), information, len(indices)))
     return InceptionScore(float(np.mean(scores)), float(np.std(scores)), tuple(scores))
+
+
+def score_of_sets(logits: np.ndarray, members: np.ndarray, eps: float = 0.0) -> np.ndarray:
+    """(S,) scores, each of one split, of many sets of the samples in one pass.
+
+    Args:
+        logits: (N, K) before the softmax.
+        members: (N, S) zeros and ones: which samples are in each set; every set has one or more.
+        eps: as in `inception_score`.
+
+    Raises:
+        PyocoEvalError: not (N, K), or not finite.
+    """
+    _check(logits)
+    sets = np.asarray(members, np.float64)
+    summed = np.zeros((sets.shape[1], logits.shape[1]))
+    information = np.zeros(sets.shape[1])
+    for start in range(0, len(logits), _BLOCK):
+        p = softmax(logits[start : start + _BLOCK]) + eps
+        block = sets[start : start + _BLOCK]
+        summed += block.T @ p
+        information += _informations(p) @ block
+    counts = sets.sum(axis=0)
+    return np.array([_score(*one) for one in zip(summed, information, counts, strict=True)])
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
     """Probabilities (N, K) float64, rows summing to 1."""
     shifted = logits.astype(np.float64)
     shifted -= shifted.max(axis=1, keepdims=True)
-    exponentials = np.exp(shifted)
-    return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True))
+    np.exp(shifted, out=shifted)
+    shifted /= shifted.sum(axis=1, keepdims=True)
+    return np.asarray(shifted)
+
+
+def _check(logits: np.ndarray) -> None:
+    if logits.ndim != 2 or not logits.size or not np.isfinite(logits).all():
+        raise PyocoEvalError(f"class logits {logits.shape} must be (N, K) without NaN or infinity")
+
+
+def _informations(p: np.ndarray) -> np.ndarray:
+    """(N,) sums of p log p, where 0 log 0 is 0."""
+    logarithms = np.log(p, out=np.zeros_like(p), where=p > 0)
+    return np.asarray(np.einsum("nk,nk->n", p, logarithms))
+
+
+def _score(summed: np.ndarray, information: float, count: float) -> float:
+    """exp of the mean of Σ p log p less Σ p log of the marginal: the mean divergence from it."""
+    marginal = summed / count
+    return float(np.exp(information / count - _informations(marginal[None])[0]))

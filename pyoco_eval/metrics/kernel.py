@@ -118,15 +118,16 @@ def kernel_distance(
     _check(generated, reference, rule)
     counts = len(generated), len(reference)
     if not rule.subsets:
-        everything = [np.ones((count, 1)) for count in counts]
-        return KernelDistance(float(kernel_distances(generated, reference, *everything, rule)[0]))
+        all_generated, all_reference = (np.ones((count, 1)) for count in counts)
+        found = kernel_distances(generated, reference, all_generated, all_reference, rule)
+        return KernelDistance(float(found[0]))
     if counts[0] * counts[1] <= rule.subsets * rule.size**2:
         # The kernel of all rows costs less than those of all subsets.
         members = [np.zeros((count, rule.subsets)) for count in counts]
         for subset, indices in enumerate(rule.draws(*counts)):
             for side in (0, 1):
                 members[side][indices[side], subset] = 1
-        found = kernel_distances(generated, reference, *members, rule)
+        found = kernel_distances(generated, reference, members[0], members[1], rule)
     else:
         one = np.ones((rule.size, 1))
         found = np.array(

@@ -7,7 +7,13 @@ import pytest
 import torch
 
 from pyoco_eval.errors import PyocoEvalError, UsageError
-from pyoco_eval.metrics.inception_score import SplitRule, inception_score, softmax
+from pyoco_eval.metrics import inception_score as module
+from pyoco_eval.metrics.inception_score import (
+    SplitRule,
+    inception_score,
+    score_of_sets,
+    softmax,
+)
 
 ONE = SplitRule(1)
 
@@ -120,6 +126,23 @@ def test_a_probability_of_zero_counts_nothing_without_epsilon() -> None:
     divergences += [0.5 * (math.log(0.5 / marginal[0]) + math.log(0.5 / marginal[1]))]
     expected = math.exp(sum(divergences) / 3)
     assert inception_score(logits, ONE).mean == pytest.approx(expected, rel=1e-14)
+
+
+def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    logits, rule = random_logits(107), SplitRule.parse("10-permute2020")
+    expected = inception_score(logits, rule, 1e-20)
+    monkeypatch.setattr(module, "_BLOCK", 4)
+    found = inception_score(logits, rule, 1e-20)
+    assert found.per_split == pytest.approx(expected.per_split, rel=1e-13)
+
+
+@pytest.mark.parametrize("eps", [0, 1e-20, 0.01])
+def test_many_sets_in_one_pass(eps: float) -> None:
+    logits = random_logits(90, 11)
+    members = np.random.default_rng(0).random((90, 5)) < 0.4
+    members[:, 0] = True
+    expected = [inception_score(logits[chosen], ONE, eps).mean for chosen in members.T]
+    assert score_of_sets(logits, members, eps) == pytest.approx(expected, rel=1e-13)
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,18 @@
-"""Intervals of Fréchet distances: coverage on known Gaussians, grouping, determinism, refusals."""
+"""Intervals: coverage where the truth is known, grouping, determinism, refusals."""
 
 import numpy as np
 import pytest
 
 from pyoco_eval.errors import PyocoEvalError, UsageError
 from pyoco_eval.metrics.frechet import frechet_distance
-from pyoco_eval.metrics.resampling import frechet_interval
+from pyoco_eval.metrics.inception_score import SplitRule, inception_score
+from pyoco_eval.metrics.kernel import KernelRule, kernel_distance
+from pyoco_eval.metrics.resampling import (
+    frechet_interval,
+    inception_interval,
+    kernel_interval,
+    mean_interval,
+)
 from pyoco_eval.metrics.sample_floor import SmallSampleError
 from pyoco_eval.statistics.moments import Moments
 
@@ -118,6 +125,142 @@ def test_halves_must_stay_above_the_floor(count: int) -> None:
         with pytest.raises(SmallSampleError, match=f"{count} rows of 8 features"):
             frechet_interval(*sets)
     assert frechet_interval(enough, enough[::-1]).high >= 0
+
+
+def test_halves_have_the_moments_of_their_rows() -> None:
+    """The second half is what the first leaves of the whole; far from the origin, unequal means."""
+    rng = np.random.default_rng(0)
+    x, y = draw(rng, 40, 1e3), draw(rng, 41, 1e3, SCALE)
+    x[:20] += 5
+    found = frechet_interval(x, y, num_resamples=20, seed=5)
+    rng, pairs = np.random.default_rng(5), []
+    for _ in range(10):
+        masks = []
+        for rows in (x, y):
+            mask = np.zeros(len(rows), bool)
+            mask[rng.permutation(len(rows))[: len(rows) // 2]] = True
+            masks.append(mask)
+        halves = ((x[masks[0]], y[masks[1]]), (x[~masks[0]], y[~masks[1]]))
+        pairs.append([frechet_distance(*half).distance for half in halves])
+    deviation = np.sqrt(np.mean(np.diff(pairs) ** 2)) / 2
+    assert found.deviation == pytest.approx(deviation, rel=1e-8)
+    whole = frechet_distance(x, y).distance
+    assert found.centre == pytest.approx(2 * whole - np.mean(pairs), rel=1e-8)
+    assert found.high == pytest.approx(found.centre + 1.959964 * deviation, rel=1e-6)
+
+
+@pytest.mark.parametrize(("rows_per_feature", "heavy"), [(5, True), (5, False), (12, True)])
+def test_heavy_tails_are_told_where_they_do_harm(rows_per_feature: int, heavy: bool) -> None:
+    rng = np.random.default_rng(0)
+    count = rows_per_feature * DIM
+    x, y = draw(rng, count), draw(rng, count)
+    if heavy:
+        x *= np.sqrt(3 / rng.chisquare(4, size=(count, 1)))
+    for sets in ((x, y), (y, x)):
+        warnings = frechet_interval(*sets, num_resamples=20).warnings
+        assert bool(warnings) == (heavy and rows_per_feature == 5)
+        assert all("heavy tails" in sentence for sentence in warnings)
+
+
+def class_logits(rng: np.random.Generator, count: int) -> np.ndarray:
+    """Four classes with probabilities .4 .3 .2 .1, each seen with the same certainty."""
+    labels = rng.choice(4, size=count, p=[0.4, 0.3, 0.2, 0.1])
+    return np.log(np.where(np.eye(4)[labels] == 1, 0.85, 0.05))
+
+
+def test_intervals_hold_the_inception_score_of_the_population() -> None:
+    conditional = 0.85 * np.log(0.85) + 3 * 0.05 * np.log(0.05)
+    marginal = 0.05 + 0.8 * np.array([0.4, 0.3, 0.2, 0.1])
+    truth = np.exp(conditional - np.sum(marginal * np.log(marginal)))
+    held, centres, reported = 0, [], []
+    for trial in range(TRIALS):
+        logits = class_logits(np.random.default_rng(trial), 60)
+        interval = inception_interval(logits, num_resamples=40)
+        held += interval.low <= truth <= interval.high
+        centres.append(interval.centre)
+        reported.append(inception_score(logits, SplitRule(1)).mean)
+    assert held >= FEWEST
+    error = np.std(centres) / np.sqrt(TRIALS)
+    assert abs(np.mean(centres) - truth) < 4 * error
+    assert 0.6 < np.mean(np.abs(np.array(centres) - truth)) / np.mean(interval.deviation) < 1.6
+    assert np.mean(reported) < truth
+
+
+def test_inception_intervals_start_at_one_and_keep_videos_whole() -> None:
+    logits = np.zeros((20, 3))
+    certain = inception_interval(logits)
+    assert certain.low == pytest.approx(1, rel=1e-12)
+    assert certain.high == pytest.approx(1, rel=1e-12)
+    once = class_logits(np.random.default_rng(0), 40)
+    four = np.repeat(once, 4, axis=0)
+    grouped = inception_interval(four, groups=np.repeat(np.arange(40), 4))
+    assert grouped.deviation == pytest.approx(inception_interval(once).deviation, rel=1e-9)
+    assert inception_interval(four).deviation < 0.7 * grouped.deviation
+    assert inception_interval(four, eps=0.1).centre != grouped.centre
+
+
+def test_intervals_hold_the_kernel_distance_of_the_populations() -> None:
+    """Of one feature: E (xy + 1)³ = 1 + 3 m m' + 3 q q' + c c', of the moments 1 to 3."""
+    first = [SHIFT, SHIFT**2 + SCALE**2, SHIFT**3 + 3 * SHIFT * SCALE**2]
+    a, b = np.array(first), np.array([0.0, 1.0, 0.0])
+    weights = np.array([3, 3, 1])
+    truth = float(weights @ (a * a + b * b - 2 * a * b))
+    rule = KernelRule.parse("poly3-unbiased")
+    held = 0
+    for trial in range(TRIALS):
+        rng = np.random.default_rng(trial)
+        x, y = rng.normal(size=(120, 1)) * SCALE + SHIFT, rng.normal(size=(120, 1))
+        interval = kernel_interval(x, y, rule, num_resamples=40)
+        assert interval.centre == pytest.approx(kernel_distance(x, y, rule).value, rel=1e-9)
+        held += interval.low <= truth <= interval.high
+    # Cubes of Gaussians have long tails, so a few more than 5 of 100 fall beside it.
+    assert held >= 82
+
+
+def test_kernel_intervals_of_one_population_hold_zero_and_may_reach_below() -> None:
+    rng = np.random.default_rng(0)
+    x, y = draw(rng, 40), draw(rng, 50)
+    subsets = kernel_interval(x, y, KernelRule.parse("poly3-10x20-seed0"))
+    assert subsets == kernel_interval(x, y, KernelRule.parse("poly3-unbiased"))
+    assert subsets.low < 0 < subsets.high
+    gaussian = kernel_interval(x, y, KernelRule.parse("rbf10"))
+    assert 0 <= gaussian.low < gaussian.high
+    # The bias of pairs of a row with itself is taken away.
+    assert gaussian.centre < kernel_distance(x, y, KernelRule.parse("rbf10")).value
+    four = np.repeat(x, 4, axis=0)
+    rule = KernelRule.parse("rbf10")
+    grouped = kernel_interval(four, y, rule, groups_generated=np.repeat(np.arange(40), 4))
+    assert grouped.deviation == pytest.approx(gaussian.deviation, rel=1e-6)
+
+
+def test_intervals_hold_a_mean_over_videos() -> None:
+    held = 0
+    for trial in range(TRIALS):
+        values = np.random.default_rng(trial).exponential(size=60)
+        interval = mean_interval(values, num_resamples=200)
+        held += interval.low <= 1 <= interval.high
+        assert interval.centre == pytest.approx(values.mean(), rel=1e-12)
+        assert interval.deviation == pytest.approx(values.std() / np.sqrt(60), rel=0.3)
+    assert held >= FEWEST - 4
+    assert mean_interval(values, seed=1) == mean_interval(values, seed=1) != mean_interval(values)
+    with pytest.raises(SmallSampleError, match="1 video"):
+        mean_interval(values[:1])
+    with pytest.raises(UsageError, match="level"):
+        mean_interval(values, level=2)
+    with pytest.raises(PyocoEvalError, match="NaN or infinity"):
+        mean_interval(np.append(values, np.nan))
+
+
+def test_too_few_rows_for_halves_of_two() -> None:
+    three = np.eye(3)
+    rule = KernelRule.parse("poly3-unbiased")
+    with pytest.raises(SmallSampleError, match="3 rows are too few"):
+        inception_interval(three)
+    for sets in ((three, np.eye(4, 3)), (np.eye(4, 3), three)):
+        with pytest.raises(SmallSampleError, match="3 rows are too few"):
+            kernel_interval(*sets, rule)
+    with pytest.raises(SmallSampleError, match="6 rows are too few"):
+        inception_interval(np.eye(6), groups=np.zeros(6))
 
 
 @pytest.mark.parametrize(
