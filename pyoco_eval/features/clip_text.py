@@ -19,6 +19,7 @@ from pyoco_eval.features.exact_inference import exact_inference
 from pyoco_eval.features.state_dict import read_state_dict, require_tensors
 
 CONTEXT_LENGTH: Final = 77
+EMBEDDING_DIM: Final = 512
 _BATCH: Final = 64
 _NOT_OF_TEXT: Final = ("logit_scale", "input_resolution", "context_length", "vocab_size")
 
@@ -42,7 +43,7 @@ class ClipTextEncoder:
             float32 (N, 512).
         """
         if not captions:
-            return np.empty((0, self.network.text_projection.shape[1]), np.float32)
+            return np.empty((0, EMBEDDING_DIM), np.float32)
         lengths = [len(self._tokenizer.encode(caption)) for caption in captions]
         self.truncated += sum(length > CONTEXT_LENGTH - 2 for length in lengths)
         tokens = self._tokenizer(list(captions), context_length=CONTEXT_LENGTH)

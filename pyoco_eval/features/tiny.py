@@ -122,6 +122,12 @@ class TinyImageTextExtractor(_TinyExtractor):
     build = TinyImageTextNetwork
     layers: ClassVar[dict[str, int]] = {"embedding": DIM}
     network: TinyImageTextNetwork
+    truncated = 0
+    """Captions that lost their end: none, they are refused."""
+
+    def encode(self, captions: Sequence[str]) -> np.ndarray:
+        """`encode_text`, under the name that text encoders share."""
+        return self.encode_text(captions)
 
     def encode_text(self, captions: Sequence[str]) -> np.ndarray:
         """One vector per caption, in the space of the frames' embedding; not normalised.

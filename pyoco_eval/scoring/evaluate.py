@@ -10,6 +10,7 @@ from pyoco_eval.metrics.base import Score
 from pyoco_eval.metrics.conventions import Convention
 from pyoco_eval.metrics.inception_score import SplitRule
 from pyoco_eval.report.record import Record
+from pyoco_eval.scoring.floors import OF_FRAMES, refuse_hopeless, row_bound, sees_frames
 from pyoco_eval.scoring.measure import Request, measure
 from pyoco_eval.scoring.networks import Network
 from pyoco_eval.scoring.options import Options
@@ -24,7 +25,6 @@ from pyoco_eval.scoring.references import (
     require_same_recipe,
     stored_side,
 )
-from pyoco_eval.scoring.score import refuse_hopeless, row_bound
 from pyoco_eval.scoring.sources import Samples, check_exists, open_samples
 from pyoco_eval.scoring.tasks import (
     FRECHET,
@@ -97,6 +97,11 @@ def evaluate(
         run = _Run(options or Options(), progress or Silent(), splits, captions)
         _check(metrics, reference, splits, run.options)
         rules = rules_of(metrics, profile, conventions or {}, also_as)
+        if run.options.frames.select != "all" and not any(map(sees_frames, rules)):
+            raise UsageError(
+                f"--frames {run.options.frames.spec()}: {', '.join(metrics)} sees whole clips; "
+                f"frames are chosen for metrics of frames: {', '.join(OF_FRAMES)}"
+            )
         record = run.scores(samples, reference, rules, profile)
         text = group.broadcast(None if record is None else record.to_json().encode())
     if record is None:
@@ -115,11 +120,6 @@ def _check(
         raise UsageError(f"--extrapolate: only {', '.join(FRECHET)} can be extrapolated")
     if isinstance(reference, str | Path) and name_of(reference) is None:
         check_exists(reference, "--reference")
-    if options.frames.select != "all" and not {"fid", "clip-fid", "kid", "clipsim"} & set(metrics):
-        raise UsageError(
-            f"--frames {options.frames.spec()}: {', '.join(metrics)} sees whole clips; frames are "
-            "chosen for metrics of frames: fid, clip-fid, kid, clipsim"
-        )
 
 
 class _Run:

@@ -17,6 +17,7 @@ from pyoco_eval.weights import remember, resolve
 if TYPE_CHECKING:
     from pyoco_eval.features.c3d import Scaling as C3DScaling
     from pyoco_eval.features.inception import Scaling
+    from pyoco_eval.scoring.score_rows import TextEncoder
 
 DEFAULT_CONVENTION: Mapping[str, str] = {
     "i3d": "tf-fvd",
@@ -238,3 +239,21 @@ _LOADERS: Mapping[str, Callable[[Network, Options], FeatureExtractor]] = {
     "tiny2d": _load_tiny,
     "tinyclip": _load_tiny,
 }
+
+
+def load_text_encoder(extractor: str, options: Options) -> "TextEncoder":
+    """The text tower that belongs to an image network: `clip` or `tinyclip`.
+
+    Raises:
+        UsageError: a network without a text tower.
+        MissingError: weights or an optional package are not there.
+    """
+    if extractor == "clip":
+        from pyoco_eval.features.clip_text import load_clip_text
+
+        return load_clip_text(resolve("clip", options.weights).path)
+    if extractor == "tinyclip":
+        from pyoco_eval.features.tiny import load_tiny
+
+        return load_tiny("tinyclip")
+    raise UsageError(f"{extractor} has no text tower; clip and tinyclip have one")

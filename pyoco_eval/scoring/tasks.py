@@ -8,10 +8,12 @@ from pyoco_eval.errors import UsageError
 from pyoco_eval.features.base import FeatureExtractor
 from pyoco_eval.metrics.base import Score
 from pyoco_eval.metrics.conventions import CONVENTIONS, METRICS, PROFILES, Convention, convention
+from pyoco_eval.scoring.floors import row_bound
 from pyoco_eval.scoring.measure import planned_recipe
-from pyoco_eval.scoring.networks import Network
+from pyoco_eval.scoring.networks import Network, load_text_encoder
 from pyoco_eval.scoring.options import Options
-from pyoco_eval.scoring.score import row_bound, score_frechet, score_inception
+from pyoco_eval.scoring.score import score_frechet, score_inception
+from pyoco_eval.scoring.score_rows import score_clipsim, score_kernel, score_prdc
 from pyoco_eval.scoring.sides import Side
 from pyoco_eval.videos.source import VideoSource
 
@@ -93,12 +95,24 @@ class Task:
         return recipe
 
     def scores(self, splits: str | None) -> list[Score]:
-        """All scores of this task, both sides being known."""
-        assert self.generated is not None
+        """All scores of this task, the sides it needs being known."""
+        generated, reference, options = self.generated, self.reference, self._options
+        assert generated is not None
         if self.rule.metric == "is":
-            return [score_inception(self.rule, self.generated, self._options, splits)]
-        assert self.reference is not None
-        return [score_frechet(self.rule, self.generated, self.reference, self._options)]
+            return score_inception(self.rule, generated, options, splits)
+        if self.rule.metric == "clipsim":
+            return score_clipsim(
+                self.rule,
+                generated,
+                options,
+                lambda: load_text_encoder(self.network.extractor, options),
+            )
+        assert reference is not None
+        if self.rule.metric == "prdc":
+            return score_prdc(self.rule, generated, reference)
+        if self.rule.metric in FRECHET:
+            return score_frechet(self.rule, generated, reference, options)
+        return score_kernel(self.rule, generated, reference, options)
 
 
 def rules_of(

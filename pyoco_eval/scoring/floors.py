@@ -1,0 +1,78 @@
+"""Refusing, before anything is decoded, what could only end below the sample floor."""
+
+from pyoco_eval.metrics.conventions import Convention
+from pyoco_eval.metrics.inception_score import SplitRule
+from pyoco_eval.metrics.kernel import KernelRule
+from pyoco_eval.metrics.manifold import neighbours
+from pyoco_eval.metrics.sample_floor import (
+    SmallSampleError,
+    check_frechet_floor,
+    check_splits_floor,
+    frechet_floor,
+)
+from pyoco_eval.scoring.options import Options
+from pyoco_eval.scoring.sides import Side
+from pyoco_eval.videos.source import VideoSource
+
+OF_FRAMES = ("fid", "clip-fid", "kid", "clipsim")
+"""Metrics whose rows are frames, under every convention."""
+
+
+def sees_frames(rule: Convention) -> bool:
+    """Whether a feature row stands for a frame, not for a clip."""
+    return rule.metric in OF_FRAMES or rule.extractor in ("inception", "clip")
+
+
+def row_bound(
+    side: Side | None, source: VideoSource | None, rule: Convention, options: Options
+) -> int | None:
+    """Feature rows a side has, or can have at most; None where videos do not bound them."""
+    if side is not None:
+        return side.count
+    if source is None or options.clip.select == "all":
+        return None
+    frames = sees_frames(rule) and options.frames.select == "all"
+    return len(source) * (options.clip.num_frames if frames else 1)
+
+
+def refuse_hopeless(
+    rule: Convention,
+    dim: int,
+    num_generated: int | None,
+    num_reference: int | None,
+    options: Options,
+    splits: str | None,
+) -> None:
+    """Refuse if even a perfect run could not reach the sample floor.
+
+    Args:
+        num_generated, num_reference: rows at most, None for any number.
+
+    Raises:
+        SmallSampleError: too few videos, unless small samples are allowed.
+    """
+    known = [count for count in (num_generated, num_reference) if count is not None]
+    if not known or rule.metric == "clipsim":
+        return
+    if rule.metric == "is":
+        if num_generated is not None:
+            count = SplitRule.parse(splits or rule.splits).count
+            check_splits_floor(num_generated, count, allow_small=options.allow_small)
+        return
+    if rule.metric in ("kvd", "kid", "prdc"):
+        kernel = rule.metric != "prdc"
+        floor = KernelRule.parse(rule.estimator).floor if kernel else neighbours(rule.estimator) + 1
+        if min(known) < floor:
+            raise SmallSampleError(
+                f"{min(known)} feature rows are too few: {rule.metric} under {rule.name} "
+                f"({rule.estimator}) needs {floor} of each side. Give more videos or --clip all"
+            )
+        return
+    floor = 2 * frechet_floor(dim) if options.interval else frechet_floor(dim)
+    counts = [floor if count is None else count for count in (num_generated, num_reference)]
+    check_frechet_floor(counts[0], counts[1], dim, allow_small=options.allow_small)
+    if options.interval and min(counts) < floor:
+        raise SmallSampleError(
+            f"--interval {options.interval}: {counts[0]} generated and {counts[1]} reference rows "
+            f"are too few, half of each must still exceed {dim}; give more videos or leave it out"
+        )

@@ -1,0 +1,70 @@
+"""Write docs/conventions.md from the conventions themselves.
+
+python scripts/conventions_page.py
+"""
+
+from pathlib import Path
+
+from pyoco_eval.metrics.conventions import CONVENTIONS, METRICS, Convention
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "conventions.md"
+
+HEAD = """\
+# Conventions
+
+A convention is everything one published tool does between decoded frames and its number. `--convention NAME` follows it, `--also-as NAME,NAME` adds further ones from the same decoding, and the signature's `conv` key names it; any changed choice turns the name into `custom`.
+
+A convention does not choose which clips are read: say so with `--num-frames`, `--stride`, `--clip` and `--reference-clip`. Where a tool has a rule of its own, the table states it.
+
+Written by `scripts/conventions_page.py` from `pyoco_eval/metrics/conventions.py`. Sources: google-research/google-research (frechet_video_distance), universome/stylegan-v, wilson1yan/VideoGPT, sihyun-yu/digan, songweige/TATS, songweige/content-debiased-fvd, JunyaoHu/common_metrics_on_video_quality, pfnet-research/tgan2, SongweiGe/tgan2, mseitzer/pytorch-fid, GaParmar/clean-fid, bioinf-jku/TTUR, toshas/torch-fidelity, Lightning-AI/torchmetrics.
+"""  # noqa: E501
+
+TITLES = {
+    "fvd": "Fréchet Video Distance",
+    "is": "Inception Score",
+    "fid": "Fréchet Inception Distance of frames",
+    "clip-fid": "Fréchet distance of CLIP embeddings of frames",
+    "kvd": "Kernel Video Distance",
+    "kid": "Kernel Inception Distance of frames",
+    "clipsim": "Agreement with captions",
+    "prdc": "Precision, recall, density, coverage",
+}
+
+
+def estimate(rule: Convention) -> str:
+    """How features become a number."""
+    if rule.metric == "is":
+        return f"splits {rule.splits}, eps {rule.eps:g}"
+    return rule.estimator or ("N-1" if rule.ddof else "N")
+
+
+def row(rule: Convention) -> str:
+    network = f"{rule.extractor} {rule.layer}"
+    if rule.bn_eps is not None:
+        network += f", BatchNorm eps {rule.bn_eps:g}"
+    clips = " / ".join(f"`{clip}`" for clip in rule.clips or ()) or "-"
+    resize = f"`{rule.resize}`" if rule.resize else "`64-bilinearantialias-squash`"
+    scaling = f"`{rule.scaling or '2x/255-1'}`"
+    cells = (f"`{rule.name}`", rule.about, network, resize, scaling, estimate(rule), clips)
+    return "| " + " | ".join(cells) + " |"
+
+
+def main() -> None:
+    parts = [HEAD]
+    for metric in METRICS:
+        rules = [rule for rule in CONVENTIONS.values() if rule.metric == metric]
+        parts.append(f"## {TITLES[metric]} (`{metric}`)\n")
+        parts.append(
+            "| name | what it is | network, layer | resize | scaling | estimate | its own clips "
+            "(generated / reference) |\n|---|---|---|---|---|---|---|\n"
+            + "\n".join(row(rule) for rule in rules)
+            + "\n"
+        )
+        notes = [f"- `{rule.name}`: {text}" for rule in rules for text in rule.unknown]
+        if notes:
+            parts.append("Known deviations, and what is not known:\n\n" + "\n".join(notes) + "\n")
+    PAGE.write_text("\n".join(parts), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
