@@ -172,9 +172,10 @@ def main() -> None:
         write_clips()
     libraries = ("av", "numpy", "pillow", "torch")
     made_with = {name: version(name) for name in libraries} | {"machine": platform.machine()}
-    EXPECTED_FILE.write_text(json.dumps({"format": FORMAT, "made_with": made_with, "values": {}}))
-    values = {f"{m.stage}/{m.key or m.name}": stored_form(m.value) for m in measurements()}
-    document = {"format": FORMAT, "made_with": made_with, "values": values}
+    document: dict[str, object] = {"format": FORMAT, "made_with": made_with}
+    with mock.patch("pyoco_eval.selftest.decoding.stored", return_value=document):
+        values = {f"{m.stage}/{m.key or m.name}": stored_form(m.value) for m in measurements()}
+    document["values"] = values
     EXPECTED_FILE.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     print(f"{EXPECTED_FILE.name}: {len(values)} values, {EXPECTED_FILE.stat().st_size:,} bytes")
 

@@ -1,8 +1,8 @@
 """Can this machine be trusted? Known inputs, known results, computed again.
 
-Every result that was stored comes from float64 arithmetic or is exact, so that it belongs to no
-processor; the tolerances are multiples of what float32 arithmetic was seen to lose. What was stored
-is made by `scripts/build_selftest.py`.
+Features and scores that were stored come from float64 arithmetic, frames are exact, so that the
+truth belongs to no processor; the tolerances are multiples of what float32 was seen to lose. What
+was stored is made by `scripts/build_selftest.py`.
 """
 
 from pyoco_eval.selftest.check import REMEDIES, Check

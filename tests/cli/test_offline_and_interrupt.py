@@ -93,6 +93,12 @@ def test_no_command_opens_a_connection(
 
 
 @pytest.mark.slow
+def test_the_selftest_opens_no_connection() -> None:
+    finished = run(NO_NETWORK, "--offline", "selftest", "--quick")
+    assert finished.returncode == 0, finished.stderr
+
+
+@pytest.mark.slow
 def test_clip_is_built_and_scored_without_a_connection(samples: str, tmp_path: Path) -> None:
     """open_clip can download models, configurations and tokenizers; here it may not."""
     pytest.importorskip("open_clip")
