@@ -15,13 +15,13 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 
 from pyoco_eval.videos.array_reader import ArrayReader, Levels, check_layout
 from pyoco_eval.videos.reader import UnreadableError
+from pyoco_eval.videos.stored_file import StoredFile
 
 MAX_EXPANSION = 200
 """A compressed array over `_LARGE` bytes that shrank more than this is taken for a zip bomb."""
@@ -68,7 +68,7 @@ class _Stored:
         offset: of the values in the file; None if they are compressed.
     """
 
-    path: Path
+    file: StoredFile
     member: str | None
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
@@ -78,19 +78,22 @@ class _Stored:
     def map(self) -> np.ndarray:
         """Map the values that lie uncompressed in the file."""
         assert self.offset is not None
-        order: Any = "F" if self.fortran else "C"
-        return np.memmap(
-            self.path, self.dtype, mode="r", offset=self.offset, shape=self.shape, order=order
-        )
+        return self.file.map(self.dtype, self.offset, self.shape, "F" if self.fortran else "C")
 
     def unpack(self) -> np.ndarray:
         """Read the compressed values."""
         assert self.member is not None
-        with zipfile.ZipFile(self.path) as archive, archive.open(self.member) as file:
+        with (
+            self.file.open() as raw,
+            zipfile.ZipFile(raw) as archive,
+            archive.open(self.member) as file,
+        ):
             return np.lib.format.read_array(file, allow_pickle=False)
 
 
-def array_videos(path: Path, levels: Levels, cache: ArrayCache) -> list[tuple[str, ArrayReader]]:
+def array_videos(
+    file: StoredFile, levels: Levels, cache: ArrayCache
+) -> list[tuple[str, ArrayReader]]:
     """The videos of a .npy or .npz file, in the order in which they are stored.
 
     Returns:
@@ -103,7 +106,7 @@ def array_videos(path: Path, levels: Levels, cache: ArrayCache) -> list[tuple[st
         UnreadableError: the file, or the header of an array in it, cannot be used.
     """
     with _damage_told():
-        stored = _npy(path) if path.suffix.lower() == ".npy" else _npz(path)
+        stored = _npy(file) if file.suffix == ".npy" else _npz(file)
     if not stored:
         raise UnreadableError("holds no array of shape (T, H, W, 3) or (N, T, H, W, 3)")
     readers: list[ArrayReader] = []
@@ -132,7 +135,7 @@ def _reader(array: _Stored, item: int | None, levels: Levels, cache: ArrayCache)
                 values = cache.unpack(array)
         yield values if item is None else values[item]
 
-    container = array.path.suffix.lower().removeprefix(".")
+    container = array.file.suffix.removeprefix(".")
     return ArrayReader(load, array.shape[-4:], array.dtype, levels, container)
 
 
@@ -148,22 +151,26 @@ def _damage_told() -> Iterator[None]:
         raise UnreadableError("is no array file, or damaged or cut off") from error
 
 
-def _npy(path: Path) -> list[_Stored]:
-    if not path.stat().st_size:
+def _npy(file: StoredFile) -> list[_Stored]:
+    if not file.size():
         raise UnreadableError("is empty (0 bytes)")
-    with path.open("rb") as file:
-        shape, fortran, dtype = _header(file)
-        offset = file.tell()
-        stored = _Stored(path, None, shape, dtype, fortran, offset)
-    _require_bytes(stored, path.stat().st_size - offset)
+    with file.open() as raw:
+        shape, fortran, dtype = _header(raw)
+        offset = raw.tell()
+    stored = _Stored(file, None, shape, dtype, fortran, offset)
+    _require_bytes(stored, file.size() - offset)
     return [stored]
 
 
-def _npz(path: Path) -> list[_Stored]:
-    if not path.stat().st_size:
+def _npz(stored_file: StoredFile) -> list[_Stored]:
+    if not stored_file.size():
         raise UnreadableError("is empty (0 bytes)")
     found = []
-    with zipfile.ZipFile(path) as archive, path.open("rb") as raw:
+    with (
+        stored_file.open() as zipped,
+        zipfile.ZipFile(zipped) as archive,
+        stored_file.open() as raw,
+    ):
         for info in archive.infolist():
             if not info.filename.endswith(".npy"):
                 continue
@@ -180,7 +187,7 @@ def _npz(path: Path) -> list[_Stored]:
                     f"would grow from {info.compress_size:,} to {info.file_size:,} bytes when "
                     "unpacked; save it as .npy if that is meant"
                 )
-            stored = _Stored(path, info.filename, shape, dtype, fortran, offset)
+            stored = _Stored(stored_file, info.filename, shape, dtype, fortran, offset)
             _require_bytes(stored, info.file_size - header_size)
             found.append(stored)
     return found

@@ -9,29 +9,29 @@ References:
     MP4 and MOV: ISO/IEC 14496-12, boxes of 32-bit big-endian size and type, 64-bit size if 1.
 """
 
+import io
 import struct
-from pathlib import Path
 from typing import BinaryIO
 
 _MATROSKA_MAGIC = b"\x1a\x45\xdf\xa3"
 _SEGMENT_ID = b"\x18\x53\x80\x67"
 
 
-def is_cut_off(path: Path) -> bool:
+def is_cut_off(file: BinaryIO) -> bool:
     """True if picture data of an AVI, Matroska, WebM, MP4 or MOV file is missing at its end.
 
     False for other containers and where sizes are left open, as by a live recording.
     """
-    length = path.stat().st_size
-    with path.open("rb") as file:
-        start = file.read(12)
-        file.seek(0)
-        if start[:4] == b"RIFF":
-            return _avi_end(file, length) > length
-        if start[:4] == _MATROSKA_MAGIC:
-            return _matroska_end(file) > length
-        if start[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"):
-            return _media_data_end(file, length) > length
+    length = file.seek(0, io.SEEK_END)
+    file.seek(0)
+    start = file.read(12)
+    file.seek(0)
+    if start[:4] == b"RIFF":
+        return _avi_end(file, length) > length
+    if start[:4] == _MATROSKA_MAGIC:
+        return _matroska_end(file) > length
+    if start[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"):
+        return _media_data_end(file, length) > length
     return False
 
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable
 from importlib.metadata import version
-from pathlib import Path
 from typing import Literal, get_args
 
 from pyoco_eval.errors import UsageError
 from pyoco_eval.videos.reader import FrameReader
+from pyoco_eval.videos.stored_file import StoredFile
 
 Decoder = Literal["pyav", "decord"]
 DECODERS: tuple[str, ...] = get_args(Decoder)
@@ -15,6 +15,7 @@ VIDEO_SUFFIXES = frozenset({".mp4", ".avi", ".mkv", ".webm", ".mov", ".m4v"})
 ANIMATION_SUFFIXES = frozenset({".gif", ".webp"})
 FRAME_SUFFIXES = frozenset({".png", ".jpg", ".jpeg"})
 ARRAY_SUFFIXES = frozenset({".npz", ".npy"})
+SHARD_SUFFIXES = frozenset({".tar"})
 
 _DISTRIBUTIONS = {"pyav": "av", "decord": "decord", "pillow": "pillow"}
 
@@ -29,22 +30,22 @@ def check_decoder(decoder: str) -> None:
         require_decord()
 
 
-def file_reader(path: Path, decoder: str) -> FrameReader:
+def file_reader(file: StoredFile, decoder: str) -> FrameReader:
     """The reader of one video file; `decoder` concerns all but GIF and WebP.
 
     Array files hold many videos: see `array_files`.
     """
-    if path.suffix.lower() in ANIMATION_SUFFIXES:
+    if file.suffix in ANIMATION_SUFFIXES:
         from pyoco_eval.videos.pillow_reader import AnimationReader
 
-        return AnimationReader(path)
+        return AnimationReader(file)
     if decoder == "decord":
         from pyoco_eval.videos.decord_reader import DecordReader
 
-        return DecordReader(path)
+        return DecordReader(file)
     from pyoco_eval.videos.pyav_reader import PyavReader
 
-    return PyavReader(path)
+    return PyavReader(file)
 
 
 def decoder_label(decoder: str) -> str:

@@ -11,7 +11,7 @@ References:
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from contextlib import nullcontext
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from pyoco_eval.videos.reader import (
     VideoProperties,
     ready,
 )
+from pyoco_eval.videos.stored_file import StoredFile
 
 _BLOCK = 32
 """Frames decoded at a time, which bounds the memory."""
@@ -34,10 +35,10 @@ class DecordReader(FrameReader):
 
     backend = "decord"
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, file: StoredFile) -> None:
         require_decord()
-        self._path = path
-        self._pyav = PyavReader(path)
+        self._file = file
+        self._pyav = PyavReader(file)
 
     def digest(self) -> str:
         return self._pyav.digest()
@@ -65,8 +66,10 @@ class DecordReader(FrameReader):
         import decord
 
         decord.logging.set_level(decord.logging.QUIET)
+        path = self._file.path
         try:
-            video = decord.VideoReader(str(self._path), num_threads=1)
+            with nullcontext(str(path)) if path is not None else self._file.open() as opened:
+                video = decord.VideoReader(opened, num_threads=1)
             for start in range(0, len(wanted), _BLOCK):
                 block = [index for index in wanted[start : start + _BLOCK] if index < len(video)]
                 if len(block) < len(wanted[start : start + _BLOCK]):

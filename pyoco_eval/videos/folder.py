@@ -4,21 +4,27 @@ import re
 import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from pyoco_eval.errors import UsageError
 from pyoco_eval.videos.decode import (
     ANIMATION_SUFFIXES,
     ARRAY_SUFFIXES,
     FRAME_SUFFIXES,
+    SHARD_SUFFIXES,
     VIDEO_SUFFIXES,
 )
+from pyoco_eval.videos.stored_file import LocalFile, StoredFile
 
-FILE_SUFFIXES = VIDEO_SUFFIXES | ANIMATION_SUFFIXES | ARRAY_SUFFIXES
+FILE_SUFFIXES = VIDEO_SUFFIXES | ANIMATION_SUFFIXES | ARRAY_SUFFIXES | SHARD_SUFFIXES
+_COMPRESSED_SHARD = re.compile(r"\.(tar\.(gz|bz2|xz|zst|lz4)|tgz|tbz2?|txz|tzst)$", re.IGNORECASE)
+COMPRESSED = "is compressed, so that its members cannot be read one by one; unpack it to .tar"
+
+Files = Iterable[tuple[str, StoredFile]]
 
 LOOKED_FOR = (
     f"video files ({' '.join(sorted(VIDEO_SUFFIXES | ANIMATION_SUFFIXES))}), "
-    f"array files ({' '.join(sorted(ARRAY_SUFFIXES))}) "
+    f"array files ({' '.join(sorted(ARRAY_SUFFIXES))}), tar shards (.tar) "
     f"and folders of frames ({' '.join(sorted(FRAME_SUFFIXES))})"
 )
 
@@ -29,14 +35,15 @@ class FolderEntry:
 
     Attributes:
         id: POSIX path relative to the folder searched; its own name if it was given itself.
+        file: the file, or the folder.
         frames: the image files in natural order (frame2 before frame10); empty for a file.
         item: the one video of an array file that is meant, such as `#7`; empty for all of them.
         caption: as a manifest states it; so is `label`.
     """
 
     id: str
-    path: Path
-    frames: tuple[Path, ...] = ()
+    file: StoredFile
+    frames: tuple[StoredFile, ...] = ()
     item: str = ""
     caption: str | None = None
     label: str | None = None
@@ -52,24 +59,71 @@ def list_videos(path: Path) -> tuple[list[FolderEntry], int]:
         UsageError: `path` does not exist or holds no video; says what was looked for.
     """
     if path.is_file():
+        if is_compressed_shard(path.name):
+            raise UsageError(f"{path} {COMPRESSED}")
         if path.suffix.lower() not in FILE_SUFFIXES:
             raise UsageError(f"{path} is no video; looked for {LOOKED_FOR}")
-        return [FolderEntry(path.name, path)], 0
+        return [FolderEntry(path.name, LocalFile(path))], 0
     if not path.is_dir():
         raise UsageError(f"{path}: no such file or folder")
-    search = _Search(path)
-    search.enter(path, "", frozenset())
-    if not search.entries:
-        beside = f" ({search.ignored} other files are there)" if search.ignored else ""
-        raise UsageError(f"no videos in {path}{beside}; looked for {LOOKED_FOR}")
-    return sorted(search.entries, key=lambda entry: entry.id), search.ignored
+    found = Found()
+    _Search(path, found).enter(path, "", frozenset())
+    return found.finish(str(path))
+
+
+class Found:
+    """What a search comes upon. Names of files decide what they are."""
+
+    def __init__(self) -> None:
+        self.ignored = 0
+        self._entries: list[FolderEntry] = []
+        self._compressed: list[FolderEntry] = []
+
+    def add_files(self, prefix: str, own_id: str, folder: StoredFile, files: Files) -> None:
+        """Take the visible files of one folder, by name; `prefix` is its id with a slash."""
+        frames: list[StoredFile] = []
+        found_videos = False
+        for name, file in files:
+            suffix = PurePosixPath(name).suffix.lower()
+            if suffix in FILE_SUFFIXES:
+                self._entries.append(FolderEntry(prefix + name, file))
+                found_videos = True
+            elif suffix in FRAME_SUFFIXES:
+                frames.append(file)
+            elif is_compressed_shard(name):
+                self._compressed.append(FolderEntry(prefix + name, file))
+            else:
+                self.ignored += 1
+        if frames and not found_videos:
+            self._entries.append(FolderEntry(own_id, folder, in_natural_order(frames)))
+        else:
+            self.ignored += len(frames)
+
+    def finish(self, where: str) -> tuple[list[FolderEntry], int]:
+        """The entries sorted by id, and the number of files that are none.
+
+        Compressed archives beside tar shards are shards that cannot be read; else they are
+        other files.
+
+        Raises:
+            UsageError: there is no entry.
+        """
+        ignored = self.ignored + len(self._compressed)
+        if not self._entries:
+            if self._compressed:
+                raise UsageError(f"{where}: {self._compressed[0].id} {COMPRESSED}")
+            beside = f" ({ignored} other files are there)" if ignored else ""
+            raise UsageError(f"no videos in {where}{beside}; looked for {LOOKED_FOR}")
+        entries = self._entries
+        if any(entry.file.suffix in SHARD_SUFFIXES for entry in entries):
+            entries, ignored = entries + self._compressed, self.ignored
+        return sorted(entries, key=lambda entry: entry.id), ignored
 
 
 class _Search:
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, found: Found) -> None:
         self.root = root
-        self.entries: list[FolderEntry] = []
-        self.ignored = 0
+        self.found = found
 
     def enter(self, folder: Path, prefix: str, above: frozenset[tuple[int, int]]) -> None:
         """Collect what is in `folder`; `above` identifies the folders that contain it."""
@@ -81,28 +135,24 @@ class _Search:
         identity = (status.st_dev, status.st_ino)
         if identity in above:
             return
-        frames: list[Path] = []
-        found_videos = False
+        files: list[tuple[str, StoredFile]] = []
         for path in paths:
-            name = path.name
-            if name.startswith("."):
+            if path.name.startswith("."):
                 continue
             kind = _kind(path)
-            suffix = path.suffix.lower()
             if kind == "folder":
-                self.enter(path, f"{prefix}{name}/", above | {identity})
-            elif kind == "file" and suffix in FILE_SUFFIXES:
-                self.entries.append(FolderEntry(prefix + name, path))
-                found_videos = True
-            elif kind == "file" and suffix in FRAME_SUFFIXES:
-                frames.append(path)
+                self.enter(path, f"{prefix}{path.name}/", above | {identity})
+            elif kind == "file":
+                files.append((path.name, LocalFile(path)))
             else:
-                self.ignored += 1
-        if frames and not found_videos:
-            own_id = prefix.removesuffix("/") or self.root.resolve().name
-            self.entries.append(FolderEntry(own_id, folder, in_natural_order(frames)))
-        else:
-            self.ignored += len(frames)
+                self.found.ignored += 1
+        own_id = prefix.removesuffix("/") or self.root.resolve().name
+        self.found.add_files(prefix, own_id, LocalFile(folder), files)
+
+
+def is_compressed_shard(name: str) -> bool:
+    """Whether a name is that of a compressed tar archive."""
+    return _COMPRESSED_SHARD.search(name) is not None
 
 
 def _kind(path: Path) -> str:
@@ -116,9 +166,9 @@ def _kind(path: Path) -> str:
     return "file" if stat.S_ISREG(mode) else "other"
 
 
-def in_natural_order(frames: Iterable[Path]) -> tuple[Path, ...]:
+def in_natural_order(frames: Iterable[StoredFile]) -> tuple[StoredFile, ...]:
     """Image files as the frames of one video."""
-    return tuple(sorted(frames, key=lambda path: (_natural(path.name), path.name)))
+    return tuple(sorted(frames, key=lambda file: (_natural(file.name), file.name)))
 
 
 def _natural(name: str) -> list[tuple[int, str]]:

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from pyoco_eval.errors import UsageError
-from pyoco_eval.videos.decode import ARRAY_SUFFIXES, FRAME_SUFFIXES
+from pyoco_eval.videos.decode import ARRAY_SUFFIXES, FRAME_SUFFIXES, SHARD_SUFFIXES
 from pyoco_eval.videos.folder import FILE_SUFFIXES, FolderEntry, in_natural_order
 from pyoco_eval.videos.manifest_rows import (
     CAPTION_COLUMNS,
@@ -16,6 +16,7 @@ from pyoco_eval.videos.manifest_rows import (
     listed,
     read_rows,
 )
+from pyoco_eval.videos.stored_file import LocalFile, StoredFile
 
 if TYPE_CHECKING:
     from pyoco_eval.videos.source import VideoSource
@@ -107,17 +108,22 @@ def _entry(row: ManifestRow, folder: Path) -> FolderEntry:
         path, item = whole, f"#{int(number)}"
         if not path.is_file():
             raise ValueError("no such file")
-    frames: tuple[Path, ...] = ()
+    frames: tuple[StoredFile, ...] = ()
     if path.is_dir():
         pictures = (
-            p for p in path.iterdir() if p.suffix.lower() in FRAME_SUFFIXES and p.name[0] != "."
+            LocalFile(p)
+            for p in path.iterdir()
+            if p.suffix.lower() in FRAME_SUFFIXES and p.name[0] != "."
         )
         frames = in_natural_order(pictures)
         if not frames:
             raise ValueError("is a folder without frames; list its videos one by one")
+    elif path.suffix.lower() in SHARD_SUFFIXES:
+        raise ValueError("is a shard with a list of its own; give it as --samples itself")
     elif path.suffix.lower() not in FILE_SUFFIXES:
-        raise ValueError(f"is no video; a row names one of {' '.join(sorted(FILE_SUFFIXES))}")
-    return FolderEntry(_id(path, folder), path, frames, item, row.caption, row.label)
+        kinds = " ".join(sorted(FILE_SUFFIXES - SHARD_SUFFIXES))
+        raise ValueError(f"is no video; a row names one of {kinds}")
+    return FolderEntry(_id(path, folder), LocalFile(path), frames, item, row.caption, row.label)
 
 
 def _id(path: Path, folder: Path) -> str:

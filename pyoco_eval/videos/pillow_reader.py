@@ -11,11 +11,11 @@ References:
 """
 
 import hashlib
+import io
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
@@ -25,9 +25,9 @@ from pyoco_eval.videos.reader import (
     UnreadableError,
     VideoProperties,
     check_size,
-    file_digest,
     ready,
 )
+from pyoco_eval.videos.stored_file import StoredFile
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -40,20 +40,20 @@ class AnimationReader(FrameReader):
 
     backend = "pillow"
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, file: StoredFile) -> None:
+        self.file = file
 
     def digest(self) -> str:
-        return file_digest(self.path)
+        return self.file.digest()
 
     def properties(self) -> VideoProperties:
         delays: list[int] = []
-        with _opened(self.path) as image:
+        with _opened(self.file) as (file, image):
             width, height = image.size
             codec = (image.format or "").lower()
             mode = image.mode
             try:
-                delays.extend(round(image.info.get("duration", 0)) for _ in self._pictures(image))
+                delays.extend(round(image.info.get("duration", 0)) for _ in _pictures(file, image))
             except UnreadableError:
                 if not delays:
                     raise
@@ -70,25 +70,9 @@ class AnimationReader(FrameReader):
         )
 
     def walk(self) -> Iterator[Callable[[], np.ndarray]]:
-        with _opened(self.path) as image:
-            for _ in self._pictures(image):
+        with _opened(self.file) as (file, image):
+            for _ in _pictures(file, image):
                 yield lambda: _to_rgb(image)
-
-    def _pictures(self, image: "Image") -> Iterator[None]:
-        """Step through the file; the picture is in `image`, decoded and composed."""
-        shown = 0
-        while True:
-            try:
-                image.seek(shown)
-                image.load()
-            except EOFError:
-                break
-            except Exception as error:
-                raise UnreadableError(_broken_after(shown)) from error
-            shown += 1
-            yield
-        if image.format == "GIF" and not _has_gif_trailer(self.path):
-            raise UnreadableError(f"is cut off after {shown} frame" + "s" * (shown != 1))
 
 
 class FrameFolder(FrameReader):
@@ -96,18 +80,19 @@ class FrameFolder(FrameReader):
 
     backend = "pillow"
 
-    def __init__(self, paths: Sequence[Path]) -> None:
-        self.paths = tuple(paths)
+    def __init__(self, pictures: Sequence[StoredFile]) -> None:
+        self.pictures = tuple(pictures)
 
     def digest(self) -> str:
         whole = hashlib.sha256()
-        for path in self.paths:
-            whole.update(f"{file_digest(path)} {path.name}\n".encode(errors="surrogateescape"))
+        for picture in self.pictures:
+            line = f"{picture.digest()} {picture.name}\n"
+            whole.update(line.encode(errors="surrogateescape"))
         return whole.hexdigest()
 
     def properties(self) -> VideoProperties:
         height, width, _ = self._load(0).shape
-        with _opened(self.paths[0]) as image:
+        with _opened(self.pictures[0]) as (_, image):
             codec, mode = (image.format or "").lower(), image.mode
         return VideoProperties(
             width=width,
@@ -115,59 +100,77 @@ class FrameFolder(FrameReader):
             codec=codec,
             container="folder",
             pixel_format=mode,
-            header_frames=len(self.paths),
+            header_frames=len(self.pictures),
         )
 
     def walk(self) -> Iterator[Callable[[], np.ndarray]]:
         first: tuple[int, ...] | None = None
-        for index in range(len(self.paths)):
+        for index in range(len(self.pictures)):
             frame = self._load(index)
             if first is None:
                 first = frame.shape
             if frame.shape != first:
                 raise UnreadableError(
-                    f"{self.paths[index].name} is {frame.shape[1]} x {frame.shape[0]} pixels, "
+                    f"{self.pictures[index].name} is {frame.shape[1]} x {frame.shape[0]} pixels, "
                     f"the frames before it {first[1]} x {first[0]}"
                 )
             yield ready(frame)
 
     def frames(self, wanted: Sequence[int]) -> Iterator[np.ndarray]:
         for index in wanted:
-            if index >= len(self.paths):
-                raise EndOfFramesError(index, len(self.paths))
+            if index >= len(self.pictures):
+                raise EndOfFramesError(index, len(self.pictures))
             yield self._load(index)
 
     def _load(self, index: int) -> np.ndarray:
-        path = self.paths[index]
+        picture = self.pictures[index]
         try:
-            with _opened(path) as image:
+            with _opened(picture) as (_, image):
                 image.load()
                 return _to_rgb(image)
         except UnreadableError as error:
-            raise UnreadableError(f"{path.name} {error.reason}") from error
+            raise UnreadableError(f"{picture.name} {error.reason}") from error
         except FileNotFoundError as error:
-            raise UnreadableError(f"{path.name} does not exist any more") from error
+            raise UnreadableError(f"{picture.name} does not exist any more") from error
         except Exception as error:
-            raise UnreadableError(f"{path.name} is damaged or cut off") from error
+            raise UnreadableError(f"{picture.name} is damaged or cut off") from error
 
 
 @contextmanager
-def _opened(path: Path) -> "Iterator[Image]":
+def _opened(stored: StoredFile) -> "Iterator[tuple[BinaryIO, Image]]":
     from PIL import Image
 
-    if not path.stat().st_size:
+    if not stored.size():
         raise UnreadableError("is empty (0 bytes)")
-    try:
-        image = Image.open(path)
-    except Image.DecompressionBombError as error:
-        raise UnreadableError("claims to be too large a picture to be real") from error
-    except PermissionError as error:
-        raise UnreadableError("may not be read: permission denied") from error
-    except Exception as error:
-        raise UnreadableError("cannot be opened: not a picture, or damaged at its start") from error
-    with image:
-        check_size(*image.size)
-        yield image
+    with stored.open() as file:
+        try:
+            image = Image.open(file)
+        except Image.DecompressionBombError as error:
+            raise UnreadableError("claims to be too large a picture to be real") from error
+        except Exception as error:
+            raise UnreadableError(
+                "cannot be opened: not a picture, or damaged at its start"
+            ) from error
+        with image:
+            check_size(*image.size)
+            yield file, image
+
+
+def _pictures(file: BinaryIO, image: "Image") -> Iterator[None]:
+    """Step through an animation; the picture is in `image`, decoded and composed."""
+    shown = 0
+    while True:
+        try:
+            image.seek(shown)
+            image.load()
+        except EOFError:
+            break
+        except Exception as error:
+            raise UnreadableError(_broken_after(shown)) from error
+        shown += 1
+        yield
+    if image.format == "GIF" and not _has_gif_trailer(file):
+        raise UnreadableError(f"is cut off after {shown} frame" + "s" * (shown != 1))
 
 
 def _to_rgb(image: "Image") -> np.ndarray:
@@ -198,10 +201,10 @@ def _to_rgb(image: "Image") -> np.ndarray:
 _EXIF_ORIENTATION = 0x0112
 
 
-def _has_gif_trailer(path: Path) -> bool:
-    with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - 1024))
-        return file.read().rstrip(b"\0\r\n")[-1:] == _GIF_TRAILER
+def _has_gif_trailer(file: BinaryIO) -> bool:
+    size = file.seek(0, io.SEEK_END)
+    file.seek(max(0, size - 1024))
+    return file.read().rstrip(b"\0\r\n")[-1:] == _GIF_TRAILER
 
 
 def _broken_after(shown: int) -> str:

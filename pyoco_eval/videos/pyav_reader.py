@@ -11,8 +11,7 @@ References:
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 import numpy as np
 
@@ -24,8 +23,8 @@ from pyoco_eval.videos.reader import (
     UnreadableError,
     VideoProperties,
     check_size,
-    file_digest,
 )
+from pyoco_eval.videos.stored_file import StoredFile
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -40,6 +39,9 @@ _DEMUXERS = (
 )
 """Containers of video. Playlists and text are left out: they would open other files."""
 
+_NO_PROTOCOL = "none"
+"""Of bytes that Python hands over: FFmpeg may open nothing beside them."""
+
 EXACT_CONVERSION = 0x2 | 0x2000 | 0x40000 | 0x80000
 """libswscale: bilinear, full chroma interpolation, accurate rounding, bit-exact everywhere."""
 
@@ -51,16 +53,16 @@ class PyavReader(FrameReader):
 
     backend = "pyav"
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, file: StoredFile) -> None:
+        self.file = file
 
     def digest(self) -> str:
-        return file_digest(self.path)
+        return self.file.digest()
 
     def properties(self) -> VideoProperties:
-        with self._open() as (container, stream):
+        with self._open() as (file, container, stream):
             header = (stream.codec_context.width, stream.codec_context.height)
-            frame = next(self._decode(container, stream, size=header))
+            frame = next(self._decode(file, container, stream, size=header))
             orientation = _orientation(frame)
             rate = stream.average_rate
             width, height = orientation.shown_size(frame.width, frame.height)
@@ -82,8 +84,8 @@ class PyavReader(FrameReader):
         reformatter = VideoReformatter()
         first: tuple[int, int] | None = None
         orientation, rotation = Orientation(), None
-        with self._open() as (container, stream):
-            for index, frame in enumerate(self._decode(container, stream)):
+        with self._open() as (file, container, stream):
+            for index, frame in enumerate(self._decode(file, container, stream)):
                 if frame.rotation != rotation:
                     orientation, rotation = _orientation(frame), frame.rotation
                 size = orientation.shown_size(frame.width, frame.height)
@@ -104,29 +106,35 @@ class PyavReader(FrameReader):
                 yield convert
 
     @contextmanager
-    def _open(self) -> "Iterator[tuple[InputContainer, VideoStream]]":
+    def _open(self) -> "Iterator[tuple[BinaryIO, InputContainer, VideoStream]]":
         import av
 
-        size = self.path.stat().st_size
-        if not size:
+        if not self.file.size():
             raise UnreadableError("is empty (0 bytes)")
-        try:
-            container = av.open(
-                str(self.path.absolute()),
-                metadata_errors="replace",
-                options={"format_whitelist": _DEMUXERS, "protocol_whitelist": "file"},
-            )
-        except (av.FFmpegError, OverflowError, ValueError) as error:
-            raise UnreadableError(_why_not_open(self.path, error)) from error
-        with container:
-            stream = _best_stream(container)
-            check_size(stream.codec_context.width, stream.codec_context.height)
-            stream.codec_context.thread_count = 1
-            stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
-            yield container, stream
+        path = self.file.path
+        with self.file.open() as file:
+            try:
+                container = av.open(
+                    file if path is None else str(path.absolute()),
+                    "r",
+                    metadata_errors="replace",
+                    options={
+                        "format_whitelist": _DEMUXERS,
+                        "protocol_whitelist": _NO_PROTOCOL if path is None else "file",
+                    },
+                )
+            except (av.FFmpegError, OverflowError, ValueError) as error:
+                raise UnreadableError(_why_not_open(file, error)) from error
+            with container:
+                stream = _best_stream(container)
+                check_size(stream.codec_context.width, stream.codec_context.height)
+                stream.codec_context.thread_count = 1
+                stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
+                yield file, container, stream
 
     def _decode(
         self,
+        file: BinaryIO,
         container: "InputContainer",
         stream: "VideoStream",
         *,
@@ -138,23 +146,24 @@ class PyavReader(FrameReader):
         try:
             for packet in container.demux(stream):
                 if packet.is_corrupt:
-                    raise UnreadableError(self._why_broken(num_frames), size=size)
+                    raise UnreadableError(_why_broken(file, num_frames), size=size)
                 for frame in packet.decode():
                     num_frames += 1
                     yield frame
         except av.FFmpegError as error:
-            raise UnreadableError(self._why_broken(num_frames), size=size) from error
-        if is_cut_off(self.path) or not num_frames:
-            raise UnreadableError(self._why_broken(num_frames), size=size)
+            raise UnreadableError(_why_broken(file, num_frames), size=size) from error
+        if is_cut_off(file) or not num_frames:
+            raise UnreadableError(_why_broken(file, num_frames), size=size)
 
-    def _why_broken(self, num_frames: int) -> str:
-        cut = is_cut_off(self.path)
-        if not num_frames:
-            return "no frame can be decoded: " + (
-                "the file is cut off" if cut else "its video data are damaged or missing"
-            )
-        after = f"{num_frames} frame" + "s" * (num_frames != 1)
-        return f"is cut off after {after}" if cut else f"breaks after {after}: damaged video data"
+
+def _why_broken(file: BinaryIO, num_frames: int) -> str:
+    cut = is_cut_off(file)
+    if not num_frames:
+        return "no frame can be decoded: " + (
+            "the file is cut off" if cut else "its video data are damaged or missing"
+        )
+    after = f"{num_frames} frame" + "s" * (num_frames != 1)
+    return f"is cut off after {after}" if cut else f"breaks after {after}: damaged video data"
 
 
 def _best_stream(container: "InputContainer") -> "VideoStream":
@@ -201,13 +210,13 @@ def _to_rgb(frame: "VideoFrame", reformatter: "VideoReformatter") -> np.ndarray:
     return rgb.to_ndarray()
 
 
-def _why_not_open(path: Path, error: Exception) -> str:
+def _why_not_open(file: BinaryIO, error: Exception) -> str:
     if isinstance(error, FileNotFoundError):
         return "does not exist any more"
     if isinstance(error, PermissionError):
         return "may not be read: permission denied"
-    with path.open("rb") as file:
-        start = file.read(12)
+    file.seek(0)
+    start = file.read(12)
     for magic, kind in _PICTURES.items():
         if start.startswith(magic):
             return f"is a {kind} picture in spite of its name; rename it"

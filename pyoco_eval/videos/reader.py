@@ -3,15 +3,16 @@
 Axes: T frames, H height, W width; frames are (H, W, 3) uint8 RGB, upright.
 """
 
-import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from pyoco_eval.videos.stored_file import StoredFile
 
 MAX_PIXELS = 1 << 26
 """Largest frame accepted (8192 x 8192): beyond it a damaged header is likelier than a video."""
@@ -116,8 +117,8 @@ class BrokenReader(FrameReader):
 
     backend = "array"
 
-    def __init__(self, path: Path, reason: str) -> None:
-        self.path = path
+    def __init__(self, file: "StoredFile", reason: str) -> None:
+        self.file = file
         self.reason = reason
 
     def properties(self) -> VideoProperties:
@@ -127,7 +128,7 @@ class BrokenReader(FrameReader):
         raise UnreadableError(self.reason)
 
     def digest(self) -> str:
-        return file_digest(self.path)
+        return self.file.digest()
 
 
 def check_size(width: int, height: int) -> None:
@@ -142,12 +143,6 @@ def check_size(width: int, height: int) -> None:
             "megapixels accepted: its header is probably damaged",
             size=(width, height),
         )
-
-
-def file_digest(path: Path) -> str:
-    """sha256 of a file's bytes, 64 hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def ready(frame: np.ndarray) -> Callable[[], np.ndarray]:

@@ -10,23 +10,18 @@ from typing import Any
 import numpy as np
 
 from pyoco_eval.errors import UsageError
-from pyoco_eval.videos.array_files import ArrayCache, array_videos
 from pyoco_eval.videos.array_reader import ArrayReader, Levels, check_layout, unstated_range
-from pyoco_eval.videos.decode import (
-    ARRAY_SUFFIXES,
-    check_decoder,
-    decoders_label,
-    file_reader,
-)
-from pyoco_eval.videos.folder import FolderEntry, list_videos
+from pyoco_eval.videos.decode import check_decoder, decoders_label
+from pyoco_eval.videos.folder import list_videos
 from pyoco_eval.videos.manifest import is_manifest, list_manifest
-from pyoco_eval.videos.reader import BrokenReader, FrameReader, UnreadableError
+from pyoco_eval.videos.opener import Opener
+from pyoco_eval.videos.reader import UnreadableError
 from pyoco_eval.videos.video import Video
 
 
 class VideoSource:
     """Videos in a fixed order: by id, compared character by character; items of one array file
-    in their stored order.
+    or tar shard in their stored order.
 
     Attributes:
         name: of the folder or file, as the user would recognise it; `memory` for arrays.
@@ -85,10 +80,10 @@ def open_source(
     """Open a set of videos. Nothing is decoded yet.
 
     Args:
-        samples: a folder, searched recursively, which may mix video files, folders of frames and
-            array files; a single such file; a manifest (.csv, .tsv, .jsonl) of such; an array
-            (T, H, W, 3) or (N, T, H, W, 3), or a list of arrays (T, H, W, 3), of numpy or with a
-            `.numpy()` method as torch tensors have; a VideoSource, returned as it is.
+        samples: a folder, searched recursively, which may mix video files, folders of frames,
+            array files and tar shards; a single such file; a manifest (.csv, .tsv, .jsonl); an
+            array (T, H, W, 3) or (N, T, H, W, 3), or a list of arrays (T, H, W, 3), of numpy or
+            with a `.numpy()` method as torch tensors have; a VideoSource, returned as it is.
         decoder: `pyav`, or `decord` if installed; images and arrays need neither.
         value_range: of float arrays: `0..1`, `-1..1` or `0..255`.
         quantise: of float arrays: `round` or `truncate`.
@@ -115,54 +110,20 @@ def find_videos(path: Path, *, decoder: str = "pyav", levels: Levels | None = No
     """Like `open_source` for a path, but floats of unstated range fail only when they are read."""
     levels = levels or Levels()
     entries, ignored = (list_manifest(path), 0) if is_manifest(path) else list_videos(path)
-    opener = _Opener(decoder, levels)
+    opener = Opener(decoder, levels)
     videos: list[Video] = []
     for entry in entries:
-        for video_id, reader in opener.readers(entry):
+        for stored in opener.videos(entry):
             video = Video(
-                video_id,
+                stored.id,
                 len(videos),
-                entry.path,
-                reader,
-                caption=entry.caption,
-                label=entry.label,
+                entry.file.path,
+                stored.reader,
+                caption=stored.caption,
+                label=stored.label,
             )
             videos.append(video)
     return VideoSource(path.resolve().name, videos, ignored)
-
-
-class _Opener:
-    """Gives entries their readers; array files are looked into once, however often listed."""
-
-    def __init__(self, decoder: str, levels: Levels) -> None:
-        self.decoder = decoder
-        self.levels = levels
-        self._cache = ArrayCache()
-        self._arrays: dict[Path, dict[str, FrameReader]] = {}
-
-    def readers(self, entry: FolderEntry) -> Iterator[tuple[str, FrameReader]]:
-        """id and reader of every video of `entry`."""
-        if entry.frames:
-            from pyoco_eval.videos.pillow_reader import FrameFolder
-
-            yield entry.id, FrameFolder(entry.frames)
-        elif entry.path.suffix.lower() not in ARRAY_SUFFIXES:
-            yield entry.id, file_reader(entry.path, self.decoder)
-        elif not entry.item:
-            yield from ((entry.id + item, reader) for item, reader in self._items(entry).items())
-        else:
-            items = self._items(entry)
-            reason = f"is not there: {entry.path.name} holds {len(items)} videos"
-            absent = items.get("") or BrokenReader(entry.path, reason)
-            yield entry.id + entry.item, items.get(entry.item, absent)
-
-    def _items(self, entry: FolderEntry) -> dict[str, FrameReader]:
-        if entry.path not in self._arrays:
-            try:
-                self._arrays[entry.path] = dict(array_videos(entry.path, self.levels, self._cache))
-            except UnreadableError as error:
-                self._arrays[entry.path] = {"": BrokenReader(entry.path, error.reason)}
-        return self._arrays[entry.path]
 
 
 def _memory_source(samples: object, levels: Levels) -> VideoSource:
