@@ -6,6 +6,7 @@ import click
 
 from pyoco_eval.cli.scoring import (
     captions_option,
+    conventions_of,
     extrapolate_option,
     reference_options,
     run_and_print,
@@ -55,12 +56,5 @@ def command(
       pyoco-eval evaluate --metrics fvd,is --samples generated/ --reference real/ --json
       pyoco-eval evaluate --profile embedded --samples shapes/ --out record.json
     """
-    from pyoco_eval.errors import UsageError
-
-    conventions = {}
-    for pair in named:
-        metric, separator, name = pair.partition("=")
-        if not separator:
-            raise UsageError(f"--convention {pair!r}: write METRIC=NAME, e.g. fid=pytorch-fid")
-        conventions[metric] = name
+    conventions = conventions_of(named)
     run_and_print(split_names(metrics), samples, reference, conventions=conventions, **choices)

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pyoco_eval.cli.reference_build import build_command
+
 if TYPE_CHECKING:
     from pyoco_eval.scoring.reference_files import ReferenceFile, Verdict
 
@@ -17,6 +19,7 @@ _LONG = ("files", "captions", "rows_per_video", "skipped", "labels")
     short_help="Build, list, show, verify and import stored references.",
     epilog="""\b
 Examples:
+  pyoco-eval reference build ucf101 --data-root UCF-101/
   pyoco-eval reference list
   pyoco-eval reference show ucf101
   pyoco-eval reference verify
@@ -102,6 +105,9 @@ def verify_command(references: tuple[str, ...], as_json: bool) -> None:
             f"{len(damaged)} of {len(verdicts)} stored references are damaged; build them again "
             "with `pyoco-eval reference build`:\n" + "\n".join(lines)
         )
+
+
+command.add_command(build_command)
 
 
 def _word(verdict: "Verdict") -> str:

@@ -134,3 +134,20 @@ def run_and_print(
 def split_names(text: str) -> list[str]:
     """`a, b` as a list of names."""
     return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def conventions_of(pairs: Sequence[str]) -> dict[str, str]:
+    """`fid=pytorch-fid` and such as metric -> convention.
+
+    Raises:
+        UsageError: no `=` in one of them.
+    """
+    from pyoco_eval.errors import UsageError
+
+    conventions = {}
+    for pair in pairs:
+        metric, separator, name = pair.partition("=")
+        if not separator:
+            raise UsageError(f"--convention {pair!r}: write METRIC=NAME, e.g. fid=pytorch-fid")
+        conventions[metric] = name
+    return conventions

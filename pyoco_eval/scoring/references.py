@@ -1,43 +1,58 @@
 """Finding the reference side: a folder of videos, a stored file, or a name."""
 
-import hashlib
-import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from pyoco_eval.datasets.catalogue import KNOWN_SETS
 from pyoco_eval.errors import MissingError, PyocoEvalError, UsageError
 from pyoco_eval.metrics.conventions import Convention, convention
 from pyoco_eval.metrics.signature import KEYS
-from pyoco_eval.resources import resource_folder, user_folder
 from pyoco_eval.scoring.networks import Network
 from pyoco_eval.scoring.options import Options
+from pyoco_eval.scoring.reference_files import (
+    folders,
+    has_name,
+    list_references,
+    unknown_reference,
+)
+from pyoco_eval.scoring.reference_recipes import build_command, recipe_differences
 from pyoco_eval.scoring.sides import RECIPE_KEYS, Side, side_from_file
-from pyoco_eval.statistics.files import kind_of, looks_stored
-from pyoco_eval.videos.clip_frames import ClipRule
+from pyoco_eval.statistics.files import kind_of, looks_stored, read_header
 
-DEFAULT_REFERENCE = {"published": "ucf101", "embedded": "shapes"}
-KNOWN_REFERENCES = {
-    "ucf101": "UCF-101, 101 classes, 13,320 videos with all splits",
-    "msrvtt": "MSR-VTT, 2,990 test videos",
-    "shapes": "held-out moving shapes, shipped with the package",
+SHIPPED = "shapes"
+DEFAULT_REFERENCE = {"published": "ucf101", "embedded": SHIPPED}
+KNOWN_REFERENCES: Mapping[str, str] = {
+    **{name: known.about for name, known in KNOWN_SETS.items()},
+    SHIPPED: "held-out moving shapes, shipped with the package",
 }
-WHOLE = {"ucf101": 13_320, "msrvtt": 2_990}
+WHOLE: Mapping[str, int] = {name: known.num_videos for name, known in KNOWN_SETS.items()}
 """Videos in the whole of a known reference."""
+
+NEED_ROWS = ("kvd", "kid", "prdc")
+"""Metrics that are not computed from means and covariances."""
 
 
 def name_of(reference: object) -> str | None:
-    """The known reference that `reference` names, or None if it is a path or videos.
+    """The reference that `reference` names, known or built; None if it is a path or videos.
 
     Raises:
-        UsageError: it could be either.
+        UsageError: it could be either, or is neither.
     """
-    if not isinstance(reference, str) or reference not in KNOWN_REFERENCES:
+    if not isinstance(reference, str):
         return None
-    if Path(reference).exists():
+    is_path = Path(reference).exists()
+    if reference not in KNOWN_REFERENCES and not has_name(reference):
+        if is_path:
+            return None
+        names = [file.name for file in list_references()]
         raise UsageError(
-            f"--reference {reference} is the name of a known reference and of something in this "
-            f"folder; write ./{reference} for the latter, or leave the option out for the former"
+            f"--reference {reference}: {unknown_reference(reference, [*KNOWN_REFERENCES, *names])}"
+        )
+    if is_path:
+        raise UsageError(
+            f"--reference {reference} is the name of a stored reference and of something in this "
+            f"folder; write ./{reference} for the latter, or leave the option out for the default"
         )
     return reference
 
@@ -66,80 +81,66 @@ def stored_side(path: Path) -> Side | None:
 
 
 def named_side(name: str, recipe: Mapping[str, str], network: Network, options: Options) -> Side:
-    """The stored statistics of a known reference under this recipe.
+    """The stored statistics or rows of reference `name` under this recipe; rows where both are.
 
     Raises:
         MissingError: none match; the message says how to build them.
+        PyocoEvalError: the one that matches is damaged.
     """
-    shipped = resource_folder("reference_stats") / name
-    own = user_folder() / "references" / name
-    rejected = []
-    for path in sorted([*shipped.glob("*.npz"), *own.glob("*.npz")]):
-        kind = kind_of(path)
-        if kind not in ("features", "statistics"):
+    needs_rows = convention(network.base).metric in NEED_ROWS
+    matching, rejected = [], []
+    for path in sorted(path for folder in folders(name) for path in folder.glob("*.npz")):
+        try:
+            kind, there = kind_of(path), read_header(path).get("recipe")
+        except PyocoEvalError as error:
+            rejected.append(f"  {error}")
             continue
-        side = side_from_file(path, kind)
-        differences = recipe_differences(recipe, side.recipe)
-        if not differences:
-            return replace(side, name=name)
-        if side.recipe["net"].partition("-")[0] == network.extractor:
-            rejected.append(f"  {path}: other {', '.join(differences)}")
-    message = (
-        f"no statistics of reference {name} ({KNOWN_REFERENCES[name]}) for this recipe:\n"
-        + "".join(f"  {key}:{recipe[key]}\n" for key in RECIPE_KEYS if key in recipe)
-    )
-    if rejected:
-        message += "found, but not comparable:\n" + "\n".join(rejected) + "\n"
-    if name != "shapes":
-        message += (
-            "Build them once from your copy of its videos; they are then found by themselves:\n"
-            f"  {_build_command(name, own, recipe, network, options)}\n"
-            "or name your own reference with --reference PATH (a folder of videos, or a file "
-            "written by `pyoco-eval features`)."
-        )
-    else:
-        message += "Write clips to compare with (`pyoco-eval shapes --help`), then --reference DIR."
-    raise MissingError(message)
+        if not isinstance(there, dict) or not isinstance(there.get("net"), str):
+            rejected.append(f"  {path}: its header has no recipe")
+        elif differences := recipe_differences(recipe, there):
+            if there["net"].partition("-")[0] == network.extractor:
+                rejected.append(f"  {path}: other {', '.join(differences)}")
+        elif kind == "features":
+            return replace(side_from_file(path, kind), name=name)
+        elif needs_rows:
+            rejected.append(f"  {path}: holds no rows, which {network.base} needs")
+        else:
+            matching.append(path)
+    if matching:
+        return replace(side_from_file(matching[0], "statistics"), name=name)
+    raise MissingError(_not_built(name, recipe, network, options, rejected, needs_rows=needs_rows))
 
 
-def _build_command(
-    name: str, folder: Path, recipe: Mapping[str, str], network: Network, options: Options
+def _not_built(
+    name: str,
+    recipe: Mapping[str, str],
+    network: Network,
+    options: Options,
+    rejected: Sequence[str],
+    *,
+    needs_rows: bool,
 ) -> str:
-    """The command that makes this very recipe and puts the file where it is looked for."""
-    clip = ClipRule.parse(recipe["clip"])
-    pre_resize, _, resize = recipe["frames"].rpartition(">")
-    layer = recipe["net"].rpartition("@")[0].rpartition("-")[2]
-    words = ["--samples", f"PATH/TO/{name.upper()}", "--extractor", network.extractor]
-    words += ["--convention", network.base, "--layer", layer]
-    words += ["--num-frames", str(clip.num_frames)]
-    words += ["--fps", f"{clip.fps:g}"] if clip.fps else ["--stride", str(clip.stride)]
-    words += ["--clip", clip.select]
-    for option, value, default in (
-        ("--clip-seed", clip.seed, 0),
-        ("--hop", clip.hop, None),
-        ("--short", clip.short, "error"),
-        ("--frames", recipe.get("sel", "all"), "all"),
-        ("--pre-resize", pre_resize, ""),
-        ("--resize", resize, convention(network.base).resize or resize),
-        ("--decoder", options.decoder, "pyav"),
-    ):
-        if value != default:
-            words += [option, str(value)]
-    for key, path in options.weights.items():
-        words += ["--weights", f"{key}={path}"]
-    content = "\n".join(f"{key}:{recipe[key]}" for key in RECIPE_KEYS if key in recipe)
-    digest = hashlib.sha256(content.encode()).hexdigest()[:8]
-    words += ["--out", str(folder / f"{network.extractor}-{layer}-{digest}.npz")]
-    return "pyoco-eval features " + shlex.join(words)
-
-
-def recipe_differences(a: Mapping[str, str], b: Mapping[str, str]) -> list[str]:
-    """Recipe keys on which two sides differ, as `key (here A, there B)`."""
-    return [
-        f"{key} (here {a.get(key, '-')}, there {b.get(key, '-')})"
-        for key in RECIPE_KEYS
-        if a.get(key) != b.get(key)
+    about = KNOWN_REFERENCES.get(name, "your own")
+    lines = [f"no statistics of reference {name} ({about}) for this recipe:"]
+    lines += [f"  {key}:{recipe[key]}" for key in RECIPE_KEYS if key in recipe]
+    if rejected:
+        lines += ["found, but not usable:", *rejected]
+    if name == SHIPPED:
+        lines.append(
+            "Write clips to compare with (`pyoco-eval shapes --help`), then --reference DIR."
+        )
+        return "\n".join(lines)
+    command = build_command(
+        name, recipe, network, options, keep_rows=bool(options.interval or options.extrapolate)
+    )
+    kept = "rows" if needs_rows else "statistics"
+    lines += [
+        f"Build its {kept} once from your copy of its videos; they are then found by themselves:",
+        f"  {command}",
+        "or name your own reference with --reference PATH (a folder of videos, or a file "
+        "written by `pyoco-eval features`).",
     ]
+    return "\n".join(lines)
 
 
 def require_same_recipe(

@@ -1,7 +1,6 @@
 """From videos to signed scores, with a toy network in place of the real ones."""
 
 import json
-import shlex
 from pathlib import Path
 
 import numpy as np
@@ -106,24 +105,6 @@ def test_a_reference_of_another_recipe_is_refused_by_key(tmp_path: Path) -> None
         pyoco_eval.fvd(flat_videos(20), file, num_frames=4)
 
 
-def test_without_a_reference_the_error_says_how_to_build_it_and_that_works(
-    tmp_path: Path,
-) -> None:
-    a, b = flat_videos(20), flat_videos(20, seed=1)
-    with pytest.raises(MissingError, match="pyoco-eval features --samples") as raised:
-        pyoco_eval.fvd(a, num_frames=4)
-    command = next(line for line in str(raised.value).splitlines() if "--out" in line)
-    out = shlex.split(command)[-1]
-    assert str(tmp_path / "cache") in out
-    pyoco_eval.extract_features(b, "i3d", out=out, num_frames=4)
-    named = pyoco_eval.fvd(a, num_frames=4)
-    assert named.value == pyoco_eval.fvd(a, b, num_frames=4).value
-    assert str(named.signature.get("ref")).startswith("ucf101@")
-    assert any("20 videos here; the whole of it has 13,320" in text for text in named.warnings)
-    with pytest.raises(MissingError, match="not comparable"):
-        pyoco_eval.fvd(a, num_frames=2)
-
-
 def test_an_interval_groups_frames_by_video_and_signs_itself() -> None:
     a, b = flat_videos(60), flat_videos(60, seed=1)
     score = pyoco_eval.fid(a, b, num_frames=4, interval=40)
@@ -144,27 +125,6 @@ def test_an_interval_groups_frames_by_video_and_signs_itself() -> None:
     assert score.interval != (ungrouped.low, ungrouped.high)
     with pytest.raises(UsageError, match="--interval 3"):
         pyoco_eval.fid(a, b, num_frames=4, interval=3)
-
-
-def test_the_build_command_repeats_every_choice() -> None:
-    with pytest.raises(MissingError) as raised:
-        pyoco_eval.fid(
-            flat_videos(20),
-            num_frames=4,
-            clip="random",
-            clip_seed=3,
-            short="loop",
-            frames="middle",
-            pre_resize="128-pilbicubic-crop-round",
-            weights={"inception": "my file.pth"},
-        )
-    command = next(line for line in str(raised.value).splitlines() if "--out" in line)
-    for words in (
-        "--convention clean --layer pool3 --num-frames 4 --stride 1 --clip random --clip-seed 3",
-        "--short loop --frames middle --pre-resize 128-pilbicubic-crop-round",
-        "--weights 'inception=my file.pth'",
-    ):
-        assert words in command
 
 
 def test_stored_features_of_another_rule_are_refused(tmp_path: Path) -> None:
