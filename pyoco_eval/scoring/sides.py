@@ -33,6 +33,7 @@ class Side:
         skipped: id -> reason.
         files: id -> sha256.
         captions: of every video in order, empty where none has any; None for a video without.
+        imported: its moments come from another tool and its recipe from what a user said.
     """
 
     name: str
@@ -46,11 +47,12 @@ class Side:
     skipped: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
     captions: tuple[str | None, ...] = ()
+    imported: bool = False
 
     def label(self) -> str:
         """Name and hash in one signature token."""
         token = "".join(c if c.isalnum() or c in "._-" else "_" for c in self.name) or "memory"
-        return f"{token}@{self.digest[:8]}"
+        return f"{token}@{self.digest[:8]}" + ("-imported" if self.imported else "")
 
     def dim(self) -> int:
         """D."""
@@ -130,6 +132,7 @@ def side_from_file(path: Path, kind: str) -> Side:
             skipped=dict(header["skipped"]),
             files=dict(header["files"]),
             captions=tuple(header.get("captions", ())),
+            imported=bool(header.get("imported")),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise _foreign(path, f"its header lacks or garbles {error}") from error

@@ -60,6 +60,11 @@ def side_warnings(side: Side, floor: str | None) -> list[str]:
             f"The reference {side.name} is made of {side.num_videos:,} videos here; the whole of "
             f"it has {whole:,}."
         )
+    if side.imported:
+        found.append(
+            f"The reference {side.name} was imported from another tool: that it was made by this "
+            "recipe, from this many rows, is the word of whoever imported it."
+        )
     if floor is not None:
         found.append("Below the sample floor: this number mostly measures the sample size.")
     if side.skipped:

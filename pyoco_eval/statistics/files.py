@@ -31,7 +31,7 @@ Kind = Literal["features", "statistics", "mu-sigma"]
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
-_UNREADABLE = (
+UNREADABLE = (
     OSError,
     ValueError,  # numpy on a bad member, JSON, text encodings
     KeyError,
@@ -140,8 +140,8 @@ def kind_of(path: Path) -> Kind | None:
                 FEATURES_FORMAT: "features",
                 STATISTICS_FORMAT: "statistics",
             }
-            return kinds.get(str(_member(archive, "format")))
-    except _UNREADABLE:
+            return kinds.get(str(read_member(archive, "format")))
+    except UNREADABLE:
         return None
 
 
@@ -150,7 +150,7 @@ def looks_stored(path: Path) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
             names = set(archive.namelist())
-    except _UNREADABLE:
+    except UNREADABLE:
         return False
     return {"format.npy", "header.npy"} <= names
 
@@ -163,8 +163,8 @@ def read_header(path: Path) -> dict[str, Any]:
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            header = json.loads(str(_member(archive, "header")))
-    except _UNREADABLE as error:
+            header = json.loads(str(read_member(archive, "header")))
+    except UNREADABLE as error:
         raise _damaged(path, str(error)) from error
     if not isinstance(header, dict):
         raise _damaged(path, "its header is no JSON object")
@@ -190,10 +190,10 @@ def _read(
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     try:
         with zipfile.ZipFile(path) as archive:
-            if str(_member(archive, "format")) != kind:
+            if str(read_member(archive, "format")) != kind:
                 raise PyocoEvalError(f"{path}: not a {kind} file")
-            arrays = {name: _member(archive, name) for name in names}
-    except _UNREADABLE as error:
+            arrays = {name: read_member(archive, name) for name in names}
+    except UNREADABLE as error:
         raise _damaged(path, str(error)) from error
     header = read_header(path)
     stated = header.pop(CHECKSUM, None)
@@ -213,7 +213,8 @@ def _checksum(arrays: Mapping[str, np.ndarray]) -> str:
     return whole.hexdigest()
 
 
-def _member(archive: zipfile.ZipFile, name: str) -> np.ndarray:
+def read_member(archive: zipfile.ZipFile, name: str) -> np.ndarray:
+    """One array of an npz file; a pickled one is refused. May raise any of `UNREADABLE`."""
     with archive.open(f"{name}.npy") as member:
         return np.asarray(np.lib.format.read_array(member, allow_pickle=False))
 
