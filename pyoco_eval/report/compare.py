@@ -25,7 +25,7 @@ UNBIASED: Final = ("kvd", "kid", "clipsim")
 """Metrics whose expectation does not depend on the number of samples."""
 
 _HIGHER_IS_BETTER = ("is", "clipsim", "precision", "recall", "density", "coverage")
-_WITH_INTERVAL = ("fvd", "fid", "clip-fid")
+_WITH_INTERVAL = ("fvd", "is", "fid", "clip-fid", "kvd", "kid", "clipsim")
 _Z = NormalDist().inv_cdf((1 + LEVEL) / 2)
 
 
@@ -227,7 +227,7 @@ def _compare(
         differences = tuple(_difference(metric, of, against) for of, against in pairs)
         if any(difference.interval is None for difference in differences):
             warnings.append(_without_interval(metric))
-        elif not _reference_exact(scores):
+        elif any(_has_uncertain_reference(score) for score in scores):
             warnings.append(
                 "Intervals are combined as if their errors were independent. Scores against one "
                 "reference share its error, so the interval of the difference is conservative."
@@ -280,7 +280,7 @@ def _verdict(
     metric: str, name: str, other: str, value: float, interval: tuple[float, float] | None
 ) -> str:
     if interval is not None and interval[0] <= 0 <= interval[1]:
-        return f"no difference shown: chance alone explains it at {LEVEL:.0%}"
+        return f"no difference shown: chance alone could explain it at {LEVEL:.0%}"
     towards = value if interval is None else interval[0]
     if towards == 0:
         return "the same number"
@@ -297,8 +297,8 @@ def _without_interval(metric: str) -> str:
     return "Without intervals the difference stands alone: nothing says what chance would do."
 
 
-def _reference_exact(scores: Sequence[ScoreRecord]) -> bool:
-    return all("refexact" in score.recipe.get("ci", "") for score in scores)
+def _has_uncertain_reference(score: ScoreRecord) -> bool:
+    return "ref" in score.recipe and "refexact" not in score.recipe.get("ci", "")
 
 
 def _centre(score: ScoreRecord) -> float:

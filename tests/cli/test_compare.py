@@ -120,7 +120,19 @@ def test_higher_is_better_for_the_inception_score_and_its_spread_is_no_error() -
     found = compare(score(40.0, "is", std=1.0, **recipe), score(50.0, "is", std=2.0, **recipe))
     assert found.differences[0].verdict.startswith("b scores better than a")
     assert any("not a standard error" in warning for warning in found.warnings)
+
+
+def test_a_metric_that_has_no_interval_is_not_told_to_get_one() -> None:
+    assert any("--interval" in warning for warning in compare(*[score(1.0, "is")] * 2).warnings)
+    found = compare(score(0.5, "precision"), score(0.6, "precision"))
     assert not any("--interval" in warning for warning in found.warnings)
+    assert found.differences[0].verdict.startswith("b scores better")
+
+
+@pytest.mark.parametrize("changes", [{"ci": CI["ci"] + "-refexact"}, {"ref": "", **CI}])
+def test_only_a_reference_with_an_error_of_its_own_can_be_shared(changes: dict[str, str]) -> None:
+    found = compare(*[score(1.0, interval=(0.5, 1.5), **changes)] * 2)
+    assert not any("conservative" in warning for warning in found.warnings)
 
 
 @pytest.mark.parametrize("key", [key for key in KEYS if key not in ("size", "ci", "dec", "v")])

@@ -1,7 +1,10 @@
 """References: found by name, built once, and the printed command that builds them."""
 
 import json
+import os
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +23,7 @@ from pyoco_eval.scoring.reference_build import Built, RealVideos, build_referenc
 from pyoco_eval.scoring.reference_recipes import recipe_differences
 from pyoco_eval.statistics.files import FeatureSet, StatisticsFile
 from pyoco_eval.videos.clip_frames import ClipRule
+from pyoco_eval.videos.synthetic import MovingShapes
 from pyoco_eval.videos.write import write_video
 
 IMAGE_NETWORKS = ("inception", "clip", "tiny2d", "tinyclip")
@@ -339,3 +343,26 @@ def test_the_python_function_returns_what_it_wrote(real: Path) -> None:
     assert isinstance(built, Built)
     assert built.is_new
     assert built.header["name"] == "mine"
+
+
+@pytest.mark.slow
+def test_many_processes_build_what_one_does(tmp_path: Path) -> None:
+    shapes = MovingShapes("val")
+    clips = tmp_path / "clips.npy"
+    np.save(clips, np.stack([shapes[i].frames for i in range(40)]))
+    words = ["-m", "pyoco_eval", "reference", "build", "mine", "--samples", str(clips), "--json"]
+    words += ["--metrics", "fvd", "--profile", "embedded", "--keep-rows"]
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    found = []
+    for name, command in (("one", words), ("two", [*launcher, *words])):
+        environment = os.environ | {"OMP_NUM_THREADS": "1"}
+        environment |= {"PYOCO_EVAL_CACHE": str(tmp_path / name)}
+        run = subprocess.run([sys.executable, *command], env=environment, capture_output=True)
+        assert run.returncode == 0, run.stderr.decode()
+        (built,) = json.loads(run.stdout)
+        assert built["is_new"]
+        found.append(FeatureSet.load(Path(built["path"])))
+    one, two = found
+    assert one.features.tobytes() == two.features.tobytes()
+    assert one.header["digest"] == two.header["digest"]
+    assert len(list((tmp_path / "two").rglob("*.npz"))) == 1
