@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pyoco_eval.cli.reference_build import build_command
+from pyoco_eval.cli.reference_import import import_command
 
 if TYPE_CHECKING:
     from pyoco_eval.scoring.reference_files import ReferenceFile, Verdict
@@ -23,6 +24,7 @@ Examples:
   pyoco-eval reference list
   pyoco-eval reference show ucf101
   pyoco-eval reference verify
+  pyoco-eval reference import fid_stats.npz --name sky --convention pytorch-fid --num-rows 50000
 
 \b
 Then, with any score command:
@@ -108,6 +110,7 @@ def verify_command(references: tuple[str, ...], as_json: bool) -> None:
 
 
 command.add_command(build_command)
+command.add_command(import_command)
 
 
 def _word(verdict: "Verdict") -> str:

@@ -75,7 +75,8 @@ def stored_side(path: Path) -> Side | None:
     if kind == "mu-sigma":
         raise UsageError(
             f"{path}: holds mu and sigma without a recipe, so nothing says what it may be compared "
-            "with; extract features of its videos with `pyoco-eval features`"
+            "with; state it with `pyoco-eval reference import`, or extract features of its videos "
+            "with `pyoco-eval features`"
         )
     return None if kind is None else side_from_file(path, kind)
 
