@@ -84,20 +84,21 @@ def _print(checks: "Sequence[Check]") -> None:
     from pyoco_eval.selftest import REMEDIES
 
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("stage", "result", "expected", "found", "difference", "allowed", ""):
-        table.add_column(title, overflow="fold")
+    for title in ("result", "expected", "found", "difference", "allowed", ""):
+        table.add_column(title, overflow="fold", no_wrap=title != "result")
     stage = ""
     for check in checks:
+        if check.stage != stage:
+            stage = check.stage
+            table.add_row(Text(stage, "bold"))
         table.add_row(
-            check.stage if check.stage != stage else "",
-            Text(check.name),
+            Text(f"  {check.name}"),
             check.expected,
             check.found,
-            "" if check.difference is None else f"{check.difference:.1e}",
-            "" if check.status == "skipped" else f"{check.tolerance:.0e}",
+            _short(check.difference),
+            "" if check.status == "skipped" else _short(check.tolerance),
             Text(check.status, _STYLES[check.status]),
         )
-        stage = check.stage
     Console(highlight=False).print(table)
     for check in checks:
         if check.status == "skipped":
@@ -108,3 +109,7 @@ def _print(checks: "Sequence[Check]") -> None:
     count = sum(check.status == "ok" for check in checks)
     verdict = "Do not trust scores from this machine." if failed else "This machine can be trusted."
     click.echo(f"\n{count} of {len(checks)} results as expected. {verdict}")
+
+
+def _short(error: float | None) -> str:
+    return "" if error is None else f"{error:.1e}" if error else "0"

@@ -125,12 +125,12 @@ def distance(found: Value, truth: Value) -> float:
 def shown(value: Value) -> str:
     """A number, the start of a digest, or the norm of a sketch."""
     if isinstance(value, str):
-        return value[:12]
+        return value[:10]
     if isinstance(value, float):
         return f"{value:.8g}"
     if any(isinstance(part, str) for part in value):
         return f"{len(value)} digests"
-    return f"norm {math.hypot(*map(float, value)):.8g}"
+    return f"{math.hypot(*map(float, value)):.8g}"
 
 
 def stored_value(stage: Stage, name: str) -> Value:

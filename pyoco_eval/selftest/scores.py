@@ -35,7 +35,7 @@ def measure_statistics() -> Iterator[Measurement]:
     second = Moments(11, np.full(8, 0.5), 10 * np.diag(np.arange(8.0, 0.0, -1.0) ** 2))
     truth = 8 * 0.25 + float(np.sum((np.arange(1, 9) - np.arange(8, 0, -1)) ** 2))
     found = frechet_distance(first, second).distance
-    yield _closed_form("Fréchet distance of two Gaussians", found, truth)
+    yield _closed_form("Fréchet distance of Gaussians", found, truth)
     one_class_each = np.where(np.eye(12) > 0, 0.0, -1e4).repeat(5, axis=0)
     found = inception_score(one_class_each, SplitRule.parse("1")).mean
     yield _closed_form("Inception Score of 12 classes", found, 12.0)
@@ -77,7 +77,7 @@ def measure_invariance(devices: Sequence[str]) -> Iterator[Measurement]:
             usual = _features(clips, extractor, device, batch_size=4, workers=2)
             for batch_size, workers in ((1, 1), (7, 3)):
                 found = _features(clips, extractor, device, batch_size, workers)
-                name = f"{extractor} on {device}, batches of {batch_size}, {workers} workers"
+                name = f"{extractor} {device} batch {batch_size} workers {workers}"
                 if device == "cpu":
                     yield _identical(name, found, usual)
                 else:
@@ -90,7 +90,7 @@ def measure_invariance(devices: Sequence[str]) -> Iterator[Measurement]:
             found = _features(clips, "tiny3d", "cpu", 4, 2)
         finally:
             torch.set_num_threads(threads)
-        name = f"tiny3d on cpu, {number} threads instead of {threads}"
+        name = f"tiny3d cpu threads {number} not {threads}"
         yield _close(name, found, usual, THREADS_TOLERANCE)
 
 

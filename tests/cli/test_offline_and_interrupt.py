@@ -102,23 +102,16 @@ def test_the_selftest_opens_no_connection() -> None:
 def test_clip_is_built_and_scored_without_a_connection(samples: str, tmp_path: Path) -> None:
     """open_clip can download models, configurations and tokenizers; here it may not."""
     pytest.importorskip("open_clip")
-    import torch
-    from safetensors.torch import save_file
+    from pyoco_eval.selftest.recipes import load_clip
 
-    from pyoco_eval.features.clip_checkpoint import _build_image_tower, _import_open_clip
-
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        tower = _build_image_tower(_import_open_clip())
-    tensors = {f"visual.{k}": v.contiguous() for k, v in tower.state_dict().items()}
-    save_file(tensors, tmp_path / "w")
+    load_clip(tmp_path)
     arguments = ["--samples", samples, "--extractor", "clip", "--frames", "first"]
     finished = run(
         NO_NETWORK,
         "--offline",
         "features",
         *arguments,
-        *("--weights", f"clip={tmp_path / 'w'}", "--out", str(tmp_path / "f.npz")),
+        *("--weights", f"clip={tmp_path / 'clip'}", "--out", str(tmp_path / "f.npz")),
     )
     assert finished.returncode == 0, finished.stderr
     assert (tmp_path / "f.npz").is_file()

@@ -238,7 +238,7 @@ def test_wrong_linear_algebra_is_noticed(monkeypatch):
     monkeypatch.setattr(
         "pyoco_eval.selftest.scores.frechet_distance", lambda *_: FrechetTerms(2.0, 168.0001)
     )
-    assert failed(measure_statistics()) == {"Fréchet distance of two Gaussians"}
+    assert failed(measure_statistics()) == {"Fréchet distance of Gaussians"}
 
 
 def test_digits_that_change_with_the_batch_are_noticed(monkeypatch):
@@ -250,7 +250,7 @@ def test_digits_that_change_with_the_batch_are_noticed(monkeypatch):
 
     monkeypatch.setattr("pyoco_eval.selftest.scores._features", restless)
     found = failed(measure_invariance(["cpu"]))
-    assert found == {f"{name} on cpu, batches of 7, 3 workers" for name in ("tiny3d", "tinyclip")}
+    assert found == {f"{name} cpu batch 7 workers 3" for name in ("tiny3d", "tinyclip")}
 
 
 def test_scores_of_other_clips_are_noticed(monkeypatch):
