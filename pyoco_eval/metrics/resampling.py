@@ -29,15 +29,15 @@ from pyoco_eval.metrics.kernel import KernelRule, kernel_distances
 from pyoco_eval.metrics.sample_floor import SmallSampleError
 from pyoco_eval.statistics.moments import Moments
 
-_HEAVY_TAILS = 0.5
-"""Tail weight (see `Sample.tail_weight`) from which the bias is not quite proportional to 1/N."""
-
-_ENOUGH_ROWS = 10
-"""Rows per feature from which heavy tails were measured to do no harm."""
+_HEAVY_TAILS = 0.1
+"""Tail weight (see `Sample.tail_weight`) from which the bias falls visibly slower than 1/N: a
+multivariate t of 30 degrees of freedom has 0.08, of 14 has 0.2."""
 
 _HEAVY_TAILS_WARNING = (
-    "The features have heavy tails and there are fewer than 10 rows per feature: the interval can "
-    "lie too high, and held the true distance in only 45 to 100 % of trials instead of 95 %."
+    "The features have heavier tails than a Gaussian: the bias then falls more slowly than 1/N, "
+    "and the interval tends to lie above the true distance, the more so the more features there "
+    "are (of 400 heavy-tailed features, it held the true distance in 8 to 83 % of trials instead "
+    "of 95 %). Compare with it only scores of the same number of samples."
 )
 
 
@@ -82,7 +82,21 @@ def frechet_interval(
     It does not surround the reported distance, which is biased upwards, but the distance that
     infinitely many videos would give.
 
-    COVERAGE_PLACEHOLDER
+    Coverage measured at a nominal 95 % (`benchmarks/frechet_interval_coverage.py`), with flat and
+    1/i spectra, equal and different populations, 3 to 10 D rows or 4 D videos of four frames:
+
+    - Gaussians of 16 and 40 dimensions, 400 trials: 93 to 98 % where the populations differ, 98 to
+      100 % where they agree (the interval then ends at 0). The centre was within 0.13 of the true
+      distance on average where the reported one was up to 9.9 too large.
+    - Gaussians of 128 dimensions, 40 trials: 88 to 100 %, but 73 % for equal flat populations of
+      four frames a video, where the centre keeps 4 % of the bias. Of 400 dimensions and 2048 rows,
+      12 trials: the centre within 0.15 where the bias is tens.
+    - Ten classes that carry half of the variance, of 16 and 40 dimensions, 150 trials: 90 to 100 %;
+      of 400 and 2048 rows like Gaussians.
+    - Heavy tails (multivariate t of 5 degrees of freedom): the bias falls more slowly than 1/N, the
+      centre keeps a fifth to a third of it. Of 16 and 40 dimensions 94 to 100 %, since the interval
+      is wide; of 128, 45 to 100 %; of 400 and 2048 rows, 8 to 83 %. It fails: such features are
+      told in `warnings`.
 
     Args:
         generated: (N, D) features, N >= 2 (D + 1).
@@ -116,10 +130,7 @@ def frechet_interval(
         pair[:] = [frechet_distance(a, b, ddof=ddof).distance for a, b in halves]
     centre = whole - float(pairs.mean() - whole)
     tails = max(side.tail_weight() for side in (ours, theirs))
-    rows = min(side.whole.count for side in (ours, theirs))
-    warnings: tuple[str, ...] = ()
-    if tails > _HEAVY_TAILS and rows < _ENOUGH_ROWS * len(ours.whole.mean):
-        warnings = (_HEAVY_TAILS_WARNING,)
+    warnings = (_HEAVY_TAILS_WARNING,) if tails > _HEAVY_TAILS else ()
     return replace(_of_halves(centre, pairs, 0.0, level, seed), warnings=warnings)
 
 
