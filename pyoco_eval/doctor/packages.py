@@ -36,6 +36,9 @@ OPTIONAL: Final = (
     Optional("open_clip_torch", "open_clip", "CLIP-FID", "pip install 'pyoco-eval[clip]'"),
     Optional("torchvision", "torchvision", "CLIP-FID", "pip install 'pyoco-eval[clip]'"),
     Optional("decord", "decord", "--decoder decord", "pip install 'pyoco-eval[decord]'"),
+    Optional(
+        "fsspec", "fsspec", "videos in stores and archives", "pip install 'pyoco-eval[remote]'"
+    ),
 )
 
 

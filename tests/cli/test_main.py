@@ -9,7 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-COMMANDS = ["fvd", "is", "fid", "clip-fid", "evaluate", "features", "inspect", "shapes", "weights"]
+COMMANDS = [
+    "fvd", "is", "fid", "clip-fid", "evaluate", "features", "inspect", "shapes", "weights",
+    "doctor", "selftest",
+]  # fmt: skip
 
 
 def run(*arguments: str, cwd: Path | None = None) -> "subprocess.CompletedProcess[str]":
