@@ -5,6 +5,7 @@ Frames at rest are (T, H, W, 3) uint8 RGB.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import ClassVar, Literal, Self
@@ -13,6 +14,8 @@ import numpy as np
 import torch
 
 from pyoco_eval.videos.resize import ResizeRule
+
+Precision = Literal["fp32", "bf16"]
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,7 @@ class FeatureExtractor(ABC):
 
     spec: ExtractorSpec
     network: torch.nn.Module
+    precision: Precision = "fp32"
 
     @abstractmethod
     def prepare(self, frames: np.ndarray) -> torch.Tensor:
@@ -98,6 +102,31 @@ class FeatureExtractor(ABC):
         """Move the network; returns self."""
         self.network.to(device)
         return self
+
+    def set_precision(self, precision: Precision) -> Self:
+        """Choose the arithmetic of the network; returns self.
+
+        In `bf16` convolutions and attention run in bfloat16, what follows the last pool in
+        float32. Features then differ by about 1e-2 of their length and never mix with float32
+        ones. There is no way back: weights are rounded.
+
+        Raises:
+            UsageError: this network has no bfloat16 form.
+        """
+        if precision == "bf16":
+            for part in self.rounded_parts():
+                part.to(torch.bfloat16)
+            self.precision = precision
+        return self
+
+    def rounded_parts(self) -> Sequence[torch.nn.Module]:
+        """The modules that run in bfloat16 under that precision."""
+        return [self.network]
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """What the first layer of the network takes."""
+        return torch.bfloat16 if self.precision == "bf16" else torch.float32
 
     @property
     def device(self) -> torch.device:

@@ -7,10 +7,12 @@ How whole numbers reach [-1, 1] differs by side: generated frames as 2x/255-1, w
 network see pixels 256/255 brighter, and real frames as (x-128)/128, which restores the pixels.
 """
 
+from collections.abc import Sequence
 from typing import Final, Literal
 
 import numpy as np
 import torch
+from torch import nn
 
 from pyoco_eval.errors import UsageError
 from pyoco_eval.features.base import ExtractorSpec, FeatureExtractor, WeightsIdentity
@@ -33,6 +35,8 @@ class C3DExtractor(FeatureExtractor):
     num_frames = NUM_FRAMES
     min_frames = NUM_FRAMES
 
+    network: C3DNetwork
+
     def __init__(self, network: C3DNetwork, mean: torch.Tensor, spec: ExtractorSpec) -> None:
         """Args: mean: float32 (16, 3, 112, 112), RGB, in 0..255."""
         self.network = network
@@ -46,11 +50,14 @@ class C3DExtractor(FeatureExtractor):
 
     def extract(self, batch: torch.Tensor) -> torch.Tensor:
         _check_length(batch.shape[1])
-        clips = batch.to(self.device).transpose(1, 2)
+        clips = batch.to(self.device, self.dtype).transpose(1, 2)
         with exact_inference():
             inputs = clips.contiguous(memory_format=torch.channels_last_3d)
             features: torch.Tensor = self.network(inputs, self.spec.layer)
             return features.cpu()
+
+    def rounded_parts(self) -> Sequence[nn.Module]:
+        return [self.network.convolutions]
 
 
 def load_c3d(

@@ -76,7 +76,7 @@ class C3DNetwork(nn.Module):
         Returns:
             (B, D).
         """
-        x = self.convolve(x).flatten(1)
+        x = self.convolve(x).float().flatten(1)
         x = F.relu_(self.fc6(x))
         if layer == "fc6":
             return x

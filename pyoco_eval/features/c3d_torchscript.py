@@ -8,6 +8,7 @@ and the mean are inside.
 References: universome/stylegan-v (`isv2048_ucf`).
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -41,6 +42,9 @@ class TorchScriptC3DExtractor(FeatureExtractor):
     def __init__(self, module: torch.jit.ScriptModule, spec: ExtractorSpec) -> None:
         self.network = module
         self.spec = spec
+
+    def rounded_parts(self) -> Sequence[torch.nn.Module]:
+        raise UsageError(f"--precision bf16: {KEY} runs only as it is, in fp32")
 
     def prepare(self, frames: np.ndarray) -> torch.Tensor:
         """uint8 (T, 3, H, W), the frames as they are."""

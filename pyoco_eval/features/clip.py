@@ -44,8 +44,8 @@ class ClipExtractor(FeatureExtractor):
 
     def extract(self, batch: torch.Tensor) -> torch.Tensor:
         with exact_inference():
-            embedding: torch.Tensor = self.network(batch.to(self.device))
-            return embedding.cpu()
+            embedding: torch.Tensor = self.network(batch.to(self.device, self.dtype))
+            return embedding.float().cpu()
 
 
 def load_clip(

@@ -6,10 +6,12 @@ References: google-research/google-research frechet_video_distance (the referenc
 """
 
 import math
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 import torch
+from torch import nn
 
 from pyoco_eval.errors import UsageError
 from pyoco_eval.features.base import ExtractorSpec, FeatureExtractor, WeightsIdentity
@@ -32,6 +34,8 @@ class I3DExtractor(FeatureExtractor):
     kind = "video"
     min_frames = MIN_FRAMES
 
+    network: I3DNetwork
+
     def __init__(self, network: I3DNetwork, spec: ExtractorSpec) -> None:
         self.network = network
         self.spec = spec
@@ -48,8 +52,12 @@ class I3DExtractor(FeatureExtractor):
                 return torch.cat([self._features(clip[None]) for clip in clips])
             return self._features(clips).cpu()
 
+    def rounded_parts(self) -> Sequence[nn.Module]:
+        return [self.network.stages]
+
     def _features(self, clips: torch.Tensor) -> torch.Tensor:
-        inputs = clips.to(self.device).contiguous(memory_format=torch.channels_last_3d)
+        inputs = clips.to(self.device, self.dtype)
+        inputs = inputs.contiguous(memory_format=torch.channels_last_3d)
         features: torch.Tensor = self.network(inputs, self.spec.layer)
         return features
 

@@ -108,7 +108,7 @@ class I3DNetwork(nn.Module):
         """
         for stage in self.stages.values():
             x = stage(x)
-        pool = F.avg_pool3d(x, (2, 7, 7), stride=1).mean((2, 3, 4))
+        pool = F.avg_pool3d(x.float(), (2, 7, 7), stride=1).mean((2, 3, 4))
         if layer == "pool":
             return pool
         logits: torch.Tensor = self.logits(pool)

@@ -6,6 +6,7 @@ References: universome/stylegan-v (resizes and scales inside); JunyaoHu/
 common_metrics_on_video_quality (does both outside).
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -41,6 +42,9 @@ class TorchScriptI3DExtractor(FeatureExtractor):
         self.network = module
         self.spec = spec
         self._inside = spec.resize.kernel == IN_NETWORK
+
+    def rounded_parts(self) -> Sequence[torch.nn.Module]:
+        raise UsageError(f"--precision bf16: {KEY} runs only as it is, in fp32")
 
     def prepare(self, frames: np.ndarray) -> torch.Tensor:
         if self._inside:

@@ -7,10 +7,12 @@ and scales by 2x/255-1; clean-fid resizes with Pillow's bicubic in float, TTUR a
 with TF1's bilinear, and both scale by (x-128)/128.
 """
 
+from collections.abc import Sequence
 from typing import Final, Literal
 
 import numpy as np
 import torch
+from torch import nn
 
 from pyoco_eval.errors import UsageError
 from pyoco_eval.features.base import ExtractorSpec, FeatureExtractor, WeightsIdentity
@@ -45,9 +47,12 @@ class InceptionExtractor(FeatureExtractor):
 
     def extract(self, batch: torch.Tensor) -> torch.Tensor:
         with exact_inference():
-            inputs = batch.to(self.device, memory_format=torch.channels_last)
+            inputs = batch.to(self.device, self.dtype, memory_format=torch.channels_last)
             features: torch.Tensor = self.network(inputs, self.spec.layer)
             return features.cpu()
+
+    def rounded_parts(self) -> Sequence[nn.Module]:
+        return [part for name, part in self.network.named_children() if name != "fc"]
 
 
 def load_inception(

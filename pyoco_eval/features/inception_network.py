@@ -221,5 +221,5 @@ class InceptionNetwork(nn.Module):
 
 
 def _mean_over_space(x: torch.Tensor) -> torch.Tensor:
-    """(B, C, H, W) -> (B, C)."""
-    return x.mean(dim=(2, 3))
+    """(B, C, H, W) -> float32 (B, C)."""
+    return x.float().mean(dim=(2, 3))

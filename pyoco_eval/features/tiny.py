@@ -75,7 +75,7 @@ class _TinyExtractor(FeatureExtractor):
     def extract(self, batch: torch.Tensor) -> torch.Tensor:
         """Prepared frames, (B, T, 3, 64, 64) of videos or (B, 3, 64, 64), to float32 (B, D)."""
         with exact_inference():
-            return self._read(batch.to(self.device)).float().cpu()
+            return self._read(batch.to(self.device, self.dtype)).float().cpu()
 
     def _read(self, batch: torch.Tensor) -> torch.Tensor:
         """The layer of the spec."""

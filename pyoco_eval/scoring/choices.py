@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import TypedDict, cast
 
 from pyoco_eval.errors import UsageError
+from pyoco_eval.features.base import Precision
 from pyoco_eval.scoring.frame_rules import FrameRule
-from pyoco_eval.scoring.options import OnError, Options, Precision
+from pyoco_eval.scoring.options import OnError, Options
 from pyoco_eval.videos.clip_frames import ClipRule, Select, Short
 from pyoco_eval.videos.resize import ResizeRule
 from pyoco_eval.weights.resolve import entry_of

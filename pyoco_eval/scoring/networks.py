@@ -118,7 +118,7 @@ class Network:
         """
         extractor = _LOADERS[self.extractor](self, options)
         _check_clip_length(extractor, options.clip.num_frames)
-        return extractor.to(pick_device(options.device))
+        return extractor.set_precision(options.precision).to(pick_device(options.device))
 
 
 def _usual_convention(extractor: str, layer: str | None) -> str:

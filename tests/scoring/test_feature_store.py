@@ -139,7 +139,7 @@ def test_a_killed_command_ends_with_the_same_record(tmp_path: Path) -> None:
     from pyoco_eval.videos.write import write_video
 
     for split in ("val", "test"):
-        clips = MovingShapes(split, 200)
+        clips = MovingShapes(split)
         (tmp_path / split).mkdir()
         for index in range(200):
             write_video(tmp_path / split / f"{index:03d}.npz", clips[index].frames, fps=8)

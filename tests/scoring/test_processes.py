@@ -58,7 +58,7 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two array files of clips, of different length."""
     folder = tmp_path_factory.mktemp("clips")
     for split, count in (("val", NUM), ("test", 75)):
-        shapes = MovingShapes(split, count)
+        shapes = MovingShapes(split)
         np.save(folder / f"{split}.npy", np.stack([shapes[i].frames for i in range(count)]))
     return folder
 
