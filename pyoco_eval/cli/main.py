@@ -20,6 +20,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     "kid": ("kid", "Kernel Inception Distance of the frames of videos."),
     "prdc": ("prdc", "Precision, recall, density and coverage."),
     "clipsim": ("clipsim", "Agreement of videos with their captions."),
+    "curve": ("curve", "A distance against the number of samples, and its limit."),
     "evaluate": ("evaluate", "Several metrics from one decoding pass."),
     "features": ("features", "Extract features once, to score later."),
     "compare": ("compare", "Compare the scores of records, if they can be compared."),

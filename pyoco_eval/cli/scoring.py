@@ -2,11 +2,14 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from pyoco_eval.cli.options import build_options, video_options
+
+if TYPE_CHECKING:
+    from pyoco_eval.scoring.evaluate import Evaluation
 
 Option = Callable[[Any], Any]
 
@@ -79,6 +82,13 @@ convention_options = (
 
 
 def run_and_print(
+    metrics: Sequence[str], samples: str, reference: str | None, **choices: Any
+) -> None:
+    """Score, then print for people or machines."""
+    score_and_report(metrics, samples, reference, **choices)
+
+
+def score_and_report(
     metrics: Sequence[str],
     samples: str,
     reference: str | None,
@@ -93,8 +103,8 @@ def run_and_print(
     splits: str | None = None,
     captions: str | None = None,
     **choices: Any,
-) -> None:
-    """Score, then print for people or machines."""
+) -> "Evaluation | None":
+    """Score and print; the evaluation on the process that prints, None on others."""
     from rich.console import Console
 
     from pyoco_eval.atomic import check_writable
@@ -120,7 +130,7 @@ def run_and_print(
         progress=TerminalProgress(),
     )
     if not processes().is_main:
-        return
+        return None
     if out is not None:
         evaluation.record.save(out)
     if as_json:
@@ -129,6 +139,7 @@ def run_and_print(
         print_scores(evaluation.scores, Console(highlight=False))
     if out is not None:
         click.echo(f"\nrecord: {out}", err=True)
+    return evaluation
 
 
 def split_names(text: str) -> list[str]:

@@ -67,8 +67,17 @@ def list_videos(path: Path) -> tuple[list[FolderEntry], int]:
     if not path.is_dir():
         raise UsageError(f"{path}: no such file or folder")
     found = Found()
-    _Search(path, found).enter(path, "", frozenset())
+    search_folder(path, found)
     return found.finish(str(path))
+
+
+def search_folder(folder: Path, found: "Found", prefix: str = "") -> None:
+    """Add all that is in `folder` and under it; ids start with `prefix`.
+
+    Raises:
+        UsageError: a folder cannot be listed.
+    """
+    _Search(folder, found).enter(folder, prefix, frozenset())
 
 
 class Found:

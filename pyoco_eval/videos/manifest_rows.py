@@ -176,4 +176,8 @@ def _first(cells: Mapping[str, Any], columns: Sequence[str]) -> str | None:
 
 
 def _is_unicode(text: str) -> bool:
-    return not any("\ud800" <= character <= "\udfff" for character in text)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

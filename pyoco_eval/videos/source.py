@@ -1,10 +1,9 @@
-"""Any set of videos as one ordered sequence: folders, files, array files, arrays in memory."""
+"""Any set of videos as one ordered sequence: folders, shards, lists, URLs, arrays in memory."""
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from os import PathLike
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,9 +11,8 @@ import numpy as np
 from pyoco_eval.errors import UsageError
 from pyoco_eval.videos.array_reader import ArrayReader, Levels, check_layout, unstated_range
 from pyoco_eval.videos.decode import check_decoder, decoders_label
-from pyoco_eval.videos.folder import list_videos
-from pyoco_eval.videos.manifest import is_manifest, list_manifest
 from pyoco_eval.videos.opener import Opener
+from pyoco_eval.videos.places import list_place
 from pyoco_eval.videos.reader import UnreadableError
 from pyoco_eval.videos.video import Video
 
@@ -81,9 +79,10 @@ def open_source(
 
     Args:
         samples: a folder, searched recursively, which may mix video files, folders of frames,
-            array files and tar shards; a single such file; a manifest (.csv, .tsv, .jsonl); an
-            array (T, H, W, 3) or (N, T, H, W, 3), or a list of arrays (T, H, W, 3), of numpy or
-            with a `.numpy()` method as torch tensors have; a VideoSource, returned as it is.
+            array files and tar shards; a single such file; a pattern (`shards-{000..009}.tar`)
+            or URL (`s3://bucket/folder`) of such; a manifest (.csv, .tsv, .jsonl); an array
+            (T, H, W, 3) or (N, T, H, W, 3), or a list of arrays (T, H, W, 3), of numpy or with a
+            `.numpy()` method as torch tensors have; a VideoSource, returned as it is.
         decoder: `pyav`, or `decord` if installed; images and arrays need neither.
         value_range: of float arrays: `0..1`, `-1..1` or `0..255`.
         quantise: of float arrays: `round` or `truncate`.
@@ -91,7 +90,8 @@ def open_source(
     Raises:
         UsageError: no videos are found, an argument is unknown, or the range of floats is not
             stated.
-        MissingError: the decoder is not installed.
+        MissingError: the decoder, or what a URL needs, is not installed.
+        PyocoEvalError: a URL cannot be listed.
     """
     if isinstance(samples, VideoSource):
         return samples
@@ -99,18 +99,21 @@ def open_source(
     levels = Levels.parse(value_range, quantise)
     if not isinstance(samples, str | PathLike):
         return _memory_source(samples, levels)
-    source = find_videos(Path(samples), decoder=decoder, levels=levels)
+    source = find_videos(samples, decoder=decoder, levels=levels)
     for video in source:
         if isinstance(video.reader, ArrayReader) and not video.reader.range_known():
             raise UsageError(f"{video.id}: {unstated_range(video.reader.dtype)}")
     return source
 
 
-def find_videos(path: Path, *, decoder: str = "pyav", levels: Levels | None = None) -> VideoSource:
-    """Like `open_source` for a path, but floats of unstated range fail only when they are read."""
-    levels = levels or Levels()
-    entries, ignored = (list_manifest(path), 0) if is_manifest(path) else list_videos(path)
-    opener = Opener(decoder, levels)
+def find_videos(
+    place: str | PathLike[str], *, decoder: str = "pyav", levels: Levels | None = None
+) -> VideoSource:
+    """Like `open_source` for a path, pattern or URL, but floats of unstated range fail only when
+    they are read.
+    """
+    name, entries, ignored = list_place(place)
+    opener = Opener(decoder, levels or Levels())
     videos: list[Video] = []
     for entry in entries:
         for stored in opener.videos(entry):
@@ -123,7 +126,7 @@ def find_videos(path: Path, *, decoder: str = "pyav", levels: Levels | None = No
                 label=stored.label,
             )
             videos.append(video)
-    return VideoSource(path.resolve().name, videos, ignored)
+    return VideoSource(name, videos, ignored)
 
 
 def _memory_source(samples: object, levels: Levels) -> VideoSource:

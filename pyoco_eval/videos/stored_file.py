@@ -3,10 +3,11 @@
 import hashlib
 import io
 import math
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, BinaryIO, Literal, cast
 
 import numpy as np
@@ -36,7 +37,7 @@ class StoredFile(ABC):
     @property
     def suffix(self) -> str:
         """`.mp4`, in lower case."""
-        return PurePosixPath(self.name).suffix.lower()
+        return os.path.splitext(self.name)[1].lower()  # noqa: PTH122 - asked once per file
 
     @abstractmethod
     def size(self) -> int:

@@ -19,6 +19,7 @@ MAX_TEXT = 1 << 20
 TEXT_SUFFIXES = (".txt", ".cls", ".json")
 
 _BLOCK = 512
+_ZEROS = bytes(_BLOCK)
 _COMPRESSIONS = {
     b"\x1f\x8b": "gunzip",
     b"BZh": "bunzip2",
@@ -64,7 +65,7 @@ def tar_members(file: StoredFile) -> tuple[list[TarMember], str | None]:
                     f"is compressed, so that its members cannot be found by their place; {command} "
                     "it and name it .tar"
                 )
-        if len(start) < _BLOCK or (any(start) and not _is_header(start)):
+        if len(start) < _BLOCK or (start != _ZEROS and not _is_header(start)):
             raise UnreadableError("is no tar archive, or damaged at its start")
         walk = _Walk(raw, size)
         try:
@@ -99,7 +100,7 @@ class _Walk:
             header = self._read(self._place, _BLOCK)
             if len(header) < _BLOCK:
                 raise _DamageError(_CUT_OFF)
-            if not any(header):
+            if header == _ZEROS:
                 self._require_nothing_behind()
                 return
             if not _is_header(header):
@@ -164,7 +165,7 @@ class _Walk:
     def _require_nothing_behind(self) -> None:
         place = self._place
         while data := self._read(place, MAX_TEXT):
-            if any(data):
+            if data.strip(b"\0"):
                 raise _DamageError(
                     f"goes on behind its end mark at byte {self._place:,}: two archives in one "
                     "file; unpack both and pack them as one"

@@ -1,0 +1,65 @@
+"""What a user's text for a set of videos means: a path, a pattern, a list or a URL."""
+
+import re
+from collections import defaultdict
+from os import PathLike, fspath
+from pathlib import Path
+
+from pyoco_eval.errors import UsageError
+from pyoco_eval.videos.folder import FolderEntry, Found, list_videos, search_folder
+from pyoco_eval.videos.manifest import is_manifest, list_manifest
+from pyoco_eval.videos.patterns import is_pattern, match_local, root_of
+from pyoco_eval.videos.remote import is_remote, without_file_protocol
+from pyoco_eval.videos.stored_file import LocalFile, StoredFile
+
+_FLATTENED_URL = re.compile(r"[a-z][\w+.-]+:/(?!/)", re.IGNORECASE | re.ASCII)
+
+
+def list_place(place: str | PathLike[str]) -> tuple[str, list[FolderEntry], int]:
+    """The name of a place, its videos sorted by id, and how many files in it are none.
+
+    What exists is taken as it is, even if its name could be a pattern.
+
+    Raises:
+        UsageError: nothing is there, or it holds no video.
+        MissingError: what a URL needs is not installed.
+        PyocoEvalError: a URL cannot be listed.
+    """
+    text = without_file_protocol(fspath(place))
+    if is_remote(text):
+        from pyoco_eval.videos.remote_search import list_remote
+
+        return list_remote(text)
+    path = Path(text)
+    if is_manifest(path):
+        return path.name, list_manifest(path), 0
+    if is_pattern(text) and not path.exists():
+        return path.name, *_list_pattern(text)
+    if _FLATTENED_URL.match(text) and not path.exists():
+        raise UsageError(f"{text}: no such file or folder; a URL is given as text, not as a Path")
+    return path.resolve().name, *list_videos(path)
+
+
+def place_is_there(place: str | PathLike[str]) -> bool:
+    """Whether something is at a path or pattern; URLs are not asked for."""
+    text = without_file_protocol(fspath(place))
+    if is_remote(text) or Path(text).exists():
+        return True
+    return is_pattern(text) and bool(match_local(text))
+
+
+def _list_pattern(pattern: str) -> tuple[list[FolderEntry], int]:
+    root = Path(root_of(pattern))
+    found = Found()
+    folders: dict[str, list[tuple[str, StoredFile]]] = defaultdict(list)
+    for path in match_local(pattern):
+        own_id = path.relative_to(root).as_posix()
+        if path.is_dir():
+            search_folder(path, found, f"{own_id}/")
+        else:
+            folders[own_id.rpartition("/")[0]].append((path.name, LocalFile(path)))
+    for folder, files in folders.items():
+        place = root / folder
+        prefix = f"{folder}/" if folder else ""
+        found.add_files(prefix, folder or place.resolve().name, LocalFile(place), files)
+    return found.finish(pattern)

@@ -1,0 +1,141 @@
+"""Find videos behind a URL, by the rules of `folder`."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import PurePosixPath
+from typing import Any
+from urllib.parse import unquote
+
+from pyoco_eval.errors import PyocoEvalError, UsageError
+from pyoco_eval.videos.folder import (
+    COMPRESSED,
+    FILE_SUFFIXES,
+    LOOKED_FOR,
+    FolderEntry,
+    Found,
+    is_compressed_shard,
+)
+from pyoco_eval.videos.manifest_rows import MANIFEST_SUFFIXES
+from pyoco_eval.videos.patterns import expand_braces, is_pattern, is_wild, require_all, root_of
+from pyoco_eval.videos.remote import RemoteFile, Store, name_of, reason_of, shown
+from pyoco_eval.videos.stored_file import StoredFile
+
+_Infos = Mapping[str, Mapping[str, Any]]
+
+
+def list_remote(url: str) -> tuple[str, list[FolderEntry], int]:
+    """The name of what `url` is, its videos sorted by id, and how many files are none.
+
+    Ids are relative to the folder of the URL; of a pattern, to the last folder before it.
+
+    Raises:
+        UsageError: nothing is there, it holds no video, or is a manifest.
+        MissingError: fsspec or what it needs is not installed.
+        PyocoEvalError: it cannot be listed.
+    """
+    store = Store(url)
+    root = store.root
+    name = name_of(root) or name_of(url.partition("::")[2]) or shown(url)
+    with _listing_told(url), store.asking() as system:
+        plain = root.partition("?")[0] if store.is_http() else root
+        if is_pattern(plain) and not system.exists(root):
+            return name, *_list(store, _matches(store, url), root_of(root), url)
+        if system.info(root)["type"] == "file" and not _is_page(store, root):
+            return name, [_single(store, name, url)], 0
+        return name, *_list(store, _below(system, root), root, url)
+
+
+def _single(store: Store, name: str, url: str) -> FolderEntry:
+    suffix = PurePosixPath(name).suffix.lower()
+    if suffix in MANIFEST_SUFFIXES:
+        raise UsageError(
+            f"{shown(url)}: copy it to this machine; give the folder of its videos as --samples "
+            "and the copy as --captions"
+        )
+    if is_compressed_shard(name):
+        raise UsageError(f"{shown(url)} {COMPRESSED}")
+    if suffix not in FILE_SUFFIXES:
+        raise UsageError(f"{shown(url)} is no video; looked for {LOOKED_FOR}")
+    return FolderEntry(name, RemoteFile(store, store.root))
+
+
+def _is_page(store: Store, place: str) -> bool:
+    """Whether a web address is that of a folder: servers call everything a file."""
+    known = FILE_SUFFIXES | MANIFEST_SUFFIXES
+    name = name_of(place)
+    suffix = PurePosixPath(name).suffix.lower()
+    return store.is_http() and suffix not in known and not is_compressed_shard(name)
+
+
+def _below(system: Any, folder: str) -> _Infos:
+    """Every file under a folder. Parts that cannot be listed raise, which is not the default."""
+    from fsspec.asyn import AsyncFileSystem
+    from fsspec.spec import AbstractFileSystem
+
+    generic = (
+        type(system)._find is AsyncFileSystem._find
+        if isinstance(system, AsyncFileSystem)
+        else type(system).find is AbstractFileSystem.find
+    )
+    found: _Infos = system.find(folder, detail=True, **({"on_error": "raise"} if generic else {}))
+    return found
+
+
+def _matches(store: Store, url: str) -> _Infos:
+    """The files that a pattern stands for, and those under folders that it stands for."""
+    found: dict[str, Mapping[str, Any]] = {}
+    missing = []
+    names = expand_braces(store.root)
+    for name in names:
+        if is_wild(name):
+            found.update(store.system.glob(name, detail=True))
+        else:
+            try:
+                found[name] = store.system.info(name)
+            except FileNotFoundError:
+                missing.append(name)
+    require_all(shown(url), missing, len(names))
+    if not found:
+        raise FileNotFoundError
+    for name, info in list(found.items()):
+        if info["type"] == "directory":
+            found.update(_below(store.system, name))
+    return found
+
+
+def _list(store: Store, infos: _Infos, root: str, url: str) -> tuple[list[FolderEntry], int]:
+    found = Found()
+    folders: dict[str, list[tuple[str, StoredFile]]] = defaultdict(list)
+    above = f"{root.rstrip('/')}/" if root.rstrip("/") else ""
+    for place, info in sorted(infos.items()):
+        if info["type"] == "directory" or not place.removeprefix("/").startswith(
+            above.removeprefix("/")
+        ):
+            continue
+        path = place.removeprefix("/").removeprefix(above.removeprefix("/")).lstrip("/")
+        if store.is_http():
+            path = unquote(path.partition("?")[0])
+        folder, _, name = path.rpartition("/")
+        if not name or any(part.startswith(".") for part in path.split("/")):
+            continue
+        folders[folder].append((name, RemoteFile(store, place, info.get("size"))))
+    own = name_of(root) or name_of(url.partition("::")[2])
+    for folder, files in folders.items():
+        at = RemoteFile(store, above + folder)
+        found.add_files(f"{folder}/" if folder else "", folder or own, at, files)
+    return found.finish(shown(url))
+
+
+@contextmanager
+def _listing_told(url: str) -> Iterator[None]:
+    try:
+        yield
+    except PyocoEvalError:
+        raise
+    except FileNotFoundError as error:
+        raise UsageError(f"{shown(url)}: no such file or folder") from error
+    except PermissionError as error:
+        raise PyocoEvalError(f"{shown(url)} may not be listed: access is denied") from error
+    except Exception as error:
+        raise PyocoEvalError(f"{shown(url)} cannot be listed: {reason_of(error)}") from error
