@@ -8,6 +8,7 @@ import numpy as np
 
 from pyoco_eval.errors import UsageError
 from pyoco_eval.scoring.options import Options
+from pyoco_eval.videos.places import place_is_there
 from pyoco_eval.videos.source import VideoSource, open_source
 
 Samples = str | Path | np.ndarray | Sequence[Any] | VideoSource
@@ -31,6 +32,6 @@ def open_samples(samples: Samples, argument: str, options: Options) -> VideoSour
 
 
 def check_exists(path: str | Path, argument: str) -> None:
-    """Raises UsageError if there is nothing at `path`."""
-    if not Path(path).exists():
+    """Raises UsageError if there is nothing at a path or pattern; URLs are asked when opened."""
+    if not place_is_there(path):
         raise UsageError(f"{argument} {path}: no such file or folder")
