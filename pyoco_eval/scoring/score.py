@@ -13,10 +13,10 @@ from pyoco_eval.metrics.sample_floor import check_frechet_floor, check_splits_fl
 from pyoco_eval.scoring.options import Options
 from pyoco_eval.scoring.sides import Side
 from pyoco_eval.scoring.signing import (
-    BIASED_INTERVAL,
     bounds,
     interval_extras,
     interval_label,
+    interval_warnings,
     joint_recipe,
     joint_warnings,
     side_warnings,
@@ -60,7 +60,7 @@ def score_frechet(
             **counts,
             **interval_extras(interval),
         },
-        warnings=(*warnings, *((BIASED_INTERVAL,) if interval is not None else ())),
+        warnings=(*warnings, *interval_warnings(interval)),
     )
     if not options.extrapolate:
         return [score]
@@ -139,7 +139,7 @@ def score_inception(
         },
         warnings=(
             *side_warnings(generated, floor),
-            *((BIASED_INTERVAL,) if interval is not None else ()),
+            *interval_warnings(interval),
         ),
     )
     return [score]

@@ -47,6 +47,11 @@ def interval_extras(interval: Interval | None) -> dict[str, float]:
     return {"interval_centre": interval.centre, "interval_deviation": interval.deviation}
 
 
+def interval_warnings(interval: Interval | None) -> tuple[str, ...]:
+    """What a reader must know of the interval of a biased score."""
+    return () if interval is None else (BIASED_INTERVAL, *interval.warnings)
+
+
 def bounds(interval: Interval | None) -> tuple[float, float] | None:
     return None if interval is None else (interval.low, interval.high)
 
