@@ -70,8 +70,11 @@ class Processes:
         self._rounds = 0
         self._checked = 0.0
         self._beats: dict[int, tuple[int, float]] = {}
+        self._over = threading.Event()
         if store is not None:
-            threading.Thread(target=self._beat, args=(store.clone(),), daemon=True).start()
+            self._heart = threading.Thread(target=self._beat, args=(store.clone(),), daemon=True)
+            self._heart.start()
+            atexit.register(self._stop_beating)
 
     @property
     def is_main(self) -> bool:
@@ -198,9 +201,14 @@ class Processes:
 
     def _beat(self, store: _Store) -> None:
         with suppress(RuntimeError):  # the store is gone: whoever waits will say so
-            while True:
+            store.add(f"beat/{self.rank}", 1)
+            while not self._over.wait(_BEAT_SECONDS):
                 store.add(f"beat/{self.rank}", 1)
-                time.sleep(_BEAT_SECONDS)
+
+    def _stop_beating(self) -> None:
+        """An interpreter that ends while a thread is inside the store aborts."""
+        self._over.set()
+        self._heart.join(timeout=5)
 
     @contextmanager
     def _reachable(self) -> Iterator[None]:
