@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Unpack
 
 from pyoco_eval.metrics.base import Score
+from pyoco_eval.progress import Progress
 from pyoco_eval.scoring import evaluate as _evaluate
 from pyoco_eval.scoring import features as _features
 from pyoco_eval.scoring.choices import Choices, options_from
 from pyoco_eval.scoring.evaluate import Evaluation
-from pyoco_eval.scoring.progress import Progress
 from pyoco_eval.scoring.sources import Samples
 from pyoco_eval.statistics.files import FeatureSet
 

@@ -1,8 +1,12 @@
 """One seed per sample, derived from names, so that a draw depends on its own sample alone."""
 
 import hashlib
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    import torch
 
 
 def derive_seed(*parts: str | int) -> int:
@@ -18,3 +22,13 @@ def derive_seed(*parts: str | int) -> int:
 def numpy_generator(*parts: str | int) -> np.random.Generator:
     """A numpy generator (PCG64) for the sample that `parts` name."""
     return np.random.Generator(np.random.PCG64(derive_seed(*parts)))
+
+
+def torch_generator(*parts: str | int) -> "torch.Generator":
+    """A CPU generator for the sample that `parts` name.
+
+    Noise is drawn on the CPU and then moved, so that every device starts from the same numbers.
+    """
+    import torch
+
+    return torch.Generator().manual_seed(derive_seed(*parts))

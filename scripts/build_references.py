@@ -9,10 +9,10 @@ import tempfile
 from pathlib import Path
 
 from pyoco_eval.metrics.conventions import PROFILES, convention
+from pyoco_eval.progress import Silent
 from pyoco_eval.scoring.measure import Request, measure
 from pyoco_eval.scoring.networks import Network
 from pyoco_eval.scoring.options import Options
-from pyoco_eval.scoring.progress import Silent
 from pyoco_eval.videos.source import open_source
 from pyoco_eval.videos.synthetic import MovingShapes
 from pyoco_eval.videos.write import write_video

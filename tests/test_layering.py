@@ -10,18 +10,21 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "pyoco_eval"
 
 RANKS = {
-    "errors": 0, "seeding": 0, "version": 0,
-    "atomic": 1, "provenance": 1, "resources": 1,
-    "weights": 2,
-    "statistics": 3, "videos": 3,
+    "errors": 0, "seeding": 0, "version": 0, "progress": 0,
+    "atomic": 1, "provenance": 1, "resources": 1, "processes": 1,
+    "weights": 2, "priors": 2,
+    "statistics": 3, "videos": 3, "diffusion": 3,
     "datasets": 4, "features": 4, "metrics": 4,
-    "report": 5,
-    "scoring": 6,
-    "api": 7, "doctor": 7,
-    "selftest": 8,
+    "report": 5, "models": 5,
+    "scoring": 6, "training": 6,
+    "api": 7, "doctor": 7, "generation": 7,
+    "selftest": 8, "probe": 8, "protocol": 8,
     "cli": 9,
     "__main__": 10,
 }  # fmt: skip
+EVALUATION = ("metrics", "report", "scoring", "selftest", "doctor", "api", "statistics")
+GENERATION = ("priors", "diffusion", "models", "training", "generation")
+"""The two halves meet in `videos/` and in `protocol/`, `probe/` and `cli/` alone."""
 WITHOUT_TORCH = ("statistics", "metrics", "report", "weights", "cli")
 
 
@@ -58,6 +61,15 @@ def test_a_module_imports_lower_ranks_or_its_own_folder(path: Path) -> None:
         assert other == own or RANKS[other] < RANKS[own], (
             f"{own} (rank {RANKS[own]}) imports {name}"
         )
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_the_two_halves_do_not_import_each_other(path: Path) -> None:
+    others = {name.split(".")[1] for name in imported(path) if name.startswith("pyoco_eval.")}
+    if part(path) in GENERATION:
+        assert not others & set(EVALUATION)
+    if part(path) in EVALUATION:
+        assert not others & set(GENERATION)
 
 
 @pytest.mark.parametrize(

@@ -48,8 +48,8 @@ def command(
     from rich.console import Console
 
     from pyoco_eval.cli.progress import TerminalProgress
+    from pyoco_eval.processes import processes
     from pyoco_eval.scoring.features import extract_features
-    from pyoco_eval.scoring.processes import processes
 
     options = build_options(choices)
     side = extract_features(

@@ -15,7 +15,7 @@ from rich.progress import (
 )
 from rich.progress import Progress as RichProgress
 
-from pyoco_eval.scoring.progress import Stage
+from pyoco_eval.progress import Stage
 
 
 class _BarStage:
@@ -36,7 +36,7 @@ class _CountingStage:
 
 
 class TerminalProgress:
-    """Implements `scoring.progress.Progress` for people."""
+    """Implements `progress.Progress` for people."""
 
     def __init__(self) -> None:
         self._console = Console(stderr=True)

@@ -91,7 +91,7 @@ def build_command(
     was killed goes on where it stopped; what is there already is not built again.
     """
     from pyoco_eval.cli.progress import TerminalProgress
-    from pyoco_eval.scoring.processes import processes
+    from pyoco_eval.processes import processes
     from pyoco_eval.scoring.reference_build import RealVideos, build_reference
 
     built = build_reference(

@@ -109,10 +109,10 @@ def score_and_report(
 
     from pyoco_eval.atomic import check_writable
     from pyoco_eval.cli.progress import TerminalProgress
+    from pyoco_eval.processes import processes
     from pyoco_eval.report.record import refuse_to_overwrite
     from pyoco_eval.report.render import print_scores
     from pyoco_eval.scoring.evaluate import evaluate
-    from pyoco_eval.scoring.processes import processes
 
     if out is not None:
         check_writable(out, "--out")

@@ -9,13 +9,13 @@ from pyoco_eval.errors import UsageError
 from pyoco_eval.metrics.base import Score
 from pyoco_eval.metrics.conventions import Convention
 from pyoco_eval.metrics.inception_score import SplitRule
+from pyoco_eval.processes import processes
+from pyoco_eval.progress import Progress, Silent
 from pyoco_eval.report.record import Record
 from pyoco_eval.scoring.floors import OF_FRAMES, refuse_hopeless, row_bound, sees_frames
 from pyoco_eval.scoring.measure import Request, measure
 from pyoco_eval.scoring.networks import Network
 from pyoco_eval.scoring.options import Options
-from pyoco_eval.scoring.processes import processes
-from pyoco_eval.scoring.progress import Progress, Silent
 from pyoco_eval.scoring.recording import record_run
 from pyoco_eval.scoring.references import (
     DEFAULT_REFERENCE,

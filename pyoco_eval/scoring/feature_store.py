@@ -12,15 +12,13 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
 from pyoco_eval.errors import PyocoEvalError
+from pyoco_eval.processes import UNIT
 from pyoco_eval.statistics.files import FeatureSet
-
-UNIT: Final = 16
-"""Videos per file, and the grain in which videos are shared among processes."""
 
 _NOT_OF_ROWS = ("conv", "skip", "size")
 """Recipe keys that say nothing about the value of a row."""

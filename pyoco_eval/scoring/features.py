@@ -6,11 +6,11 @@ from pathlib import Path
 
 from pyoco_eval.atomic import check_writable
 from pyoco_eval.errors import UsageError
+from pyoco_eval.processes import processes
+from pyoco_eval.progress import Progress, Silent
 from pyoco_eval.scoring.measure import Request, measure
 from pyoco_eval.scoring.networks import Network
 from pyoco_eval.scoring.options import Options
-from pyoco_eval.scoring.processes import processes
-from pyoco_eval.scoring.progress import Progress, Silent
 from pyoco_eval.scoring.sides import Side
 from pyoco_eval.scoring.sources import Samples, open_samples
 from pyoco_eval.statistics.files import FeatureSet, kind_of

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from pyoco_eval.features.base import FeatureExtractor
+from pyoco_eval.processes import Processes, processes
+from pyoco_eval.progress import Progress, Silent, Stage
 from pyoco_eval.scoring.extraction import Pass, run_pass
 from pyoco_eval.scoring.feature_store import FeatureStore
 from pyoco_eval.scoring.networks import Network
 from pyoco_eval.scoring.options import Options
 from pyoco_eval.scoring.parts import Part, Piece, gather_parts
-from pyoco_eval.scoring.processes import Processes, processes
-from pyoco_eval.scoring.progress import Progress, Silent, Stage
 from pyoco_eval.scoring.row_queue import Tap
 from pyoco_eval.scoring.sides import Side
 from pyoco_eval.statistics.files import FeatureSet

@@ -9,8 +9,8 @@ import torch
 from pyoco_eval.errors import MissingError, UsageError
 from pyoco_eval.features.base import FeatureExtractor
 from pyoco_eval.metrics.conventions import CONVENTIONS, Convention, convention
+from pyoco_eval.processes import local_rank
 from pyoco_eval.scoring.options import Options
-from pyoco_eval.scoring.processes import local_rank
 from pyoco_eval.videos.resize import IN_NETWORK, ResizeRule
 from pyoco_eval.weights import remember, resolve
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from pyoco_eval.processes import Processes
 from pyoco_eval.scoring.extraction import Pass
-from pyoco_eval.scoring.processes import Processes
 from pyoco_eval.statistics.moments import Moments
 
 

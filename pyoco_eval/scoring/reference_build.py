@@ -16,11 +16,11 @@ from pyoco_eval.datasets.msrvtt import open_msrvtt
 from pyoco_eval.datasets.ucf101 import open_ucf101
 from pyoco_eval.errors import PyocoEvalError, UsageError
 from pyoco_eval.metrics.conventions import METRICS
+from pyoco_eval.processes import processes
+from pyoco_eval.progress import Progress, Silent
 from pyoco_eval.scoring.measure import Request, measure
 from pyoco_eval.scoring.networks import Network
 from pyoco_eval.scoring.options import Options
-from pyoco_eval.scoring.processes import processes
-from pyoco_eval.scoring.progress import Progress, Silent
 from pyoco_eval.scoring.reference_files import check_name, own_folder
 from pyoco_eval.scoring.reference_recipes import file_name, recipe_differences
 from pyoco_eval.scoring.references import KNOWN_REFERENCES, SHIPPED

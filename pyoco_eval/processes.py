@@ -18,13 +18,15 @@ from typing import TYPE_CHECKING, Final, Protocol, cast
 import numpy as np
 
 from pyoco_eval.errors import PyocoEvalError, UsageError
-from pyoco_eval.scoring.feature_store import UNIT
 
 if TYPE_CHECKING:
     from torch.distributed import ProcessGroup
 
 SILENCE_VARIABLE: Final = "PYOCO_EVAL_PEER_TIMEOUT"
 """Environment variable: seconds after which a silent process counts as dead."""
+
+UNIT: Final = 16
+"""Shares start at multiples of it, so that files of so many samples have one writer."""
 
 _DEFAULT_SILENCE = 120.0
 _BEAT_SECONDS = 1.0

@@ -12,11 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pyoco_eval import processes as module
 from pyoco_eval.errors import UsageError
+from pyoco_eval.processes import UNIT, Processes, processes
 from pyoco_eval.report.record import Record
-from pyoco_eval.scoring import processes as module
-from pyoco_eval.scoring.feature_store import UNIT
-from pyoco_eval.scoring.processes import Processes, processes
 from pyoco_eval.videos.synthetic import MovingShapes
 
 NUM = 70
@@ -145,7 +144,7 @@ def test_an_error_is_said_once_in_full_and_ends_all(clips: Path, tmp_path: Path)
 
 DOOMED = """
 import os, sys, time
-from pyoco_eval.scoring.processes import processes
+from pyoco_eval.processes import processes
 group = processes()
 group.gather(b"hello")
 if group.rank == 1:

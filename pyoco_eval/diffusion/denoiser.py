@@ -1,0 +1,87 @@
+"""The one contract between networks and everything that uses them: D(x, sigma, cond) -> denoised.
+
+Axes: B batch, T frames, C channels, H, W, L text tokens, E width of an embedding.
+
+References:
+    Karras et al., Elucidating the Design Space of Diffusion-Based Generative Models (2022), §2.
+    Ge et al., Preserve Your Own Correlation (2023), §3.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+import torch
+
+
+@dataclass(frozen=True)
+class TextEmbedding:
+    """What one text encoder says of B texts.
+
+    Attributes:
+        tokens: float (B, L, E).
+        mask: bool (B, L), true where a token counts. A text without any is a dropped text: the
+            network puts its own learned embedding in its place.
+    """
+
+    tokens: torch.Tensor
+    mask: torch.Tensor
+
+    def dropped(self, drop: torch.Tensor) -> "TextEmbedding":
+        """Without the texts where `drop`, bool (B,), is true."""
+        return replace(self, mask=self.mask & ~drop[:, None])
+
+
+@dataclass(frozen=True)
+class Conditioning:
+    """What is known of the B samples of a batch. The default is nothing: unconditional.
+
+    Attributes:
+        text: name of a text encoder -> its embedding of the B texts.
+        labels: class numbers, int64 (B,); -1 for none.
+    """
+
+    text: Mapping[str, TextEmbedding] = field(default_factory=dict)
+    labels: torch.Tensor | None = None
+
+    def unconditional(self) -> "Conditioning":
+        """The same batch with every text and label dropped, for classifier-free guidance."""
+        text = {
+            name: embedding.dropped(torch.ones_like(embedding.mask[:, 0]))
+            for name, embedding in self.text.items()
+        }
+        labels = None if self.labels is None else torch.full_like(self.labels, -1)
+        return Conditioning(text, labels)
+
+    def dropped(self, drops: Mapping[str, torch.Tensor]) -> "Conditioning":
+        """Without the texts that `drops` marks, encoder name -> bool (B,); others are kept."""
+        text = {
+            name: embedding.dropped(drops[name]) if name in drops else embedding
+            for name, embedding in self.text.items()
+        }
+        return replace(self, text=text)
+
+    def to(self, device: torch.device | str) -> "Conditioning":
+        """On `device`."""
+        text = {
+            name: TextEmbedding(embedding.tokens.to(device), embedding.mask.to(device))
+            for name, embedding in self.text.items()
+        }
+        return Conditioning(text, None if self.labels is None else self.labels.to(device))
+
+
+class Denoiser(Protocol):
+    """Estimates the clean videos behind noisy ones.
+
+    Networks that predict noise or velocity are adapted into this contract in
+    `diffusion.precondition` and nowhere else.
+    """
+
+    def __call__(
+        self, x: torch.Tensor, sigma: torch.Tensor, cond: Conditioning | None = None
+    ) -> torch.Tensor:
+        """Noisy videos x (B, T, C, H, W) at noise levels sigma (B,) to clean ones of x's shape.
+
+        `x` is the clean video in [-1, 1] plus noise of standard deviation sigma.
+        """
+        ...
