@@ -29,6 +29,4 @@ def measured(maps: np.ndarray, **options: object) -> Similarity:
     within = np.stack([frame_cosines(video) for video in maps])
     everyone = range(len(maps))
     among = cosines_among(lambda v: maps[v], everyone)
-    return measure_similarity(
-        within, cosines_among(lambda v: maps[v], everyone), everyone, **options
-    )  # type: ignore[arg-type]
+    return measure_similarity(within, among, everyone, **options)  # type: ignore[arg-type]
