@@ -33,16 +33,31 @@ class TextEmbedding:
 
 
 @dataclass(frozen=True)
+class KnownFrames:
+    """Frames that are given, for temporal interpolation and prediction.
+
+    Attributes:
+        frames: (B, T, C, H, W) in [-1, 1]; what stands in unknown frames is not looked at.
+        mask: bool (B, T), true where the frame is known.
+    """
+
+    frames: torch.Tensor
+    mask: torch.Tensor
+
+
+@dataclass(frozen=True)
 class Conditioning:
     """What is known of the B samples of a batch. The default is nothing: unconditional.
 
     Attributes:
         text: name of a text encoder -> its embedding of the B texts.
         labels: class numbers, int64 (B,); -1 for none.
+        known: frames that are given. Guidance keeps them: only texts and labels are dropped.
     """
 
     text: Mapping[str, TextEmbedding] = field(default_factory=dict)
     labels: torch.Tensor | None = None
+    known: KnownFrames | None = None
 
     def unconditional(self) -> "Conditioning":
         """The same batch with every text and label dropped, for classifier-free guidance."""
@@ -51,7 +66,7 @@ class Conditioning:
             for name, embedding in self.text.items()
         }
         labels = None if self.labels is None else torch.full_like(self.labels, -1)
-        return Conditioning(text, labels)
+        return replace(self, text=text, labels=labels)
 
     def dropped(self, drops: Mapping[str, torch.Tensor]) -> "Conditioning":
         """Without the texts that `drops` marks, encoder name -> bool (B,); others are kept."""
@@ -67,7 +82,11 @@ class Conditioning:
             name: TextEmbedding(embedding.tokens.to(device), embedding.mask.to(device))
             for name, embedding in self.text.items()
         }
-        return Conditioning(text, None if self.labels is None else self.labels.to(device))
+        labels = None if self.labels is None else self.labels.to(device)
+        known = self.known
+        if known is not None:
+            known = KnownFrames(known.frames.to(device), known.mask.to(device))
+        return Conditioning(text, labels, known)
 
 
 class Denoiser(Protocol):

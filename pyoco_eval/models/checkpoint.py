@@ -1,0 +1,212 @@
+"""A model is a folder: `model.safetensors` with the weights and `model.json` with all the rest.
+
+Nothing is unpickled. The JSON file holds the sha256 of the weights file; both are checked on load.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
+
+import torch
+from pydantic import ConfigDict
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+
+from pyoco_eval.atomic import atomic_path
+from pyoco_eval.errors import MissingError, PyocoEvalError, UsageError
+from pyoco_eval.models.config import UNetConfig, validated
+from pyoco_eval.models.state import load_state
+from pyoco_eval.models.unet import VideoUNet
+
+if TYPE_CHECKING:
+    from pyoco_eval.diffusion.precondition import (  # type: ignore[import-untyped,unused-ignore]
+        EDMDenoiser,
+    )
+
+WEIGHTS: Final = "model.safetensors"
+INFO: Final = "model.json"
+_FORMAT: Final = "pyoco-eval model 1"
+_REMEDY: Final = (
+    f"a model is a folder with {INFO} and {WEIGHTS}, as `pyoco-eval train` writes it under model/"
+)
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """What a network is for and how it was trained.
+
+    Attributes:
+        unet: its configuration.
+        kind: `image` or `video`.
+        num_frames: T it was trained on, 1 for images.
+        fps: frames per second of its videos.
+        size: (H, W) in pixels.
+        sigma_data: standard deviation of the data, for the EDM preconditioning.
+        prior: spec of the noise prior it was trained with.
+        text_encoders: specs, one for each entry of `unet.text`.
+        labels: names of the classes, in order of their numbers; or empty.
+        sampler: spec of the sampler to use by default.
+        step: optimiser steps its weights have seen.
+        provenance: what else is worth knowing: plain JSON.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+    unet: UNetConfig
+    kind: Literal["image", "video"]
+    num_frames: int
+    fps: float
+    size: tuple[int, int]
+    sigma_data: float = 0.5
+    prior: str = "independent"
+    text_encoders: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    sampler: str = ""
+    step: int = 0
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.kind not in ("image", "video"):
+            raise UsageError(f"kind {self.kind!r} must be image or video")
+        if (self.kind == "video") != self.unet.temporal:
+            raise UsageError(
+                f"kind {self.kind} does not fit a U-Net of temporal={self.unet.temporal}"
+            )
+        if self.labels and len(self.labels) != self.unet.num_classes:
+            raise UsageError(
+                f"{len(self.labels)} labels are named, the network has {self.unet.num_classes}"
+            )
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain numbers, strings, lists and mappings; `from_json` reads them."""
+        return asdict(replace(self, provenance=dict(self.provenance)))
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "ModelInfo":
+        """Raises UsageError on unknown or missing keys, or values of another type."""
+        return validated(cls, values, "model")
+
+
+@dataclass(frozen=True)
+class Model:
+    """A network with weights, ready to denoise.
+
+    Attributes:
+        network: in evaluation mode.
+        info: its JSON file.
+        sha256: of the weights file, 64 hexadecimal digits.
+        folder: where it was read from.
+    """
+
+    network: VideoUNet
+    info: ModelInfo
+    sha256: str
+    folder: Path
+
+    @cached_property
+    def denoiser(self) -> "EDMDenoiser":
+        """The network behind the contract of `diffusion.denoiser`."""
+        from pyoco_eval.diffusion.precondition import EDMDenoiser
+
+        return EDMDenoiser(self.network, self.info.sigma_data)
+
+
+def save_model(folder: Path, network: VideoUNet, info: ModelInfo) -> str:
+    """Write weights and description; returns the sha256 of the weights file.
+
+    The description is written last, so a folder that has one is whole. The same weights make the
+    same bytes.
+
+    Raises:
+        UsageError: `info` describes another network.
+        PyocoEvalError: the system refuses to write.
+    """
+    if info.unet != network.config:
+        raise UsageError("the model's description holds another U-Net than the network's")
+    state = {
+        name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()
+    }
+    content = save(state)
+    sha256 = hashlib.sha256(content).hexdigest()
+    with atomic_path(folder / WEIGHTS) as path:
+        path.write_bytes(content)
+    text = json.dumps({"format": _FORMAT, "sha256": sha256, **info.to_json()}, indent=2)
+    with atomic_path(folder / INFO) as path:
+        path.write_text(text + "\n", encoding="utf-8")
+    return sha256
+
+
+def load_model(folder: Path, *, device: torch.device | str = "cpu") -> Model:
+    """Read a model folder, or the `model` folder inside a training run.
+
+    Raises:
+        MissingError: there is no model at `folder`.
+        PyocoEvalError: a file is damaged, foreign, or does not fit the other.
+    """
+    folder = model_folder(folder)
+    info, sha256 = read_info(folder)
+    path = folder / WEIGHTS
+    content = path.read_bytes()
+    found = hashlib.sha256(content).hexdigest()
+    if found != sha256:
+        raise PyocoEvalError(
+            f"{path}: sha256 {found[:12]}… is not the {sha256[:12]}… that {INFO} states. The file "
+            "is damaged or was exchanged: copy both files of the folder again"
+        )
+    try:
+        state = load(content)
+    except SafetensorError as error:
+        raise PyocoEvalError(f"{path}: is no safetensors file ({error}): copy it again") from error
+    with torch.random.fork_rng(devices=[]):
+        network = info.unet.build()
+    try:
+        load_state(network, state)
+    except UsageError as error:
+        raise PyocoEvalError(
+            f"{path}: does not fit the U-Net that {INFO} describes: {error}"
+        ) from error
+    return Model(network.to(device).eval(), info, sha256, folder)
+
+
+def read_info(folder: Path) -> tuple[ModelInfo, str]:
+    """The description of a model folder, and the sha256 its weights file must have.
+
+    Raises:
+        MissingError: a file is not there.
+        PyocoEvalError: the description is damaged or foreign.
+    """
+    for name in (INFO, WEIGHTS):
+        if not (folder / name).is_file():
+            raise MissingError(f"{folder}: has no {name}; {_REMEDY}")
+    path = folder / INFO
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise PyocoEvalError(f"{path}: is not JSON ({error}): copy it again") from error
+    if not isinstance(values, dict) or values.pop("format", None) != _FORMAT:
+        raise PyocoEvalError(f"{path}: does not say it is a {_FORMAT!r}; {_REMEDY}")
+    sha256 = values.pop("sha256", None)
+    if not isinstance(sha256, str):
+        raise PyocoEvalError(f"{path}: states no sha256 of {WEIGHTS}: copy it again")
+    try:
+        return ModelInfo.from_json(values), sha256
+    except UsageError as error:
+        raise PyocoEvalError(f"{path}: {error}") from error
+
+
+def model_folder(path: Path) -> Path:
+    """`path` itself if it is a model, else the `model` folder of the training run `path`.
+
+    Raises:
+        MissingError: it is neither.
+    """
+    for folder in (path, path / "model"):
+        if (folder / INFO).is_file():
+            return folder
+    if not path.exists():
+        raise MissingError(f"{path}: there is no such folder; {_REMEDY}")
+    raise MissingError(f"{path}: holds no {INFO}, and no model/{INFO}; {_REMEDY}")

@@ -1,0 +1,69 @@
+"""Temporal attention: the one place where frames of a video meet.
+
+Axes: B videos, T frames, N = B·T, C channels, H, W.
+
+References:
+    Ge et al., Preserve Your Own Correlation (2023), §4: temporal attention is added to the image
+    network, and sees the video part of joint image–video batches only.
+    Ho et al., Video Diffusion Models (2022), §3: attention over T with relative positions.
+    Raffel et al., T5 (2020), §2.1: one learned scalar per head and distance, added to the logits.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from pyoco_eval.models.layers import FrameContext, group_norm, heads, zeroed
+
+
+class RelativePositionBias(nn.Module):
+    """One number per head and signed distance, the same for all pairs so far apart."""
+
+    def __init__(self, num_heads: int, max_distance: int) -> None:
+        super().__init__()
+        self.max_distance = max_distance
+        self.table = nn.Parameter(torch.zeros(num_heads, 2 * max_distance + 1))
+
+    def forward(self, num_frames: int) -> torch.Tensor:
+        """(heads, T, T); entry (i, j) belongs to the distance j - i."""
+        frames = torch.arange(num_frames, device=self.table.device)
+        distance = (frames[None] - frames[:, None]).clamp(-self.max_distance, self.max_distance)
+        return self.table[:, distance + self.max_distance]
+
+
+class TemporalAttention(nn.Module):
+    """Each position attends to itself in every frame of its video.
+
+    The output layer is zero at first, so that an inflated network is the image network frame by
+    frame. Images at the end of a joint batch pass unchanged.
+    """
+
+    def __init__(self, channels: int, head_channels: int, max_distance: int) -> None:
+        super().__init__()
+        self.num_heads = channels // head_channels
+        self.norm = group_norm(channels)
+        self.qkv = nn.Linear(channels, 3 * channels)
+        self.positions = RelativePositionBias(self.num_heads, max_distance)
+        self.output = zeroed(nn.Linear(channels, channels))
+
+    def forward(self, x: torch.Tensor, context: FrameContext) -> torch.Tensor:
+        num_video_frames = context.num_frames - context.num_images
+        if num_video_frames == 0:
+            return x
+        frames = x.reshape(context.num_videos, context.num_frames, *x.shape[1:])
+        video = frames[:, :num_video_frames]
+        video = video + self._branch(video)
+        if context.num_images:
+            video = torch.cat([video, frames[:, num_video_frames:]], 1)
+        return video.flatten(0, 1)
+
+    def _branch(self, video: torch.Tensor) -> torch.Tensor:
+        """(B, T, C, H, W) to the same shape."""
+        num_videos, num_frames, channels, height, width = video.shape
+        h: torch.Tensor = self.norm(video.flatten(0, 1)).view(video.shape)
+        h = h.permute(0, 3, 4, 1, 2).reshape(-1, num_frames, channels)  # (B·H·W, T, C)
+        q, k, v = heads(self.qkv(h), 3 * self.num_heads).chunk(3, 1)
+        bias = self.positions(num_frames).to(q.dtype)
+        h = F.scaled_dot_product_attention(q, k, v, attn_mask=bias[None])
+        h = self.output(h.transpose(1, 2).flatten(2))
+        return h.reshape(num_videos, height, width, num_frames, channels).permute(0, 3, 4, 1, 2)

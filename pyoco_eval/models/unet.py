@@ -1,0 +1,239 @@
+"""The U-Net: an image network that becomes a video network by temporal attention alone.
+
+Axes: B videos, T frames, N = B·T, C channels, H, W, R rows of conditioning (videos, then images).
+
+References:
+    Ge et al., Preserve Your Own Correlation (2023), §4, model architecture.
+    Ho et al., Video Diffusion Models (2022), §3, space-time factorised U-Net.
+    Dhariwal and Nichol (2021), ADM; Karras et al. (2022), EDM; Balaji et al. (2022), eDiff-I.
+"""
+
+import torch
+from torch import nn
+from torch.utils.checkpoint import checkpoint
+
+from pyoco_eval.diffusion.denoiser import Conditioning
+from pyoco_eval.errors import UsageError
+from pyoco_eval.models.conditioning import ConditioningEncoder
+from pyoco_eval.models.config import UNetConfig
+from pyoco_eval.models.layers import (
+    CrossAttention,
+    Downsample,
+    FrameContext,
+    NoiseEmbedding,
+    ResidualBlock,
+    SpatialAttention,
+    Upsample,
+    group_norm,
+    silu,
+    zeroed,
+)
+from pyoco_eval.models.temporal import TemporalAttention
+
+
+class Stage(nn.Module):
+    """A residual block and the attention its level has: over space, to the text, over time."""
+
+    def __init__(
+        self, config: UNetConfig, inputs: int, outputs: int, level: int, *, middle: bool = False
+    ) -> None:
+        super().__init__()
+        embedding = 4 * config.channels
+        self.residual = ResidualBlock(inputs, outputs, embedding, config.dropout)
+        heads = config.head_channels
+        if middle or level in config.spatial_attention:
+            self.spatial = SpatialAttention(outputs, heads)
+        if config.text and (middle or level in config.cross_attention):
+            self.cross = CrossAttention(outputs, config.text_width, heads)
+        if config.temporal and (middle or level in config.temporal_attention):
+            self.temporal = TemporalAttention(outputs, heads, config.max_frame_distance)
+
+    def forward(self, x: torch.Tensor, context: FrameContext) -> torch.Tensor:
+        for layer in self.children():
+            x = layer(x, context)
+        return x
+
+
+class VideoUNet(nn.Module):
+    """F(x; c_noise, cond) of the EDM formulation, for images and videos.
+
+    With `config.temporal` false it is an image network and treats all frames alike, one by one.
+
+    Attributes:
+        config: what it was built from.
+        gradient_checkpointing: recompute each stage in the backward pass instead of keeping its
+            activations: about a third more time for a fraction of the memory.
+    """
+
+    def __init__(self, config: UNetConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.gradient_checkpointing = False
+        embedding = 4 * config.channels
+        self.noise = NoiseEmbedding(config.channels, embedding)
+        self.conditioning = ConditioningEncoder(config, embedding)
+        self.input = nn.Conv2d(config.input_channels, config.channels, 3, padding=1)
+
+        width, skips = config.channels, [config.channels]
+        self.down = nn.ModuleList()
+        for level, num_blocks in enumerate(config.num_blocks):
+            if level:
+                self.down.append(Downsample(width))
+                skips.append(width)
+            for _ in range(num_blocks):
+                self.down.append(Stage(config, width, config.width(level), level))
+                width = config.width(level)
+                skips.append(width)
+
+        last = len(config.multipliers) - 1
+        self.middle = nn.ModuleList(
+            [
+                Stage(config, width, width, last, middle=True),
+                Stage(config, width, width, last, middle=False),
+            ]
+        )
+
+        self.up = nn.ModuleList()
+        for level, num_blocks in reversed(list(enumerate(config.num_blocks))):
+            for _ in range(num_blocks + 1):
+                self.up.append(Stage(config, width + skips.pop(), config.width(level), level))
+                width = config.width(level)
+            if level:
+                self.up.append(Upsample(width))
+
+        self.output_norm = group_norm(width)
+        self.output = zeroed(nn.Conv2d(width, config.frame_channels, 3, padding=1))
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def forward(
+        self,
+        x: torch.Tensor,
+        c_noise: torch.Tensor,
+        cond: Conditioning | None = None,
+        *,
+        num_images: int = 0,
+        image_cond: Conditioning | None = None,
+    ) -> torch.Tensor:
+        """One evaluation.
+
+        Args:
+            x: (B, T, C, H, W), noisy frames of variance about 1. H and W are multiples of
+                `config.size_multiple`.
+            c_noise: (B,), ln(sigma) / 4.
+            cond: what is known of the B videos.
+            num_images: how many of the T frames, the last ones, are independent images: temporal
+                layers neither see nor change them.
+            image_cond: what is known of the B · num_images images, those of the first video
+                first.
+
+        Returns:
+            (B, T, C, H, W) in x's dtype, or autocast's.
+
+        Raises:
+            UsageError: shapes or conditioning this network was not built for.
+        """
+        self._check(x, num_images)
+        context = self._context(x, c_noise, cond, num_images, image_cond)
+        inputs = self._with_known_frames(x, cond).flatten(0, 1)
+        h: torch.Tensor = self.input(inputs.contiguous(memory_format=torch.channels_last))
+        skips = [h]
+        for layer in self.down:
+            h = self._run(layer, h, context)
+            skips.append(h)
+        for layer in self.middle:
+            h = self._run(layer, h, context)
+        for layer in self.up:
+            if isinstance(layer, Stage):
+                h = torch.cat([h, skips.pop()], 1)
+            h = self._run(layer, h, context)
+        h = self.output(silu(self.output_norm(h)))
+        return h.reshape(x.shape)
+
+    def _run(self, layer: nn.Module, h: torch.Tensor, context: FrameContext) -> torch.Tensor:
+        if not isinstance(layer, Stage):
+            resized: torch.Tensor = layer(h)
+            return resized
+        if self.gradient_checkpointing and torch.is_grad_enabled():
+            recomputed: torch.Tensor = checkpoint(layer, h, context, use_reentrant=False)
+            return recomputed
+        staged: torch.Tensor = layer(h, context)
+        return staged
+
+    def _context(
+        self,
+        x: torch.Tensor,
+        c_noise: torch.Tensor,
+        cond: Conditioning | None,
+        num_images: int,
+        image_cond: Conditioning | None,
+    ) -> FrameContext:
+        num_videos, num_frames = x.shape[:2]
+        rows = torch.arange(num_videos, device=x.device)[:, None].expand(-1, num_frames)
+        embedding, tokens, mask = self._encode(c_noise, cond)
+        if num_images:
+            images = num_videos + torch.arange(num_videos * num_images, device=x.device)
+            rows = torch.cat([rows[:, num_images:], images.view(num_videos, -1)], 1)
+            encoded = self._encode(c_noise.repeat_interleave(num_images), image_cond)
+            embedding = torch.cat([embedding, encoded[0]])
+            tokens, mask = _stacked_tokens(tokens, mask, encoded[1], encoded[2])
+        return FrameContext(
+            num_videos, num_frames, num_images, rows.flatten(), embedding, tokens, mask
+        )
+
+    def _encode(
+        self, c_noise: torch.Tensor, cond: Conditioning | None
+    ) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor | None]:
+        """Embedding, tokens and mask of the rows with these noise levels."""
+        embedding = self.noise(c_noise)
+        pooled, tokens, mask = self.conditioning(cond or Conditioning(), len(c_noise))
+        return embedding if pooled is None else embedding + pooled, tokens, mask
+
+    def _with_known_frames(self, x: torch.Tensor, cond: Conditioning | None) -> torch.Tensor:
+        """(B, T, 2 C + 1, H, W): noisy frames, known frames, and 1 where they are known."""
+        known = None if cond is None else cond.known
+        if not self.config.known_frames:
+            if known is not None:
+                raise UsageError("conditioning has known frames, but the network takes none")
+            return x
+        if known is None:
+            return torch.cat([x, torch.zeros_like(x), torch.zeros_like(x[:, :, :1])], 2)
+        if known.frames.shape != x.shape or known.mask.shape != x.shape[:2]:
+            raise UsageError(
+                f"known frames {tuple(known.frames.shape)} with mask {tuple(known.mask.shape)} "
+                f"do not fit frames {tuple(x.shape)}"
+            )
+        mask = known.mask[:, :, None, None, None]
+        frames = torch.where(mask, known.frames.to(x.dtype), 0)
+        return torch.cat([x, frames, mask.to(x.dtype).expand_as(x[:, :, :1])], 2)
+
+    def _check(self, x: torch.Tensor, num_images: int) -> None:
+        config = self.config
+        multiple = config.size_multiple
+        if x.ndim != 5 or x.shape[2] != config.frame_channels:
+            raise UsageError(
+                f"frames have shape {tuple(x.shape)}; the network takes "
+                f"(B, T, {config.frame_channels}, H, W)"
+            )
+        if x.shape[3] % multiple or x.shape[4] % multiple:
+            raise UsageError(
+                f"frames of {x.shape[3]}×{x.shape[4]} pixels: the network has "
+                f"{len(config.multipliers)} levels and takes multiples of {multiple}"
+            )
+        if not 0 <= num_images <= x.shape[1]:
+            raise UsageError(f"num_images {num_images} is not within the {x.shape[1]} frames")
+
+
+def _stacked_tokens(
+    tokens: torch.Tensor | None,
+    mask: torch.Tensor | None,
+    image_tokens: torch.Tensor | None,
+    image_mask: torch.Tensor | None,
+) -> tuple[torch.Tensor | None, torch.Tensor | None]:
+    """Rows of videos, then of images, padded to one number of tokens."""
+    if tokens is None or mask is None or image_tokens is None or image_mask is None:
+        return None, None
+    length = max(tokens.shape[1], image_tokens.shape[1])
+    pad = nn.functional.pad
+    rows = [pad(t, (0, 0, 0, length - t.shape[1])) for t in (tokens, image_tokens)]
+    masks = [pad(m, (0, length - m.shape[1])) for m in (mask, image_mask)]
+    return torch.cat(rows), torch.cat(masks)
