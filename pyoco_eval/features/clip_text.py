@@ -6,7 +6,7 @@ Reference: Radford et al., Learning Transferable Visual Models From Natural Lang
 2021; the same files as the image tower (`clip_checkpoint`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,7 +21,8 @@ from pyoco_eval.features.state_dict import read_state_dict, require_tensors
 CONTEXT_LENGTH: Final = 77
 EMBEDDING_DIM: Final = 512
 _BATCH: Final = 64
-_NOT_OF_TEXT: Final = ("logit_scale", "input_resolution", "context_length", "vocab_size")
+_SCALES: Final = ("logit_scale", "logit_bias")
+_NOT_OF_TEXT: Final = (*_SCALES, "input_resolution", "context_length", "vocab_size")
 
 
 class ClipTextEncoder:
@@ -63,8 +64,25 @@ def load_clip_text(path: Path) -> ClipTextEncoder:
         WeightsError: the file holds something else; the message names the tensors that differ.
     """
     open_clip = import_open_clip()
+    config = open_clip.get_model_config(ARCHITECTURE)
+    network = load_text_tower(path, config, "the text tower of CLIP ViT-B/32")
+    tokenizer = open_clip.tokenizer.SimpleTokenizer(context_length=CONTEXT_LENGTH)
+    return ClipTextEncoder(network, tokenizer)
+
+
+def load_text_tower(path: Path, config: Mapping[str, Any], about: str) -> nn.Module:
+    """The text tower that an open_clip configuration describes, as `load_clip_text` loads it.
+
+    Args:
+        path: weights; of these only what is not `visual.*` is used.
+        config: keyword arguments of `open_clip.CLIP`.
+        about: the network's name, for messages.
+
+    Raises:
+        MissingError, WeightsError: see `load_clip_text`.
+    """
     with torch.device("meta"):
-        network = open_clip.CLIP(**open_clip.get_model_config(ARCHITECTURE))
+        network: nn.Module = import_open_clip().CLIP(**config)
         del network.visual
     found = read_state_dict(path)
     shapes = {name: tensor.shape for name, tensor in network.state_dict().items()}
@@ -72,12 +90,12 @@ def load_clip_text(path: Path) -> ClipTextEncoder:
         {k: v for k, v in found.items() if not k.startswith(TOWER) and k not in _NOT_OF_TEXT},
         {name: shape for name, shape in shapes.items() if name not in _NOT_OF_TEXT},
         path=path,
-        network="the text tower of CLIP ViT-B/32",
+        network=about,
         remedy=REMEDY,
     )
-    network.load_state_dict(tensors | {"logit_scale": torch.ones([])}, assign=True)
+    scales = {name: torch.ones(shapes[name]) for name in _SCALES if name in shapes}
+    network.load_state_dict(tensors | scales, assign=True)
     # Not part of any file: nothing attends to what comes later.
-    network.attn_mask = torch.full((CONTEXT_LENGTH, CONTEXT_LENGTH), float("-inf")).triu_(1)
-    network.requires_grad_(False)
-    tokenizer = open_clip.tokenizer.SimpleTokenizer(context_length=CONTEXT_LENGTH)
-    return ClipTextEncoder(network.eval(), tokenizer)
+    length: int = network.context_length  # type: ignore[assignment]
+    network.attn_mask = torch.full((length, length), float("-inf")).triu_(1)
+    return network.eval().requires_grad_(False)

@@ -1,0 +1,172 @@
+"""Text embeddings kept on disk, so that training and sampling need no large text encoder.
+
+A folder holds one subfolder per encoder (its spec, its weights, its arithmetic), and in it one
+safetensors file per text, named by the sha256 of the text. Files appear whole or not at all, so a
+killed run goes on where it was, and several processes can fill one folder.
+
+Axes: B texts, L tokens, E width of an embedding.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Final, Self
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from pyoco_eval.atomic import atomic_path
+from pyoco_eval.diffusion.denoiser import TextEmbedding
+from pyoco_eval.errors import MissingError, PyocoEvalError, UsageError
+from pyoco_eval.models.text.encoder import TextEncoder, stack_texts
+from pyoco_eval.progress import Progress, Silent
+
+_HEADER: Final = "encoder.json"
+_VERSION: Final = 1
+_AT_ONCE: Final = 64
+
+
+def precompute_embeddings(
+    texts: Iterable[str], encoder: TextEncoder, folder: Path, progress: Progress | None = None
+) -> int:
+    """Embed the texts that `folder` does not have yet.
+
+    Args:
+        texts: in any order; repetitions cost nothing.
+        encoder: its embeddings are stored without loss.
+        folder: made if need be; may hold those of other encoders.
+        progress: one step per text.
+
+    Returns:
+        How many were embedded.
+
+    Raises:
+        PyocoEvalError: the folder cannot be written.
+    """
+    place = folder / _subfolder(encoder)
+    with atomic_path(place / _HEADER) as path:
+        path.write_text(json.dumps(_header(encoder), indent=2) + "\n", encoding="utf-8")
+    missing = [text for text in dict.fromkeys(texts) if not _file(place, text).is_file()]
+    with (progress or Silent()).stage(f"embed {encoder.name}", len(missing)) as stage:
+        for start in range(0, len(missing), _AT_ONCE):
+            part = missing[start : start + _AT_ONCE]
+            embedding = encoder.encode(part)
+            for text, tokens, mask in zip(part, embedding.tokens, embedding.mask, strict=True):
+                _write(_file(place, text), text, tokens[mask].cpu())
+                stage.advance()
+    return len(missing)
+
+
+class StoredTextEncoder:
+    """A `TextEncoder` that reads what `precompute_embeddings` wrote.
+
+    Raises:
+        MissingError: the folder has nothing of this encoder.
+        UsageError: it has embeddings of several versions of it.
+    """
+
+    truncated = 0
+
+    def __init__(self, folder: Path, spec: str) -> None:
+        headers = {path.parent: _read_header(path) for path in sorted(folder.glob(f"*/{_HEADER}"))}
+        fitting = [place for place, header in headers.items() if header["spec"] == spec]
+        if not fitting:
+            known = ", ".join(sorted({str(header["spec"]) for header in headers.values()}))
+            raise MissingError(
+                f"{folder}: no embeddings of text encoder {spec} (there are: {known or 'none'}). "
+                f"{_how_to_make(spec, folder)}"
+            )
+        if len(fitting) > 1:
+            places = ", ".join(place.name for place in fitting)
+            raise UsageError(
+                f"{folder}: embeddings of text encoder {spec} from several weights ({places}); "
+                "remove the folder of those that are not meant"
+            )
+        self._folder = folder
+        self._place = fitting[0]
+        header = headers[self._place]
+        self.name = str(header["name"])
+        self.spec = spec
+        self.digest = str(header["digest"])
+        self.precision = str(header["precision"])
+        self.width = int(header["width"])
+        self.max_tokens = int(header["max_tokens"])
+        self._device = torch.device("cpu")
+
+    def encode(self, texts: Sequence[str]) -> TextEmbedding:
+        """See `TextEncoder.encode`.
+
+        Raises:
+            MissingError: texts that were not embedded; the message names the first.
+            PyocoEvalError: a damaged file.
+        """
+        distinct = list(dict.fromkeys(texts))
+        missing = [text for text in distinct if not _file(self._place, text).is_file()]
+        if missing:
+            raise MissingError(
+                f"{self._folder}: {len(missing)} of {len(distinct)} texts have no embedding of "
+                f"{self.spec}, the first is {missing[0]!r}. {_how_to_make(self.spec, self._folder)}"
+            )
+        rows = {text: self._read(_file(self._place, text)) for text in distinct}
+        return stack_texts([rows[text] for text in texts], self.width)
+
+    def to(self, device: torch.device | str) -> Self:
+        self._device = torch.device(device)
+        return self
+
+    def _read(self, path: Path) -> torch.Tensor:
+        try:
+            tokens = load_file(path)["tokens"]
+        except (SafetensorError, OSError, KeyError) as error:
+            raise PyocoEvalError(f"{path}: damaged ({error}); delete it and embed again") from error
+        if tokens.ndim != 2 or tokens.shape[1] != self.width:
+            raise PyocoEvalError(
+                f"{path}: holds {tuple(tokens.shape)}, not (L, {self.width}); delete it and embed "
+                "again"
+            )
+        return tokens.float().to(self._device)
+
+
+def _header(encoder: TextEncoder) -> dict[str, str | int]:
+    return {
+        "version": _VERSION,
+        "name": encoder.name,
+        "spec": encoder.spec,
+        "digest": encoder.digest,
+        "precision": encoder.precision,
+        "width": encoder.width,
+        "max_tokens": encoder.max_tokens,
+    }
+
+
+def _read_header(path: Path) -> dict[str, str | int]:
+    try:
+        header = json.loads(path.read_text(encoding="utf-8"))
+        if header["version"] == _VERSION and {"spec", "digest", "width"} <= header.keys():
+            return dict(header)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise PyocoEvalError(f"{path}: cannot be read ({error}); delete its folder") from error
+    raise PyocoEvalError(f"{path}: written by another version; delete its folder and embed again")
+
+
+def _subfolder(encoder: TextEncoder) -> str:
+    whole = json.dumps(_header(encoder), sort_keys=True)
+    return f"{encoder.name}-{hashlib.sha256(whole.encode()).hexdigest()[:12]}"
+
+
+def _file(place: Path, text: str) -> Path:
+    name = hashlib.sha256(text.encode()).hexdigest()
+    return place / name[:2] / f"{name}.safetensors"
+
+
+def _write(path: Path, text: str, tokens: torch.Tensor) -> None:
+    short = tokens.bfloat16()
+    lossless = short if torch.equal(short.float(), tokens) else tokens
+    with atomic_path(path) as temporary:
+        save_file({"tokens": lossless.contiguous()}, temporary, metadata={"text": text})
+
+
+def _how_to_make(spec: str, folder: Path) -> str:
+    return f"Make them: pyoco-eval embed-text --encoder {spec} --prompts FILE --out {folder}"
