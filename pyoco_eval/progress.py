@@ -12,10 +12,10 @@ class Stage(Protocol):
 
 
 class Progress(Protocol):
-    """Opens a stage; leaving the context ends it."""
+    """Opens a stage; leaving the context ends it. `unit` is what is counted."""
 
     @contextmanager
-    def stage(self, title: str, total: int) -> Iterator[Stage]: ...
+    def stage(self, title: str, total: int, unit: str = "videos") -> Iterator[Stage]: ...
 
 
 class _SilentStage:
@@ -27,5 +27,5 @@ class Silent:
     """No progress shown."""
 
     @contextmanager
-    def stage(self, title: str, total: int) -> Iterator[Stage]:  # noqa: ARG002
+    def stage(self, title: str, total: int, unit: str = "videos") -> Iterator[Stage]:  # noqa: ARG002
         yield _SilentStage()

@@ -42,13 +42,13 @@ class TerminalProgress:
         self._console = Console(stderr=True)
 
     @contextmanager
-    def stage(self, title: str, total: int) -> Iterator[Stage]:
+    def stage(self, title: str, total: int, unit: str = "videos") -> Iterator[Stage]:
         if self._console.is_terminal:
             columns = (
                 TextColumn("{task.description:<12}"),
                 BarColumn(bar_width=None),
                 MofNCompleteColumn(),
-                TextColumn("videos"),
+                TextColumn(escape(unit)),
                 TimeElapsedColumn(),
                 TextColumn("eta"),
                 TimeRemainingColumn(),
@@ -61,7 +61,7 @@ class TerminalProgress:
         yield counting
         seconds = time.perf_counter() - started
         self._console.print(
-            f"{title}: {counting.done}/{total} videos in {seconds:.1f} s",
+            f"{title}: {counting.done}/{total} {unit} in {seconds:.1f} s",
             highlight=False,
             markup=False,
             soft_wrap=True,

@@ -4,12 +4,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-import torch
-
-from pyoco_eval.errors import MissingError, UsageError
+from pyoco_eval.devices import pick_device
+from pyoco_eval.errors import UsageError
 from pyoco_eval.features.base import FeatureExtractor
 from pyoco_eval.metrics.conventions import CONVENTIONS, Convention, convention
-from pyoco_eval.processes import local_rank
 from pyoco_eval.scoring.options import Options
 from pyoco_eval.videos.resize import IN_NETWORK, ResizeRule
 from pyoco_eval.weights import remember, resolve
@@ -138,29 +136,6 @@ def _check_clip_length(extractor: FeatureExtractor, num_frames: int) -> None:
         raise UsageError(f"--num-frames {num_frames}: {name} takes clips of exactly {exact} frames")
     if num_frames < least:
         raise UsageError(f"--num-frames {num_frames}: {name} needs at least {least} frames")
-
-
-def pick_device(name: str) -> torch.device:
-    """`auto` is CUDA where there is one, else the CPU; each of several processes has its own GPU.
-
-    Raises:
-        UsageError: not a device.
-        MissingError: a device this machine does not have.
-    """
-    if name == "auto":
-        if not torch.cuda.is_available():
-            return torch.device("cpu")
-        rank = local_rank()
-        return torch.device("cuda" if rank is None else f"cuda:{rank % torch.cuda.device_count()}")
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise UsageError(f"--device {name!r}: use auto, cpu, cuda, cuda:1 or mps") from error
-    present = {"cpu": True, "cuda": (device.index or 0) < torch.cuda.device_count()}
-    present["mps"] = torch.backends.mps.is_available()
-    if not present.get(device.type, False):
-        raise MissingError(f"--device {name}: not available here; use --device cpu")
-    return device
 
 
 def _load_i3d(network: Network, options: Options) -> FeatureExtractor:

@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 
 from pyoco_eval import provenance
+from pyoco_eval.devices import pick_device
 from pyoco_eval.features.base import ExtractorSpec
 from pyoco_eval.metrics.base import Score
 from pyoco_eval.report.record import NetworkRecord, Record, ScoreRecord, SourceRecord
-from pyoco_eval.scoring.networks import pick_device
 from pyoco_eval.scoring.options import Options
 from pyoco_eval.scoring.sides import Side
 from pyoco_eval.version import __version__

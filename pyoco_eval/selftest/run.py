@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
-from pyoco_eval.scoring.networks import pick_device
+from pyoco_eval.devices import pick_device
 from pyoco_eval.selftest.check import Check, Measurement, Skipped, check
 from pyoco_eval.selftest.decoding import measure_decoding
 from pyoco_eval.selftest.networks import measure_networks

@@ -18,8 +18,8 @@ from torch import nn
 from pyoco_eval.features.clip_checkpoint import ARCHITECTURE, import_open_clip
 from pyoco_eval.features.clip_text import load_text_tower
 from pyoco_eval.features.state_dict import WeightsError
+from pyoco_eval.models.hub import folder_digest, model_folder
 from pyoco_eval.models.text.encoder import TokenEncoder
-from pyoco_eval.models.text.files import folder_digest, model_folder
 from pyoco_eval.weights import resolve
 from pyoco_eval.weights.verify import digest_like
 

@@ -49,7 +49,7 @@ def precompute_embeddings(
     with atomic_path(place / _HEADER) as path:
         path.write_text(json.dumps(_header(encoder), indent=2) + "\n", encoding="utf-8")
     missing = [text for text in dict.fromkeys(texts) if not _file(place, text).is_file()]
-    with (progress or Silent()).stage(f"embed {encoder.name}", len(missing)) as stage:
+    with (progress or Silent()).stage(f"embed {encoder.name}", len(missing), "texts") as stage:
         for start in range(0, len(missing), _AT_ONCE):
             part = missing[start : start + _AT_ONCE]
             embedding = encoder.encode(part)

@@ -20,8 +20,8 @@ from torch import nn
 from pyoco_eval.errors import MissingError
 from pyoco_eval.features.state_dict import WeightsError
 from pyoco_eval.features.torchvision_operators import import_torchvision
+from pyoco_eval.models.hub import folder_digest, model_folder
 from pyoco_eval.models.text.encoder import TokenEncoder
-from pyoco_eval.models.text.files import folder_digest, model_folder
 
 MAX_TOKENS: Final = 128
 _FILES: Final = (
