@@ -1,0 +1,113 @@
+"""EDM's denoising loss with a noise prior.
+
+Axes: B batch, T frames, C channels, H, W.
+
+    x = clean + sigma e,   e from the prior,   ln sigma ~ N(P_mean, P_std²)
+    loss = lambda(sigma) mean (D(x; sigma) - clean)²
+    lambda(sigma) = (sigma² + sigma_data²) / (sigma sigma_data)²
+
+References:
+    Ge et al., Preserve Your Own Correlation (2023), Eq. 1 and §4 (joint finetuning).
+    Karras et al., Elucidating the Design Space (2022), Eqs. 2 and 8, Table 1.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+
+from pyoco_eval.diffusion.denoiser import Conditioning, Denoiser
+from pyoco_eval.diffusion.precondition import per_sample
+from pyoco_eval.errors import UsageError
+from pyoco_eval.priors import IndependentPrior, NoisePrior
+
+
+class JointDenoiser(Protocol):
+    """A denoiser of videos with independent images appended along T, as `EDMDenoiser` is."""
+
+    def __call__(
+        self,
+        x: torch.Tensor,
+        sigma: torch.Tensor,
+        cond: Conditioning | None = None,
+        *,
+        num_images: int = 0,
+        image_cond: Conditioning | None = None,
+    ) -> torch.Tensor:
+        """As `EDMDenoiser.forward`."""
+        ...
+
+
+@dataclass(frozen=True)
+class EDMLoss:
+    """Weighted denoising error of each sample.
+
+    Attributes:
+        prior: of the noise of the video's frames.
+        P_mean, P_std: of ln sigma.
+        sigma_data: standard deviation of the data.
+    """
+
+    prior: NoisePrior
+    P_mean: float = -1.2
+    P_std: float = 1.2
+    sigma_data: float = 0.5
+
+    def draw_sigmas(self, generators: Sequence[torch.Generator]) -> torch.Tensor:
+        """One log-normal noise level per generator: float32 (B,) on the CPU."""
+        sigmas = torch.empty(len(generators), 1)
+        for sigma, generator in zip(sigmas, generators, strict=True):
+            sigma.log_normal_(self.P_mean, self.P_std, generator=generator)
+        return sigmas[:, 0]
+
+    def weight(self, sigma: torch.Tensor) -> torch.Tensor:
+        """lambda(sigma)."""
+        return (sigma**2 + self.sigma_data**2) / (sigma * self.sigma_data) ** 2
+
+    def __call__(
+        self,
+        denoiser: Denoiser | JointDenoiser,
+        clean: torch.Tensor,
+        cond: Conditioning | None,
+        generators: Sequence[torch.Generator],
+        *,
+        num_images: int = 0,
+        image_cond: Conditioning | None = None,
+    ) -> torch.Tensor:
+        """Losses float (B,), each the mean over the frames, channels and pixels of its sample.
+
+        A row's sigma and then its noise are drawn from its generator, so they depend neither on
+        the batch nor on the device.
+
+        Args:
+            denoiser: a `JointDenoiser` where there are images.
+            clean: (B, T, C, H, W) in [-1, 1].
+            generators: one CPU generator per row.
+            num_images: the last so many of the T frames are images, each with independent noise of
+                the row's sigma. They weigh in the mean like any other frame.
+            image_cond: what is known of the B * num_images images, row by row.
+
+        Raises:
+            UsageError: not one generator per row, or no frame of video left beside the images.
+        """
+        num_frames, frame_shape = clean.shape[1] - num_images, clean.shape[2:]
+        if len(generators) != len(clean):
+            raise UsageError(f"{len(clean)} samples need as many generators, not {len(generators)}")
+        if num_images < 0 or num_frames < 1:
+            raise UsageError(f"{num_images} images among {clean.shape[1]} frames leave no video")
+        sigma = self.draw_sigmas(generators).to(clean.device)
+        shape = (frame_shape[0], frame_shape[1], frame_shape[2])
+        noise = self.prior.sample(shape, num_frames, generators)
+        if num_images:
+            images = IndependentPrior().sample(shape, num_images, generators)
+            noise = torch.cat([noise, images], dim=1)
+
+        x = clean + per_sample(sigma, clean) * noise.to(clean)
+        if num_images:
+            joint: JointDenoiser = denoiser  # type: ignore[assignment]
+            denoised = joint(x, sigma, cond, num_images=num_images, image_cond=image_cond)
+        else:
+            denoised = denoiser(x, sigma, cond)
+        error = (denoised - clean).square().flatten(1).mean(dim=1)
+        return self.weight(sigma) * error
