@@ -24,6 +24,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     "evaluate": ("evaluate", "Several metrics from one decoding pass."),
     "features": ("features", "Extract features once, to score later."),
     "compare": ("compare", "Compare the scores of records, if they can be compared."),
+    "report": ("report", "Make a page, Markdown or LaTeX from results or records."),
     "reference": ("reference", "Build, list, show, verify and import stored references."),
     "inspect": ("inspect", "Look at a folder of videos before any network runs."),
     "shapes": ("shapes", "Write clips of the moving-shapes dataset."),

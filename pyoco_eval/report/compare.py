@@ -24,7 +24,7 @@ WARNED: Final = ("dec", "v")
 UNBIASED: Final = ("kvd", "kid", "clipsim")
 """Metrics whose expectation does not depend on the number of samples."""
 
-_HIGHER_IS_BETTER = ("is", "clipsim", "precision", "recall", "density", "coverage")
+HIGHER_IS_BETTER = ("is", "clipsim", "precision", "recall", "density", "coverage")
 _WITH_INTERVAL = ("fvd", "is", "fid", "clip-fid", "kvd", "kid", "clipsim")
 _Z = NormalDist().inv_cdf((1 + LEVEL) / 2)
 
@@ -83,7 +83,7 @@ class Comparison:
 
     def ranked(self) -> list[tuple[str, ScoreRecord]]:
         """Names and scores, the best first."""
-        sign = -1 if self.metric in _HIGHER_IS_BETTER else 1
+        sign = -1 if self.metric in HIGHER_IS_BETTER else 1
         pairs = zip(self.names, self.scores, strict=True)
         return sorted(pairs, key=lambda pair: sign * pair[1].value)
 
@@ -284,7 +284,7 @@ def _verdict(
     towards = value if interval is None else interval[0]
     if towards == 0:
         return "the same number"
-    is_better = (towards > 0) == (metric in _HIGHER_IS_BETTER)
+    is_better = (towards > 0) == (metric in HIGHER_IS_BETTER)
     better, worse = (name, other) if is_better else (other, name)
     if interval is None:
         return f"{better} scores better than {worse}; whether by more than chance is not known"

@@ -1,0 +1,102 @@
+"""The report as one HTML file: no request, no framework, every foreign text escaped.
+
+The page's policy forbids all loading; its one style sheet and its one script are allowed by their
+hashes, so that nothing a caption could smuggle in would run.
+"""
+
+import base64
+import hashlib
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from pyoco_eval.metrics.signature import KEYS
+from pyoco_eval.report.arm_figures import arm_pictures, curve_pictures
+from pyoco_eval.report.class_bars import class_charts
+from pyoco_eval.report.differences import all_warnings, difference_tables
+from pyoco_eval.report.exhibits import HEADINGS, Budget, Hall
+from pyoco_eval.report.numbers import arrow, duration
+from pyoco_eval.report.score_table import score_table
+from pyoco_eval.report.sheet import Sheet
+from pyoco_eval.report.tables import INTERVAL_NOTE, NOT_COMPARABLE
+from pyoco_eval.version import __version__
+
+
+def html_report(
+    sheets: Sequence[Sheet],
+    halls: Mapping[int, Sequence[Hall]] | None = None,
+    budget: Budget | None = None,
+) -> str:
+    """The whole page.
+
+    Args:
+        halls: position of a sheet -> its gallery.
+        budget: of the clips, for what it has to tell.
+    """
+    environment = Environment(
+        loader=PackageLoader("pyoco_eval.report", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"duration": duration, "arrow": arrow, "signature": signature_parts}
+    style, script = _part("report.css"), _part("report.js")
+    notes = budget.sentences() if budget is not None else []
+    views = [
+        _view(sheet, (halls or {}).get(position, ()), notes if position == 0 else [])
+        for position, sheet in enumerate(sheets)
+    ]
+    return environment.get_template("page.html.jinja").render(
+        title=" · ".join(dict.fromkeys(sheet.title for sheet in sheets)),
+        views=views,
+        style=style,
+        script=script,
+        policy=_policy(style, script),
+        version=__version__,
+        headings=HEADINGS,
+        interval_note=INTERVAL_NOTE,
+        not_comparable=NOT_COMPARABLE,
+    )
+
+
+def signature_parts(signature: str) -> list[tuple[str, str, str]]:
+    """(key, value, meaning) of each part; of an unknown key without a meaning."""
+    pairs = (part.partition(":")[::2] for part in signature.split(" | "))
+    return [(key, value, KEYS.get(key, "")) for key, value in pairs]
+
+
+def _view(sheet: Sheet, halls: Sequence[Hall], notes: Sequence[str]) -> dict[str, Any]:
+    differences = difference_tables(sheet)
+    return {
+        "sheet": sheet,
+        "table": score_table(sheet),
+        "differences": differences,
+        "arm_pictures": arm_pictures(sheet),
+        "curve_pictures": curve_pictures(sheet),
+        "classes": class_charts(sheet),
+        "halls": halls,
+        "warnings": list(dict.fromkeys([*notes, *sheet.all_warnings, *all_warnings(differences)])),
+    }
+
+
+def _part(name: str) -> Markup:
+    """A part of the page that is ours, and may not end its own element."""
+    text = resources.files("pyoco_eval.report").joinpath("templates", name).read_text("utf-8")
+    assert "</" not in text
+    return Markup(text)  # noqa: S704
+
+
+def _policy(style: str, script: str) -> str:
+    hashes = (
+        base64.b64encode(hashlib.sha256(part.encode()).digest()).decode()
+        for part in (style, script)
+    )
+    style_hash, script_hash = hashes
+    return (
+        f"default-src 'none'; style-src 'sha256-{style_hash}'; script-src 'sha256-{script_hash}'; "
+        "img-src data:; media-src data:; base-uri 'none'; form-action 'none'"
+    )

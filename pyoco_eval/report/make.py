@@ -1,0 +1,188 @@
+"""From files of results and records to files of reports."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pyoco_eval.atomic import atomic_path, check_writable
+from pyoco_eval.errors import PyocoEvalError, UsageError
+from pyoco_eval.report.exhibits import (
+    DEFAULT_BUDGET,
+    Budget,
+    Wanted,
+    build_hall,
+    wanted_of_sheet,
+    wanted_of_source,
+)
+from pyoco_eval.report.gallery import choose_clips
+from pyoco_eval.report.html import html_report
+from pyoco_eval.report.record import Record
+from pyoco_eval.report.results import Results
+from pyoco_eval.report.sheet import Sheet
+from pyoco_eval.report.sheet_of_records import sheet_of_records
+from pyoco_eval.report.sheet_of_results import sheet_of_results
+from pyoco_eval.report.tables import latex_report, markdown_report
+from pyoco_eval.statistics.files import FeatureSet
+from pyoco_eval.videos.manifest import attach_captions
+from pyoco_eval.videos.source import open_source
+
+_ROW = re.compile(r"(@\d+)?(:\d+)?$")
+"""What a feature row's id has behind the id of its video: number of clip and of frame."""
+
+
+@dataclass(frozen=True)
+class GalleryChoices:
+    """Which clips to show of a plain record, from what.
+
+    Attributes:
+        samples, reference: videos, for `open_source`.
+        features, reference_features: files of `pyoco-eval features`.
+    """
+
+    samples: str | None
+    features: Path | None = None
+    reference: str | None = None
+    reference_features: Path | None = None
+    num: int = 8
+    seed: int = 0
+
+
+def make_report(
+    paths: Sequence[Path],
+    outs: Sequence[Path],
+    gallery: GalleryChoices | None = None,
+    *,
+    clip_budget: int = DEFAULT_BUDGET,
+) -> list[Path]:
+    """Write every report asked for; the suffix says what kind.
+
+    Args:
+        paths: results of protocol runs, records of scores, or both.
+        outs: `.html`, `.md` or `.tex`.
+        gallery: clips of one plain record; those of results are chosen by the run.
+        clip_budget: bytes of all clips of a page, 0 for none.
+
+    Returns:
+        `outs`.
+
+    Raises:
+        UsageError: another suffix, a file given twice, a gallery without its videos or for several
+            records.
+        PyocoEvalError: a file cannot be read, is no result, or cannot be written.
+    """
+    for out in outs:
+        if out.suffix not in (".html", ".md", ".tex"):
+            raise UsageError(f"--out {out}: use .html, .md or .tex")
+        if out.resolve() in {path.resolve() for path in paths}:
+            raise UsageError(f"--out {out}: is one of the results")
+        check_writable(out, "--out")
+    sheets = load_sheets(paths)
+    wanted = [wanted_of_sheet(sheet) for sheet in sheets]
+    if gallery is not None:
+        _add_gallery(sheets, wanted, gallery)
+    for out in outs:
+        if out.suffix == ".html":
+            budget = Budget(clip_budget)
+            halls = {
+                position: [build_hall(title, items, budget) for title, items in found.items()]
+                for position, found in enumerate(wanted)
+                if clip_budget
+            }
+            text = html_report(sheets, halls, budget)
+        else:
+            text = markdown_report(sheets) if out.suffix == ".md" else latex_report(sheets)
+        with atomic_path(out) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+    return list(outs)
+
+
+def load_sheets(paths: Sequence[Path]) -> list[Sheet]:
+    """A sheet for every protocol, in the order met, then one for all plain records.
+
+    Raises:
+        UsageError: a file given twice.
+        PyocoEvalError: neither results nor a record.
+    """
+    twice = sorted({str(path) for path in paths if paths.count(path) > 1})
+    if twice:
+        raise UsageError(f"{', '.join(twice)}: given twice")
+    names = _names(paths)
+    runs: dict[tuple[str, int, str], list[tuple[str, Path, Results]]] = {}
+    records: dict[str, Record] = {}
+    for path, name in zip(paths, names, strict=True):
+        kind = _format(path)
+        if kind.startswith("pyoco-eval/results/"):
+            results = Results.load(path)
+            protocol = results.protocol
+            key = (protocol.name, protocol.version, protocol.sha256)
+            runs.setdefault(key, []).append((name, path, results))
+        elif kind.startswith("pyoco-eval/record/"):
+            records[name] = Record.load(path)
+        else:
+            raise PyocoEvalError(
+                f"{path}: neither results of run-protocol nor a record written with --out"
+            )
+    sheets = [sheet_of_results(found) for found in runs.values()]
+    return [*sheets, sheet_of_records(records)] if records else sheets
+
+
+def _format(path: Path) -> str:
+    try:
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise PyocoEvalError(f"{path}: cannot be read as JSON: {error}") from error
+    return str(content.get("format", "")) if isinstance(content, Mapping) else ""
+
+
+def _names(paths: Sequence[Path]) -> list[str]:
+    """File names without suffix; folders' names for files of one name; else whole paths."""
+    for candidates in ([p.stem for p in paths], [p.resolve().parent.name for p in paths]):
+        if len(set(candidates)) == len(candidates):
+            return candidates
+    return [str(path) for path in paths]
+
+
+def _add_gallery(
+    sheets: Sequence[Sheet], wanted: Sequence[dict[str, list[Wanted]]], choices: GalleryChoices
+) -> None:
+    if choices.samples is None:
+        raise UsageError("--features: give the videos too, with --samples")
+    if len(sheets) != 1 or len(sheets[0].records) != 1:
+        raise UsageError("--samples: shows the videos of one plain record; give one record")
+    if (choices.features is None) != (choices.reference_features is None):
+        raise UsageError("--features and --reference-features: distances need both")
+    source = open_source(choices.samples)
+    manifest = Path(choices.samples) / "manifest.jsonl"
+    if manifest.is_file():
+        source = attach_captions(source, manifest)
+    reference = None if choices.reference is None else open_source(choices.reference)
+    if choices.features is not None and choices.reference_features is not None:
+        own, other = (FeatureSet.load(p) for p in (choices.features, choices.reference_features))
+        _refuse_other_networks(choices, own, other)
+        chosen = choose_clips(
+            _videos(own.ids, {video.id for video in source}),
+            own.features,
+            other.features,
+            _videos(other.ids, {video.id for video in reference or ()}),
+            num=choices.num,
+            seed=choices.seed,
+        )
+    else:
+        chosen = choose_clips([video.id for video in source], num=choices.num, seed=choices.seed)
+    wanted[0][sheets[0].arms[0].title] = wanted_of_source(chosen, source, reference)
+
+
+def _videos(row_ids: Sequence[str], known: set[str]) -> list[str]:
+    """The video of each row; where the videos are not known, ids are taken as they are."""
+    return [row if row in known or not known else _ROW.sub("", row) for row in row_ids]
+
+
+def _refuse_other_networks(choices: GalleryChoices, own: FeatureSet, other: FeatureSet) -> None:
+    networks = [dict(f.header.get("recipe", {})).get("net", "") for f in (own, other)]
+    if networks[0] != networks[1]:
+        raise UsageError(
+            f"{choices.features} and {choices.reference_features}: rows of {networks[0]} and of "
+            f"{networks[1]} have no distance; extract both with one network"
+        )
