@@ -28,7 +28,8 @@ def test_the_wheel_carries_code_weights_and_resources(wheel: Path) -> None:
     assert sum(name.startswith("pyoco_eval/features/embedded/") for name in names) >= 3
     for name in ("expected.json", "clip.mp4", "clip-av1.mkv", "clip.gif"):
         assert f"pyoco_eval/selftest/{name}" in names
-    for path in (ROOT / "reference_stats").rglob("*"):
+    resources = ("prompts", "protocols", "reference_stats")
+    for path in (path for name in resources for path in (ROOT / name).rglob("*")):
         if path.is_file():
             relative = path.relative_to(ROOT).as_posix()
             assert f"pyoco_eval/_resources/{relative}" in names

@@ -26,6 +26,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     "compare": ("compare", "Compare the scores of records, if they can be compared."),
     "report": ("report", "Make a page, Markdown or LaTeX from results or records."),
     "reference": ("reference", "Build, list, show, verify and import stored references."),
+    "protocol": ("protocol", "List, show, validate and compare protocols."),
     "inspect": ("inspect", "Look at a folder of videos before any network runs."),
     "shapes": ("shapes", "Write clips of the moving-shapes dataset."),
     "weights": ("weights", "List, fetch, verify and bundle network weights."),
