@@ -106,9 +106,17 @@ class MovingShapes:
         return int(order.permutation(len(CLASS_NAMES))[place])
 
     def clip(
-        self, index: int, *, label: int | None = None, num_frames: int | None = None
+        self,
+        index: int,
+        *,
+        label: int | None = None,
+        num_frames: int | None = None,
+        start: int = 0,
     ) -> ShapesClip:
         """Clip `index`; with another class or length than its own when these are given.
+
+        Args:
+            start: the frame that comes first; frames before it are not rendered.
 
         Raises:
             IndexError: `index` is not in [0, len).
@@ -118,6 +126,7 @@ class MovingShapes:
         shape, motion = CLASS_NAMES[label].split("-")
         generator = numpy_generator("moving-shapes", self.seed, self.split, "clip", index)
         scene = draw_scene(generator, shape, motion)
-        times = np.arange(self.num_frames if num_frames is None else num_frames) / self.fps
+        length = self.num_frames if num_frames is None else num_frames
+        times = np.arange(start, start + length) / self.fps
         frames = render_scene(scene, times, self.size)
         return ShapesClip(frames, label, scene.attributes.caption, scene.attributes)

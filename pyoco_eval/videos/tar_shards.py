@@ -9,6 +9,7 @@ References:
 
 import json
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from pyoco_eval.videos.decode import ANIMATION_SUFFIXES, ARRAY_SUFFIXES, VIDEO_SUFFIXES
@@ -17,7 +18,7 @@ from pyoco_eval.videos.reader import UnreadableError
 from pyoco_eval.videos.stored_file import FilePart, StoredFile
 from pyoco_eval.videos.tar_members import MAX_TEXT, TEXT_SUFFIXES, TarMember, tar_members
 
-_SUFFIXES = VIDEO_SUFFIXES | ANIMATION_SUFFIXES | ARRAY_SUFFIXES
+VIDEOS = VIDEO_SUFFIXES | ANIMATION_SUFFIXES | ARRAY_SUFFIXES
 
 
 @dataclass(frozen=True)
@@ -38,10 +39,14 @@ class ShardSample:
     problem: str | None = None
 
 
-def shard_samples(file: StoredFile) -> list[ShardSample]:
+def shard_samples(file: StoredFile, suffixes: AbstractSet[str] = VIDEOS) -> list[ShardSample]:
     """The samples of a tar archive in the order of their first members.
 
     A damaged archive has one sample more, which tells the damage.
+
+    Args:
+        file: the archive.
+        suffixes: of what counts as the video of a sample.
 
     Raises:
         UnreadableError: it is no tar archive, is compressed or holds no video.
@@ -53,12 +58,12 @@ def shard_samples(file: StoredFile) -> list[ShardSample]:
         split = _key_and_extension(member.name)
         if split is not None:
             groups.setdefault(split[0], []).append((split[1], member))
-    if not any(_is_video(ext) for group in groups.values() for ext, _ in group):
+    if not any(_has_suffix(ext, suffixes) for group in groups.values() for ext, _ in group):
         if damage is not None:
             raise UnreadableError(f"{damage} within its first sample; copy it again")
         found = "holds no video" if members else "is an empty archive"
-        raise UnreadableError(f"{found}; looked for {' '.join(sorted(_SUFFIXES))}")
-    samples = [_sample(key, group, file, version) for key, group in groups.items()]
+        raise UnreadableError(f"{found}; looked for {' '.join(sorted(suffixes))}")
+    samples = [_sample(key, group, file, version, suffixes) for key, group in groups.items()]
     if damage is not None:
         count = f"{len(samples)} sample" + "s" * (len(samples) != 1)
         samples.append(ShardSample("", file, problem=f"{damage} after {count}; copy it again"))
@@ -76,14 +81,18 @@ def _key_and_extension(name: str) -> tuple[str, str] | None:
     return "/".join([*parts[:-1], stem]), extension.lower()
 
 
-def _is_video(extension: str) -> bool:
-    return f".{extension}".endswith(tuple(_SUFFIXES))
+def _has_suffix(extension: str, suffixes: AbstractSet[str]) -> bool:
+    return f".{extension}".endswith(tuple(suffixes))
 
 
 def _sample(
-    key: str, group: Sequence[tuple[str, TarMember]], whole: StoredFile, version: object
+    key: str,
+    group: Sequence[tuple[str, TarMember]],
+    whole: StoredFile,
+    version: object,
+    suffixes: AbstractSet[str],
 ) -> ShardSample:
-    videos = [pair for pair in group if _is_video(pair[0])]
+    videos = [pair for pair in group if _has_suffix(pair[0], suffixes)]
     extension, member = (videos or group)[0]
     name = f"{key.rpartition('/')[2]}.{extension}"
     file = FilePart(whole, name, member.offset, member.size, version)

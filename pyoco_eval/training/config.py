@@ -1,0 +1,250 @@
+"""What a training run is: every choice has a name, a unit and a default.
+
+References: Ge et al., Preserve Your Own Correlation (2023), §3-5.1; Karras et al., Elucidating the
+Design Space of Diffusion-Based Generative Models (2022), Table 7 for EMA and rates.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+
+FORBID: dict[str, Any] = {"extra": "forbid"}
+
+Source = Literal["shapes", "ucf101", "videos", "images"]
+Precision = Literal["fp32", "bf16"]
+Sharding = Literal["ddp", "fsdp"]
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Where samples come from and how they are cut.
+
+    Attributes:
+        source: `shapes` (the embedded dataset), `ucf101` (a copy of UCF-101 with its split
+            lists), `videos` (any folder, tar shards, manifest or pattern of videos), `images`
+            (any folder, manifest or tar shards of pictures).
+        path: where it is; not for `shapes`.
+        split: of `shapes` (train, val, test) or `ucf101` (train01, ..., all).
+        split_lists: folder of the split lists of UCF-101, where they are not beside `path`.
+        captions: manifest with the captions (and labels) of `videos` or `images`.
+        size: side of the square frames in pixels.
+        num_frames: T; with 1, single frames are drawn from the videos, as the paper trains its
+            image model.
+        stride: distance of the frames of a clip, in source frames.
+        fps: frame rate to sample at, in place of a stride; the rate of the clips of `shapes`.
+        resize: kernel and fit as `ResizeRule` names them.
+        flip: mirror half of the samples, left to right.
+        short: what happens to a video with too few frames: `error`; `skip`: another sample takes
+            its place; `loop`: it goes on from its first frame.
+        on_error: what happens to a file that cannot be read: `error`, or `skip`, counted in the
+            log.
+        limit: use the first so many samples only.
+        cache: folder that keeps the resized frames of every video after their first reading.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = FORBID
+
+    source: Source = "shapes"
+    path: str | None = None
+    split: str | None = None
+    split_lists: str | None = None
+    captions: str | None = None
+    size: int = 64
+    num_frames: int = 16
+    stride: int = 1
+    fps: float | None = None
+    resize: str = "bilinear-antialias-crop"
+    flip: bool = False
+    short: Literal["error", "skip", "loop"] = "error"
+    on_error: Literal["error", "skip"] = "error"
+    limit: int | None = None
+    cache: str | None = None
+
+
+@dataclass(frozen=True)
+class JointConfig:
+    """Images that are appended to every video along time (Ge et al., §4, after Ho et al. 2022).
+
+    Attributes:
+        per_video: how many images go with each video.
+        data: where they come from; `num_frames` must be 1 and `size` that of the videos.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = FORBID
+
+    per_video: int = 0
+    data: DataConfig = field(default_factory=lambda: DataConfig(num_frames=1))
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The network; with `init`, preset and overrides may be left out and come from there.
+
+    Attributes:
+        preset: a name in `models.presets.PRESETS`.
+        overrides: fields of the preset's `UNetConfig` to change.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = FORBID
+
+    preset: str | None = None
+    overrides: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ConditionConfig:
+    """What the network is told about a sample.
+
+    Attributes:
+        encoders: text encoders as `load_text_encoder` takes them, such as `shapes` or
+            `t5:google/t5-v1_1-large`; captions are needed then.
+        text_dropout: probability with which each encoder's embedding is dropped, one
+            independently of the other.
+        labels: tell the class.
+        label_dropout: probability with which the class is dropped.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = FORBID
+
+    encoders: tuple[str, ...] = ()
+    text_dropout: float = 0.1
+    labels: bool = False
+    label_dropout: float = 0.1
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """The EDM objective (paper §3, eq. 1)."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = FORBID
+
+    P_mean: float = -1.2
+    P_std: float = 1.2
+    sigma_data: float = 0.5
+
+
+@dataclass(frozen=True)
+class OptimizerConfig:
+    """AdamW.
+
+    Attributes:
+        lr: rate after the warm-up.
+        warmup_steps: over which the rate grows linearly from nothing.
+        decay: afterwards `constant`, or `cosine` down to nothing at the last step.
+        betas, eps, weight_decay: of AdamW.
+        clip_norm: largest 2-norm of the gradient, longer ones are scaled down; None for any.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = FORBID
+
+    lr: float = 1e-4
+    warmup_steps: int = 100
+    decay: Literal["constant", "cosine"] = "constant"
+    betas: tuple[float, float] = (0.9, 0.999)
+    eps: float = 1e-8
+    weight_decay: float = 0.0
+    clip_norm: float | None = 1.0
+
+
+@dataclass(frozen=True)
+class EmaConfig:
+    """The average of the weights that is kept as the model.
+
+    Attributes:
+        halflife_samples: training samples after which a weight counts half.
+        warmup_ratio: the half-life is at most this share of the samples seen so far; None for
+            the full half-life from the start.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = FORBID
+
+    halflife_samples: float = 500_000
+    warmup_ratio: float | None = 0.05
+
+
+@dataclass(frozen=True)
+class HardwareConfig:
+    """How the same numbers are computed.
+
+    Attributes:
+        device: `auto`, `cpu` or `cuda`.
+        precision: `bf16` runs the network under autocast; parameters, optimizer and loss stay
+            float32.
+        micro_batch: samples per forward pass of a process; the batch is accumulated from these.
+            None for all at once.
+        gradient_checkpointing: compute activations again in the backward pass instead of
+            keeping them.
+        compile: `torch.compile` the network.
+        sharding: of several processes: `ddp` keeps everything on each, `fsdp` divides
+            parameters, gradients and optimizer among them.
+        workers: processes that read samples; 0 reads in the training process.
+        threads: of the CPU per process; None leaves it to PyTorch.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = FORBID
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    precision: Precision = "fp32"
+    micro_batch: int | None = None
+    gradient_checkpointing: bool = False
+    compile: bool = False
+    sharding: Sharding = "ddp"
+    workers: int = 2
+    threads: int | None = None
+
+
+@dataclass(frozen=True)
+class LogConfig:
+    """What a run writes while it goes, and how often; all in steps.
+
+    Attributes:
+        every: a line in `log.jsonl`, TensorBoard and the picture of the loss.
+        checkpoint_every: a state to continue from; at most this many steps are lost to a kill.
+        keep: how many of the states are kept, the newest.
+        samples_every: a sheet of samples of the averaged model; 0 for none.
+        num_samples: rows of the sheet, with the captions or labels of the first samples.
+        sampler: how they are drawn, as `SamplerSpec` reads it.
+        guidance_scale: of classifier-free guidance; 1 is none.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = FORBID
+
+    every: int = 50
+    checkpoint_every: int = 1000
+    keep: int = 2
+    samples_every: int = 1000
+    num_samples: int = 8
+    sampler: str = "deis:order=3,num_steps=32"
+    guidance_scale: float = 1.0
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """One training run.
+
+    Attributes:
+        out: folder of the run.
+        seed: of everything that is drawn.
+        steps: optimizer steps in all.
+        batch: samples per step, over all processes.
+        init: model folder (or run folder) whose weights training starts from; an image model
+            starts a video model by inflation.
+        prior: of the noise, such as `progressive:alpha=2`.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = FORBID
+
+    out: str
+    seed: int = 0
+    steps: int = 100_000
+    batch: int = 64
+    init: str | None = None
+    prior: str = "independent"
+    model: ModelConfig = field(default_factory=ModelConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    joint: JointConfig = field(default_factory=JointConfig)
+    condition: ConditionConfig = field(default_factory=ConditionConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    ema: EmaConfig = field(default_factory=EmaConfig)
+    hardware: HardwareConfig = field(default_factory=HardwareConfig)
+    log: LogConfig = field(default_factory=LogConfig)

@@ -1,0 +1,87 @@
+"""What no type says of a training config: ranges, and keys that need or exclude each other."""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+from pyoco_eval.training.config import TrainConfig
+
+
+def out_of_range(config: TrainConfig) -> Iterator[str]:
+    """One line for every value that cannot be meant."""
+
+    def value_of(key: str) -> Any:
+        found: Any = config
+        for name in key.split("."):
+            found = getattr(found, name)
+        return found
+
+    for key, least in _LEAST.items():
+        value = value_of(key)
+        if value is not None and not value >= least:
+            yield f"{key}: must be at least {least}, found {value}"
+    for key in _ABOVE_ZERO:
+        value = value_of(key)
+        if value is not None and not (value > 0 and math.isfinite(value)):
+            yield f"{key}: must be above 0, found {value}"
+    for key in ("condition.text_dropout", "condition.label_dropout"):
+        if not 0 <= value_of(key) <= 1:
+            yield f"{key}: is a probability, found {value_of(key)}"
+    for section, data in (("data", config.data), ("joint.data", config.joint.data)):
+        if data.source in ("ucf101", "videos", "images") and data.path is None:
+            used = section == "data" or config.joint.per_video
+            if used:
+                yield f"{section}.path: must be given for {section}.source={data.source}"
+        if data.source == "images" and data.num_frames != 1:
+            yield f"{section}.num_frames: pictures have 1 frame, found {data.num_frames}"
+        if data.fps is not None and data.stride != 1:
+            yield f"{section}.stride and {section}.fps: give one of them"
+    if config.joint.per_video:
+        if config.data.num_frames == 1:
+            yield "joint.per_video: images join videos; data.num_frames is 1"
+        if config.joint.data.num_frames != 1:
+            yield f"joint.data.num_frames: must be 1, found {config.joint.data.num_frames}"
+        if config.joint.data.size != config.data.size:
+            yield (
+                f"joint.data.size: must be data.size, {config.data.size}, "
+                f"found {config.joint.data.size}"
+            )
+    if config.model.preset is None and config.init is None:
+        yield "model.preset: must be given where there is no init; see docs/training.md"
+
+
+_LEAST = {
+    "seed": 0,
+    "steps": 1,
+    "batch": 1,
+    "data.size": 8,
+    "data.num_frames": 1,
+    "data.stride": 1,
+    "data.limit": 1,
+    "joint.per_video": 0,
+    "joint.data.size": 8,
+    "joint.data.stride": 1,
+    "joint.data.limit": 1,
+    "optimizer.warmup_steps": 0,
+    "optimizer.weight_decay": 0,
+    "hardware.micro_batch": 1,
+    "hardware.workers": 0,
+    "hardware.threads": 1,
+    "log.every": 1,
+    "log.checkpoint_every": 1,
+    "log.keep": 1,
+    "log.samples_every": 0,
+    "log.num_samples": 1,
+    "log.guidance_scale": 0,
+}
+_ABOVE_ZERO = (
+    "data.fps",
+    "joint.data.fps",
+    "loss.P_std",
+    "loss.sigma_data",
+    "optimizer.lr",
+    "optimizer.eps",
+    "optimizer.clip_norm",
+    "ema.halflife_samples",
+    "ema.warmup_ratio",
+)

@@ -1,0 +1,162 @@
+"""Training configs on disk: YAML in, complete YAML out; every mistake is named by its key."""
+
+import copy
+import dataclasses
+import difflib
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from pyoco_eval.errors import UsageError
+from pyoco_eval.training.config import TrainConfig
+from pyoco_eval.training.config_checks import out_of_range
+
+Tree = dict[str, Any]
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML 1.1 reads 1e-4 as text; here it is a number, as in YAML 1.2."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(
+        r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)|[-+]?[0-9]+\.[0-9]*"
+        r"|[-+]?\.[0-9]+|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)"
+    ),
+    list("-+0123456789."),
+)
+
+
+def load_config(path: Path, settings: Sequence[str] = ()) -> TrainConfig:
+    """Read a config, change it by `settings` and check it as a whole.
+
+    Args:
+        path: a YAML file with keys of `TrainConfig`; what is left out has its default.
+        settings: `key=value` with dotted keys and YAML values, such as `optimizer.lr=3e-4`.
+
+    Raises:
+        UsageError: no such file, no YAML, an unknown key, a value of another type or out of
+            range; the message names the key.
+    """
+    tree = _read(path)
+    for setting in settings:
+        _set(tree, setting)
+    return parse_config(tree, str(path))
+
+
+def parse_config(tree: Mapping[str, Any], where: str) -> TrainConfig:
+    """The config that a tree of plain values means; `where` begins the error messages."""
+    complete = copy.deepcopy(dict(tree))
+    _complete_joint(complete)
+    try:
+        text = json.dumps(complete, default=str)
+        config = TypeAdapter(TrainConfig).validate_json(text, strict=True)
+    except ValidationError as error:
+        problems = "\n".join(f"  {line}" for line in _explanations(error))
+        raise UsageError(f"{where}: cannot be used:\n{problems}") from error
+    problems = "\n".join(f"  {line}" for line in out_of_range(config))
+    if problems:
+        raise UsageError(f"{where}: cannot be used:\n{problems}")
+    return config
+
+
+def dump_config(config: TrainConfig) -> str:
+    """YAML with every key; `parse_config` gives the same config back."""
+    return yaml.safe_dump(config_tree(config), sort_keys=False, allow_unicode=True)
+
+
+def config_tree(config: TrainConfig) -> Tree:
+    """Plain values, lists for tuples."""
+    tree: Tree = json.loads(json.dumps(dataclasses.asdict(config)))
+    return tree
+
+
+def differences(one: TrainConfig, other: TrainConfig) -> dict[str, tuple[Any, Any]]:
+    """Dotted key -> the two values, for every key that differs."""
+    first, second = _flat(config_tree(one)), _flat(config_tree(other))
+    keys = dict.fromkeys([*first, *second])
+    return {
+        key: (first.get(key), second.get(key)) for key in keys if first.get(key) != second.get(key)
+    }
+
+
+def _complete_joint(tree: Tree) -> None:
+    """Joint images are single frames of the size of the videos unless something else is said."""
+    data, joint = tree.get("data"), tree.get("joint")
+    if isinstance(joint, dict) and isinstance(joint.setdefault("data", {}), dict):
+        joint["data"].setdefault("num_frames", 1)
+        if isinstance(data, dict) and "size" in data:
+            joint["data"].setdefault("size", data["size"])
+
+
+def _read(path: Path) -> Tree:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "is not UTF-8"
+        raise UsageError(f"{path}: cannot be read: {reason}") from error
+    tree = _yaml(text, str(path))
+    if not isinstance(tree, dict):
+        raise UsageError(f"{path}: expected lines like `steps: 1000`, found {type(tree).__name__}")
+    return tree
+
+
+def _yaml(text: str, where: str) -> Any:
+    try:
+        return yaml.load(text, _Loader)  # noqa: S506 (a SafeLoader)
+    except yaml.YAMLError as error:
+        raise UsageError(f"{where}: is not YAML: {' '.join(str(error).split())}") from error
+
+
+def _set(tree: Tree, setting: str) -> None:
+    key, equals, value = setting.partition("=")
+    if not equals or not key:
+        raise UsageError(f"--set {setting!r}: expected KEY=VALUE, such as optimizer.lr=3e-4")
+    *sections, name = key.split(".")
+    for section in sections:
+        found = tree.get(section)
+        if found is None:
+            found = tree[section] = {}
+        if not isinstance(found, dict):
+            raise UsageError(f"--set {setting}: {section} is a value, not a section")
+        tree = found
+    tree[name] = _yaml(value, f"--set {setting}")
+
+
+def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in tree.items():
+        if isinstance(value, dict) and value:
+            found |= _flat(value, f"{prefix}{key}.")
+        else:
+            found[prefix + key] = value
+    return found
+
+
+def _explanations(error: ValidationError) -> Iterator[str]:
+    for problem in error.errors():
+        location = [str(part) for part in problem["loc"]]
+        key = ".".join(location)
+        if problem["type"] == "unexpected_keyword_argument":
+            known = _fields(location[:-1])
+            near = difflib.get_close_matches(location[-1], known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
+            yield f"{key}: no such key; {hint}"
+        elif problem["type"] in ("missing", "missing_argument"):
+            yield f"{key}: must be given"
+        else:
+            shown = json.dumps(problem["input"], default=str)
+            yield f"{key}: {problem['msg'].removeprefix('Input ')}, found {shown}"
+
+
+def _fields(section: Sequence[str]) -> list[str]:
+    kind: Any = TrainConfig
+    for name in section:
+        kind = get_type_hints(kind)[name]
+    return [item.name for item in dataclasses.fields(kind)]

@@ -1,0 +1,110 @@
+"""What there is to train on: a numbered set of examples, each a function of its index and a draw.
+
+Axes: T frames, H = W = the frame's side; three channels RGB.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from pyoco_eval.errors import UsageError
+from pyoco_eval.training.config import DataConfig
+from pyoco_eval.videos.synthetic import CLASS_NAMES, SPLITS, MovingShapes
+
+
+@dataclass(frozen=True)
+class Example:
+    """One clip or picture.
+
+    Attributes:
+        frames: uint8 (T, H, W, 3) RGB.
+        caption: None where nothing states it.
+        label: position in the set's `class_names`, -1 where there is none.
+    """
+
+    frames: np.ndarray
+    caption: str | None = None
+    label: int = -1
+
+
+class ExampleSet(Protocol):
+    """A set of examples.
+
+    Attributes:
+        name: as a reader of the log would recognise it.
+        class_names: of the labels; empty without labels.
+        fps: frames per second of its clips, None where it is not known.
+    """
+
+    name: str
+    class_names: tuple[str, ...]
+    fps: float | None
+
+    def __len__(self) -> int: ...
+
+    def read(self, index: int, draw: np.random.Generator) -> Example:
+        """Example `index`; where there is a choice of frames, `draw` makes it.
+
+        Raises:
+            VideoError: it cannot be used.
+        """
+        ...
+
+
+class ShapesExamples:
+    """Moving shapes: clips from their first frame on, or single frames of them."""
+
+    SPAN = 16
+    """Frames of a clip from which single ones are drawn."""
+
+    def __init__(self, config: DataConfig) -> None:
+        if config.path is not None:
+            raise UsageError("data.path: the moving shapes are no files; leave it out")
+        if config.split is not None and config.split not in SPLITS:
+            raise UsageError(f"data.split: {config.split!r} is none of {', '.join(SPLITS)}")
+        split = config.split or "train"
+        self.fps: float | None = config.fps or 8.0
+        self._shapes = MovingShapes(split, config.size, config.num_frames, self.fps)
+        self._stride = config.stride
+        self.name = f"shapes-{split}"
+        self.class_names = CLASS_NAMES
+
+    def __len__(self) -> int:
+        return len(self._shapes)
+
+    def read(self, index: int, draw: np.random.Generator) -> Example:
+        length = (self._shapes.num_frames - 1) * self._stride + 1
+        start = int(draw.integers(self.SPAN)) if length == 1 else 0
+        clip = self._shapes.clip(index, num_frames=length, start=start)
+        return Example(clip.frames[:: self._stride], clip.caption, clip.label)
+
+
+def open_examples(config: DataConfig) -> ExampleSet:
+    """The set that a config describes. Nothing is decoded yet.
+
+    Raises:
+        UsageError: nothing is there, or keys that do not go together.
+        MissingError: the split lists of UCF-101, or what a URL needs, are not there.
+    """
+    if config.source == "shapes":
+        return ShapesExamples(config)
+    from pyoco_eval.training.picture_source import open_pictures
+    from pyoco_eval.training.video_examples import VideoExamples
+    from pyoco_eval.videos.manifest import attach_captions
+    from pyoco_eval.videos.source import open_source
+
+    assert config.path is not None
+    if config.source == "ucf101":
+        from pyoco_eval.datasets.ucf101 import open_ucf101
+
+        lists = None if config.split_lists is None else Path(config.split_lists)
+        found = open_ucf101(Path(config.path), config.split, split_lists=lists)
+        return VideoExamples(config, found.videos, found.labels, found.class_names)
+    if config.split is not None:
+        raise UsageError(f"data.split: {config.source} have no splits; name one in data.path")
+    source = open_pictures(config.path) if config.source == "images" else open_source(config.path)
+    if config.captions is not None:
+        source = attach_captions(source, Path(config.captions))
+    return VideoExamples(config, source)

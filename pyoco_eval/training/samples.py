@@ -1,0 +1,238 @@
+"""Training samples by number: sample n of a run is the same whoever reads it, and whenever.
+
+Axes: B samples of a step, T frames of a video, N pictures that go with it, H, W.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from pyoco_eval.errors import PyocoEvalError, UsageError, VideoError
+from pyoco_eval.seeding import numpy_generator
+from pyoco_eval.training.config import TrainConfig
+from pyoco_eval.training.examples import Example, ExampleSet
+
+_MOST_REPLACEMENTS = 100
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Samples of one step.
+
+    Attributes:
+        numbers: of the samples in the run.
+        frames: uint8 (B, T + N, H, W, 3); the pictures come after the video.
+        captions: of the videos, B; empty strings where there is none.
+        labels: int64 (B,), -1 for none.
+        image_captions: of the pictures, B * N, sample by sample; so are `image_labels`.
+        skipped: how many samples had to be replaced.
+    """
+
+    numbers: tuple[int, ...]
+    frames: torch.Tensor
+    captions: tuple[str, ...]
+    labels: torch.Tensor
+    image_captions: tuple[str, ...]
+    image_labels: torch.Tensor
+    skipped: int = 0
+
+    def split(self, size: int) -> list["Batch"]:
+        """Parts of at most `size` samples, in order."""
+        per_sample = len(self.image_captions) // len(self.numbers)
+        parts = []
+        for start in range(0, len(self.numbers), size):
+            own = slice(start, start + size)
+            images = slice(start * per_sample, (start + size) * per_sample)
+            parts.append(
+                Batch(
+                    self.numbers[own],
+                    self.frames[own],
+                    self.captions[own],
+                    self.labels[own],
+                    self.image_captions[images],
+                    self.image_labels[images],
+                )
+            )
+        return parts
+
+
+class SampleOrder:
+    """Which example each sample of a run shows: every epoch all of them, in an order of its own."""
+
+    def __init__(self, num_examples: int, *seed: str | int) -> None:
+        self._num_examples = num_examples
+        self._seed = seed
+        self._epoch = -1
+        self._order = np.empty(0, np.int64)
+
+    def __getitem__(self, number: int) -> int:
+        epoch, place = divmod(number, self._num_examples)
+        if epoch != self._epoch:
+            generator = numpy_generator(*self._seed, "order", epoch)
+            self._epoch, self._order = epoch, generator.permutation(self._num_examples)
+        return int(self._order[place])
+
+
+class DrawnExamples:
+    """A set of examples as an endless sequence; unusable ones are errors or are replaced."""
+
+    def __init__(self, examples: ExampleSet, skip: bool, limit: int | None, *seed: str | int):
+        self.examples = examples
+        self._skip = skip
+        self._size = min(len(examples), limit or len(examples))
+        self._order = SampleOrder(self._size, *seed)
+        self._seed = seed
+
+    def read(self, number: int) -> tuple[Example, int]:
+        """The example of a number, and how many others were tried before.
+
+        Raises:
+            VideoError: it cannot be used, and is not to be skipped.
+            PyocoEvalError: neither can any of a hundred others.
+        """
+        index = self._order[number]
+        for attempt in range(_MOST_REPLACEMENTS):
+            draw = numpy_generator(*self._seed, "draw", number, attempt)
+            try:
+                return self.examples.read(index, draw), attempt
+            except VideoError:
+                if not self._skip:
+                    raise
+            index = int(draw.integers(self._size))
+        raise PyocoEvalError(
+            f"{self.examples.name}: {_MOST_REPLACEMENTS} samples in a row cannot be used; "
+            "`pyoco-eval inspect` says why"
+        )
+
+
+@dataclass(frozen=True)
+class _Sample:
+    number: int
+    video: Example
+    images: tuple[Example, ...]
+    skipped: int
+
+
+class TrainingSamples(Dataset[_Sample | PyocoEvalError]):
+    """All samples of a run, by number: a clip, or a picture, with the pictures that join it."""
+
+    def __init__(
+        self, config: TrainConfig, examples: ExampleSet, images: ExampleSet | None = None
+    ) -> None:
+        def drawn(found: ExampleSet, data_key: str) -> DrawnExamples:
+            data = config.data if data_key == "data" else config.joint.data
+            skip = data.on_error == "skip" or data.short == "skip"
+            return DrawnExamples(found, skip, data.limit, config.seed, data_key)
+
+        self._videos = drawn(examples, "data")
+        self._per_video = config.joint.per_video
+        self._images = None if images is None else drawn(images, "images")
+        self._needs_caption = bool(config.condition.encoders)
+
+    def __getitem__(self, number: int) -> _Sample | PyocoEvalError:
+        """Errors are returned: raised in a reading process, they would arrive as tracebacks."""
+        try:
+            return self._read(number)
+        except PyocoEvalError as error:
+            kind = UsageError if isinstance(error, UsageError) else PyocoEvalError
+            return kind(str(error))
+
+    def _read(self, number: int) -> _Sample:
+        video, skipped = self._videos.read(number)
+        images = []
+        if self._images is not None:
+            for place in range(number * self._per_video, (number + 1) * self._per_video):
+                image, more = self._images.read(place)
+                images.append(image)
+                skipped += more
+        if self._needs_caption:
+            for example in (video, *images):
+                if example.caption is None:
+                    raise UsageError(
+                        "condition.encoders: a sample has no caption; name a manifest in "
+                        "data.captions, or leave the encoders out"
+                    )
+        return _Sample(number, video, tuple(images), skipped)
+
+
+def collate(found: list[_Sample | PyocoEvalError]) -> Batch | PyocoEvalError:
+    """Samples side by side, or the first error among them."""
+    samples = [sample for sample in found if isinstance(sample, _Sample)]
+    for error in found:
+        if isinstance(error, PyocoEvalError):
+            return error
+    images = [image for sample in samples for image in sample.images]
+    frames = [
+        np.concatenate([sample.video.frames, *(image.frames for image in sample.images)])
+        for sample in samples
+    ]
+    return Batch(
+        tuple(sample.number for sample in samples),
+        torch.from_numpy(np.stack(frames)),
+        tuple(sample.video.caption or "" for sample in samples),
+        torch.tensor([sample.video.label for sample in samples], dtype=torch.int64),
+        tuple(image.caption or "" for image in images),
+        torch.tensor([image.label for image in images], dtype=torch.int64),
+        sum(sample.skipped for sample in samples),
+    )
+
+
+class _Steps:
+    """Numbers of one process's samples, step by step."""
+
+    def __init__(self, steps: range, batch: int, rank: int, size: int) -> None:
+        self._steps = steps
+        self._batch = batch
+        self._share = range(batch * rank // size, batch * (rank + 1) // size)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        for step in self._steps:
+            yield [step * self._batch + place for place in self._share]
+
+    def __len__(self) -> int:
+        return len(self._steps)
+
+
+def batches(
+    samples: TrainingSamples,
+    steps: range,
+    batch: int,
+    *,
+    workers: int,
+    rank: int = 0,
+    size: int = 1,
+) -> Iterator[Batch]:
+    """What process `rank` of `size` trains on in each of `steps`.
+
+    Args:
+        samples: of the run.
+        steps: from the first to do to the last.
+        batch: samples of a step over all processes, a multiple of `size`.
+        workers: processes that read ahead; how many makes no difference to the samples.
+
+    Raises:
+        PyocoEvalError: a sample cannot be had.
+    """
+    loader: DataLoader[_Sample | PyocoEvalError] = DataLoader(
+        samples,
+        batch_sampler=_Steps(steps, batch, rank, size),
+        num_workers=workers,
+        collate_fn=collate,
+        worker_init_fn=_ignore_interrupts if workers else None,
+        pin_memory=torch.cuda.is_available(),
+    )
+    for found in loader:
+        if isinstance(found, PyocoEvalError):
+            raise found
+        yield found
+
+
+def _ignore_interrupts(worker: int) -> None:  # noqa: ARG001
+    """Ctrl-C goes to every process of the terminal; the training process decides what follows."""
+    import signal
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)

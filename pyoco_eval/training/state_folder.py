@@ -1,0 +1,136 @@
+"""Checkpoints of a run: everything the next step depends on, in folders that appear whole.
+
+`checkpoints/step-00001000/` holds `network.safetensors`, `ema.safetensors`,
+`optimizer.safetensors` and `state.json` with the step, the sha256 of the three and what is no
+tensor of the optimizer. Nothing is pickled. All draws of a run are functions of its seed and of
+sample numbers, so there is no state of random generators.
+"""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from pyoco_eval.errors import PyocoEvalError
+
+Tensors = dict[str, torch.Tensor]
+
+_NAME = re.compile(r"step-(\d{8})")
+_PARTS = ("network", "ema", "optimizer")
+_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class TrainingState:
+    """What the next step depends on, on the CPU.
+
+    Attributes:
+        step: optimizer steps done.
+        network: the weights by name; `ema` their average.
+        optimizer: `exp_avg/NAME` and the like.
+    """
+
+    step: int
+    network: Mapping[str, torch.Tensor]
+    ema: Mapping[str, torch.Tensor]
+    optimizer: Mapping[str, torch.Tensor]
+
+
+def save_state(folder: Path, state: TrainingState, keep: int) -> Path:
+    """Write a checkpoint under `folder`, then delete all but the newest `keep`.
+
+    Returns:
+        The folder of the checkpoint. A kill at any instant leaves it whole or absent.
+
+    Raises:
+        PyocoEvalError: the disk refuses.
+    """
+    place = folder / f"step-{state.step:08d}"
+    part = folder / f".{place.name}.part"
+    try:
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)
+        digests = {}
+        for name in _PARTS:
+            path = part / f"{name}.safetensors"
+            save_file(_independent(getattr(state, name)), path)
+            digests[name] = _digest(path)
+        record = {"format": _FORMAT, "step": state.step, "sha256": digests}
+        (part / "state.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+        for path in part.iterdir():
+            _flush(path)
+        shutil.rmtree(place, ignore_errors=True)
+        part.rename(place)
+        _flush(folder)
+        for _, old in sorted(_checkpoints(folder))[:-keep]:
+            shutil.rmtree(old)
+    except (OSError, SafetensorError) as error:
+        raise PyocoEvalError(f"{place}: cannot be written: {error}") from error
+    return place
+
+
+def newest_state(folder: Path) -> Path | None:
+    """The checkpoint with the most steps under `folder`, None if there is none."""
+    found = max(_checkpoints(folder), default=None)
+    return None if found is None else found[1]
+
+
+def load_state(place: Path) -> TrainingState:
+    """Read a checkpoint back.
+
+    Raises:
+        PyocoEvalError: it is incomplete or damaged; names the file and the way out.
+    """
+    remedy = f"delete {place} to go on from the checkpoint before it"
+    try:
+        record: dict[str, Any] = json.loads((place / "state.json").read_text(encoding="utf-8"))
+        version, step, digests = record["format"], int(record["step"]), record["sha256"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise PyocoEvalError(f"{place / 'state.json'}: cannot be read; {remedy}") from error
+    if version != _FORMAT:
+        raise PyocoEvalError(f"{place}: has format {version}, this version reads {_FORMAT}")
+    parts: dict[str, Tensors] = {}
+    for name in _PARTS:
+        path = place / f"{name}.safetensors"
+        try:
+            if _digest(path) != digests[name]:
+                raise PyocoEvalError(f"{path}: is not what was written (sha256); {remedy}")
+            parts[name] = load_file(path)
+        except (OSError, SafetensorError, KeyError, TypeError) as error:
+            raise PyocoEvalError(f"{path}: cannot be read ({error}); {remedy}") from error
+    return TrainingState(step, parts["network"], parts["ema"], parts["optimizer"])
+
+
+def _checkpoints(folder: Path) -> Iterator[tuple[int, Path]]:
+    if folder.is_dir():
+        for place in folder.iterdir():
+            named = _NAME.fullmatch(place.name)
+            if named is not None:
+                yield int(named[1]), place
+
+
+def _independent(tensors: Mapping[str, torch.Tensor]) -> Tensors:
+    return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _flush(path: Path) -> None:
+    """Have the system write a file or folder to the disk, for a power cut right after."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
