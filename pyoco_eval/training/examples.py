@@ -65,8 +65,9 @@ class ShapesExamples:
         if config.split is not None and config.split not in SPLITS:
             raise UsageError(f"data.split: {config.split!r} is none of {', '.join(SPLITS)}")
         split = config.split or "train"
-        self.fps: float | None = config.fps or 8.0
-        self._shapes = MovingShapes(split, config.size, config.num_frames, self.fps)
+        fps = config.fps or 8.0
+        self.fps: float | None = fps / config.stride
+        self._shapes = MovingShapes(split, config.size, config.num_frames, fps)
         self._stride = config.stride
         self.name = f"shapes-{split}"
         self.class_names = CLASS_NAMES

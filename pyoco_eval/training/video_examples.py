@@ -58,7 +58,7 @@ class VideoExamples:
         self._paces: dict[int, Fraction] = {}
         self.name = source.name
         self.class_names = tuple(class_names)
-        self.fps = config.fps
+        self.fps = config.fps or self._own_rate()
 
     def __len__(self) -> int:
         return len(self._videos)
@@ -84,6 +84,18 @@ class VideoExamples:
     def _resized(self, frames: np.ndarray) -> np.ndarray:
         resized = resize_frames(frames, self._resize)
         return np.ascontiguousarray(resized.permute(0, 2, 3, 1).numpy().astype(np.uint8))
+
+    def _own_rate(self) -> float | None:
+        """Frames per second of the clips, by the first video that can say."""
+        if self._config.num_frames == 1:
+            return None
+        for video in self._videos:
+            try:
+                rate = video.probe().frame_rate
+            except VideoError:
+                continue
+            return None if rate is None else float(rate) / self._config.stride
+        return None
 
     def _pace(self, index: int) -> Fraction:
         if self._rule.fps is None:

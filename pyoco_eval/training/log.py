@@ -1,0 +1,105 @@
+"""What a run tells while it goes: `log.jsonl`, TensorBoard, and the loss as a picture."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pyoco_eval.atomic import atomic_path
+from pyoco_eval.errors import MissingError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+Entry = dict[str, Any]
+
+_SMOOTHING = 0.9
+"""What the smooth line keeps of itself from one entry to the next."""
+
+
+class TrainingLog:
+    """The log of one run, from one process.
+
+    Args:
+        folder: of the run. Entries after `step` are what a killed run left behind: they are
+            dropped, for their steps come again.
+        step: steps that are done.
+
+    Raises:
+        MissingError: TensorBoard is not installed.
+    """
+
+    def __init__(self, folder: Path, step: int) -> None:
+        try:
+            from torch.utils.tensorboard.writer import SummaryWriter
+        except ImportError as error:
+            raise MissingError(
+                "training needs tensorboard, which is not installed; "
+                "pip install 'pyoco-eval[train]'"
+            ) from error
+        self._path = folder / "log.jsonl"
+        self._picture = folder / "loss.png"
+        self.entries = [entry for entry in read_log(self._path) if entry["step"] <= step]
+        with atomic_path(self._path) as path:
+            path.write_text("".join(map(_line, self.entries)), encoding="utf-8")
+        self._writer = SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1)  # type: ignore[no-untyped-call]
+
+    def add(self, entry: Entry) -> None:
+        """Append one entry with `step` and numbers by name; draw the loss again."""
+        self.entries.append(entry)
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(_line(entry))
+        for name, value in entry.items():
+            if name != "step" and isinstance(value, int | float):
+                self._writer.add_scalar(f"train/{name}", value, entry["step"])  # type: ignore[no-untyped-call]
+        self._writer.flush()  # type: ignore[no-untyped-call]
+        draw_loss(self.entries, self._picture)
+
+    def add_picture(self, name: str, pixels: "np.ndarray", step: int) -> None:
+        """A sheet of samples, uint8 (H, W, 3)."""
+        self._writer.add_image(name, pixels, step, dataformats="HWC")  # type: ignore[no-untyped-call]
+
+    def close(self) -> None:
+        self._writer.close()  # type: ignore[no-untyped-call]
+
+
+def read_log(path: Path) -> list[Entry]:
+    """Entries of a log; a last line that a kill cut off is left out."""
+    if not path.is_file():
+        return []
+    entries = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            entries.append(json.loads(line))
+        except ValueError:
+            break
+    return entries
+
+
+def draw_loss(entries: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """The loss against the step, as it was and smoothed."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    steps = [entry["step"] for entry in entries]
+    losses = [entry["loss"] for entry in entries]
+    smooth: list[float] = []
+    for loss in losses:
+        smooth.append(loss if not smooth else _SMOOTHING * smooth[-1] + (1 - _SMOOTHING) * loss)
+    figure = Figure(figsize=(7, 4), dpi=100, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    axes.plot(steps, losses, color="0.75", linewidth=1, label="mean since the entry before")
+    axes.plot(steps, smooth, color="tab:blue", label="smoothed")
+    axes.set_xlabel("step")
+    axes.set_ylabel("loss")
+    if losses and min(losses) > 0:
+        axes.set_yscale("log")
+    axes.grid(alpha=0.3, which="both")
+    axes.legend()
+    with atomic_path(path) as part:
+        figure.savefig(part, format="png")
+
+
+def _line(entry: Mapping[str, Any]) -> str:
+    return json.dumps(entry) + "\n"

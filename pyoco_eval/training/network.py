@@ -1,0 +1,103 @@
+"""The network a config asks for, with the weights it starts from.
+
+Reference: Ge et al., Preserve Your Own Correlation (2023), §4: the video model starts as the image
+model, inflated.
+"""
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from pyoco_eval.errors import UsageError
+from pyoco_eval.models.checkpoint import Model, load_model
+from pyoco_eval.models.config import TextInput, UNetConfig
+from pyoco_eval.models.inflation import inflate
+from pyoco_eval.models.presets import PRESETS
+from pyoco_eval.models.state import load_state
+from pyoco_eval.models.text.encoder import TextEncoder
+from pyoco_eval.models.unet import VideoUNet
+from pyoco_eval.seeding import derive_seed
+from pyoco_eval.training.config import TrainConfig
+
+
+def build_network(
+    config: TrainConfig, encoders: Sequence[TextEncoder], num_classes: int
+) -> VideoUNet:
+    """The network on the CPU, float32, in training mode.
+
+    Args:
+        encoders: that it listens to.
+        num_classes: that it knows, 0 for none.
+
+    Raises:
+        UsageError: no such preset, or a network that `config.init` does not fit; says what differs.
+        MissingError: there is no model at `config.init`.
+    """
+    start = None if config.init is None else load_model(Path(config.init))
+    unet = _unet(config, start)
+    text = tuple(TextInput(encoder.name, encoder.width) for encoder in encoders)
+    unet = replace(
+        unet,
+        temporal=config.data.num_frames > 1,
+        text=text,
+        text_width=(unet.text_width or max(source.width for source in text)) if text else 0,
+        num_classes=num_classes,
+    )
+    if config.data.size % unet.size_multiple:
+        raise UsageError(
+            f"data.size: {config.data.size} is no multiple of {unet.size_multiple}, which the "
+            "levels of the network need"
+        )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive_seed(config.seed, "weights"))
+        network = unet.build()
+    if start is not None:
+        _start_from(network, start, config)
+    network.gradient_checkpointing = config.hardware.gradient_checkpointing
+    return network
+
+
+def _unet(config: TrainConfig, start: Model | None) -> UNetConfig:
+    name = config.model.preset
+    if name is None:
+        assert start is not None
+        unet = start.info.unet
+    elif name in PRESETS:
+        unet = PRESETS[name]
+    else:
+        near = difflib.get_close_matches(name, PRESETS, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(PRESETS)}"
+        raise UsageError(f"model.preset: {name!r} is no preset; {hint}")
+    if not config.model.overrides:
+        return unet
+    try:
+        return UNetConfig.from_json({**unet.to_json(), **config.model.overrides})
+    except UsageError as error:
+        raise UsageError(f"model.overrides: {error}") from error
+
+
+def _start_from(network: VideoUNet, start: Model, config: TrainConfig) -> None:
+    info = start.info
+    listened = [source.name for source in info.unet.text]
+    asked = [source.name for source in network.config.text]
+    if listened != asked:
+        raise UsageError(
+            f"condition.encoders: the model {config.init} listens to {info.text_encoders or 'none'}"
+            f", the config names {list(config.condition.encoders) or 'none'}; use the same"
+        )
+    if info.sigma_data != config.loss.sigma_data:
+        raise UsageError(
+            f"loss.sigma_data: {config.init} was trained with {info.sigma_data}, not "
+            f"{config.loss.sigma_data}"
+        )
+    state = start.network.state_dict()
+    try:
+        if network.config.temporal and not info.unet.temporal:
+            inflate(state, network)
+        else:
+            load_state(network, state)
+    except UsageError as error:
+        raise UsageError(f"init: {config.init} does not fit the network: {error}") from error

@@ -1,0 +1,75 @@
+"""Videos on one picture: a row each, with frames from left to right and a line of text above.
+
+Axes: T frames, H, W; three channels RGB.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+_GAP = 4
+_TEXT_HEIGHT = 14
+_BACKGROUND = (24, 24, 24)
+_INK = (225, 225, 225)
+_MARGIN_CHARACTERS = 6
+"""Width of a character of Pillow's built-in font, at most."""
+
+
+def contact_sheet(
+    videos: Sequence[np.ndarray],
+    texts: Sequence[str] = (),
+    *,
+    num_frames: int = 8,
+    least_side: int = 64,
+    columns: int = 8,
+) -> "Image":
+    """A picture of videos; single frames stand side by side.
+
+    Args:
+        videos: uint8 (T, H, W, 3), all of one H and W.
+        texts: one for each video, or none at all; cut to the width of what they describe.
+        num_frames: frames shown of each video, evenly spaced from the first to the last.
+        least_side: frames smaller than this are enlarged by a whole factor, pixels stay squares.
+        columns: how many videos of one frame stand in a row.
+    """
+    from PIL import Image, ImageDraw
+
+    height, width = videos[0].shape[1:3]
+    scale = max(1, -(-least_side // min(height, width)))
+    chosen = [video[_evenly(len(video), num_frames)] for video in videos]
+    across = max(len(frames) for frames in chosen)
+    per_row = columns if across == 1 else 1
+    per_row = min(per_row, len(chosen))
+    cell = (across * (width * scale + _GAP), height * scale + _GAP)
+    text_height = _TEXT_HEIGHT if any(texts) else 0
+    rows = -(-len(chosen) // per_row)
+    size = (_GAP + per_row * cell[0], _GAP + rows * (cell[1] + text_height))
+    sheet = Image.new("RGB", size, _BACKGROUND)
+    draw = ImageDraw.Draw(sheet)
+    for number, frames in enumerate(chosen):
+        left = _GAP + number % per_row * cell[0]
+        top = _GAP + number // per_row * (cell[1] + text_height)
+        if text_height:
+            fitting = texts[number][: (cell[0] - _GAP) // _MARGIN_CHARACTERS]
+            draw.text((left, top), _plain(fitting), fill=_INK)
+        for place, frame in enumerate(frames):
+            image = Image.fromarray(frame)
+            if scale > 1:
+                image = image.resize((width * scale, height * scale), Image.Resampling.NEAREST)
+            sheet.paste(image, (left + place * (width * scale + _GAP), top + text_height))
+    return sheet
+
+
+def _evenly(length: int, number: int) -> list[int]:
+    if length <= number:
+        return list(range(length))
+    return [round(place * (length - 1) / (number - 1)) for place in range(number)]
+
+
+def _plain(text: str) -> str:
+    """Text that Pillow's built-in font has letters for."""
+    return text.encode("latin-1", "replace").decode("latin-1")
