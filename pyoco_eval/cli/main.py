@@ -29,6 +29,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     "protocol": ("protocol", "List, show, validate and compare protocols."),
     "inspect": ("inspect", "Look at a folder of videos before any network runs."),
     "shapes": ("shapes", "Write clips of the moving-shapes dataset."),
+    "train": ("train", "Train an image or video diffusion model, or go on with one."),
     "weights": ("weights", "List, fetch, verify and bundle network weights."),
     "doctor": ("doctor", "Examine this machine: libraries, decoders, weights, caches."),
     "selftest": ("selftest", "Compute known results on this machine and compare."),

@@ -13,6 +13,7 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from pyoco_eval.errors import UsageError
+from pyoco_eval.resources import resource_folder
 from pyoco_eval.training.config import TrainConfig
 from pyoco_eval.training.config_checks import out_of_range
 
@@ -31,6 +32,22 @@ _Loader.add_implicit_resolver(
     ),
     list("-+0123456789."),
 )
+
+
+def find_config(path: Path) -> Path:
+    """`path` itself if it is there, else the config of that name that comes with pyoco-eval.
+
+    Raises:
+        UsageError: there is neither; lists those that come with it.
+    """
+    if path.is_file():
+        return path
+    folder = resource_folder("configs")
+    name = path.name if path.suffix else f"{path.name}.yaml"
+    if path.parent in (Path(), Path("configs")) and (folder / name).is_file():
+        return folder / name
+    shipped = ", ".join(sorted(file.name for file in folder.glob("*.yaml")))
+    raise UsageError(f"{path}: no such file; configs that come with pyoco-eval: {shipped}")
 
 
 def load_config(path: Path, settings: Sequence[str] = ()) -> TrainConfig:

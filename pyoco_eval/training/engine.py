@@ -35,8 +35,7 @@ class Engine:
             import accelerate
         except ImportError as error:
             raise MissingError(
-                "training needs accelerate, which is not installed; "
-                "pip install 'pyoco-eval[train]'"
+                "training needs accelerate, which is not installed; pip install 'pyoco-eval[train]'"
             ) from error
         if config.device == "cuda" and not torch.cuda.is_available():
             raise UsageError("hardware.device: there is no CUDA device here; use cpu or auto")
@@ -111,13 +110,13 @@ class Engine:
 
 def local(tensor: torch.Tensor) -> torch.Tensor:
     """This process's part of a sharded tensor; others as they are."""
-    part: torch.Tensor = tensor.to_local() if hasattr(tensor, "to_local") else tensor  # type: ignore[operator]
+    part: torch.Tensor = tensor.to_local() if hasattr(tensor, "to_local") else tensor
     return part
 
 
 def whole(tensor: torch.Tensor) -> torch.Tensor:
     """A sharded tensor gathered from all processes, which must all call this."""
-    full: torch.Tensor = tensor.full_tensor() if hasattr(tensor, "full_tensor") else tensor  # type: ignore[operator]
+    full: torch.Tensor = tensor.full_tensor() if hasattr(tensor, "full_tensor") else tensor
     return full
 
 

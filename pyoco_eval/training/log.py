@@ -42,7 +42,7 @@ class TrainingLog:
         self.entries = [entry for entry in read_log(self._path) if entry["step"] <= step]
         with atomic_path(self._path) as path:
             path.write_text("".join(map(_line, self.entries)), encoding="utf-8")
-        self._writer = SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1)  # type: ignore[no-untyped-call]
+        self._writer = SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1)
 
     def add(self, entry: Entry) -> None:
         """Append one entry with `step` and numbers by name; draw the loss again."""
@@ -51,16 +51,16 @@ class TrainingLog:
             file.write(_line(entry))
         for name, value in entry.items():
             if name != "step" and isinstance(value, int | float):
-                self._writer.add_scalar(f"train/{name}", value, entry["step"])  # type: ignore[no-untyped-call]
-        self._writer.flush()  # type: ignore[no-untyped-call]
+                self._writer.add_scalar(f"train/{name}", value, entry["step"])
+        self._writer.flush()
         draw_loss(self.entries, self._picture)
 
     def add_picture(self, name: str, pixels: "np.ndarray", step: int) -> None:
         """A sheet of samples, uint8 (H, W, 3)."""
-        self._writer.add_image(name, pixels, step, dataformats="HWC")  # type: ignore[no-untyped-call]
+        self._writer.add_image(name, pixels, step, dataformats="HWC")
 
     def close(self) -> None:
-        self._writer.close()  # type: ignore[no-untyped-call]
+        self._writer.close()
 
 
 def read_log(path: Path) -> list[Entry]:

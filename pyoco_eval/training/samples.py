@@ -3,7 +3,7 @@
 Axes: B samples of a step, T frames of a video, N pictures that go with it, H, W.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -204,7 +204,7 @@ def batches(
     workers: int,
     rank: int = 0,
     size: int = 1,
-) -> Iterator[Batch]:
+) -> Generator[Batch]:
     """What process `rank` of `size` trains on in each of `steps`.
 
     Args:

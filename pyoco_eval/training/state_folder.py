@@ -37,12 +37,15 @@ class TrainingState:
         step: optimizer steps done.
         network: the weights by name; `ema` their average.
         optimizer: `exp_avg/NAME` and the like.
+        loss_sum, loss_count: of the steps since the last entry of the log.
     """
 
     step: int
     network: Mapping[str, torch.Tensor]
     ema: Mapping[str, torch.Tensor]
     optimizer: Mapping[str, torch.Tensor]
+    loss_sum: float = 0.0
+    loss_count: int = 0
 
 
 def save_state(folder: Path, state: TrainingState, keep: int) -> Path:
@@ -64,7 +67,13 @@ def save_state(folder: Path, state: TrainingState, keep: int) -> Path:
             path = part / f"{name}.safetensors"
             save_file(_independent(getattr(state, name)), path)
             digests[name] = _digest(path)
-        record = {"format": _FORMAT, "step": state.step, "sha256": digests}
+        record = {
+            "format": _FORMAT,
+            "step": state.step,
+            "loss_sum": state.loss_sum,
+            "loss_count": state.loss_count,
+            "sha256": digests,
+        }
         (part / "state.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
         for path in part.iterdir():
             _flush(path)
@@ -93,7 +102,8 @@ def load_state(place: Path) -> TrainingState:
     remedy = f"delete {place} to go on from the checkpoint before it"
     try:
         record: dict[str, Any] = json.loads((place / "state.json").read_text(encoding="utf-8"))
-        version, step, digests = record["format"], int(record["step"]), record["sha256"]
+        version, digests = record["format"], record["sha256"]
+        step, losses = int(record["step"]), (record["loss_sum"], record["loss_count"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise PyocoEvalError(f"{place / 'state.json'}: cannot be read; {remedy}") from error
     if version != _FORMAT:
@@ -107,7 +117,7 @@ def load_state(place: Path) -> TrainingState:
             parts[name] = load_file(path)
         except (OSError, SafetensorError, KeyError, TypeError) as error:
             raise PyocoEvalError(f"{path}: cannot be read ({error}); {remedy}") from error
-    return TrainingState(step, parts["network"], parts["ema"], parts["optimizer"])
+    return TrainingState(step, parts["network"], parts["ema"], parts["optimizer"], *losses)
 
 
 def _checkpoints(folder: Path) -> Iterator[tuple[int, Path]]:

@@ -42,6 +42,11 @@ class StepResult:
 class Trainer:
     """Network, average and optimizer of one process.
 
+    Attributes:
+        step: steps done.
+        last_rate: the learning rate of the last of them.
+        ema: this process's parts of the averaged weights.
+
     Args:
         config: of the run.
         engine: the processes.
@@ -60,6 +65,7 @@ class Trainer:
     ) -> None:
         self.config = config
         self.step = 0
+        self.last_rate = 0.0
         self._engine = engine
         self._conditioner = conditioner
         self._loss = loss
@@ -83,6 +89,7 @@ class Trainer:
     def train_on(self, batch: Batch) -> StepResult:
         """One optimizer step on this process's samples of the step, and one of the average."""
         rate = learning_rate(self.config.optimizer, self.step, self.config.steps)
+        self.last_rate = rate
         for group in self._optimizer.param_groups:
             group["lr"] = rate
         parts = batch.split(self.config.hardware.micro_batch or len(batch.numbers))
@@ -117,7 +124,7 @@ class Trainer:
         num_images = self.config.joint.per_video
         torch.manual_seed(derive_seed(seed, "dropout", batch.numbers[0]))
         return self._loss(
-            self._denoiser,  # type: ignore[arg-type]
+            self._denoiser,
             clean,
             self._conditioner.videos(batch).to(device),
             generators,
@@ -125,8 +132,12 @@ class Trainer:
             image_cond=self._conditioner.images(batch).to(device) if num_images else None,
         )
 
-    def state(self) -> TrainingState:
-        """All that the next step depends on, gathered whole; every process must call this."""
+    def state(self, loss_sum: float = 0.0, loss_count: int = 0) -> TrainingState:
+        """All that the next step depends on, gathered whole; every process must call this.
+
+        Args:
+            loss_sum, loss_count: what the log has not told yet.
+        """
         parameters = self._parameters()
         named = list(zip(self._names, parameters, strict=True))
         optimizer: Tensors = {}
@@ -135,16 +146,13 @@ class Trainer:
             for moment in _MOMENTS:
                 if moment in moments:
                     optimizer[f"{moment}/{name}"] = whole(moments[moment])
-        return TrainingState(
-            self.step, {name: whole(p.detach()) for name, p in named}, self.averages(), optimizer
-        )
+        weights = {name: whole(parameter.detach()) for name, parameter in named}
+        return TrainingState(self.step, weights, self.averages(), optimizer, loss_sum, loss_count)
 
     def averages(self) -> Tensors:
         """The averaged weights by name, gathered whole; every process must call this."""
         found = {}
-        for name, average, parameter in zip(
-            self._names, self.ema, self._parameters(), strict=True
-        ):
+        for name, average, parameter in zip(self._names, self.ema, self._parameters(), strict=True):
             if average.shape == parameter.shape:
                 found[name] = average
             else:

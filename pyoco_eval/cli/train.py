@@ -1,0 +1,54 @@
+"""`pyoco-eval train`."""
+
+from pathlib import Path
+
+import click
+
+
+@click.command(
+    name="train",
+    short_help="Train an image or video diffusion model, or go on with one.",
+    epilog="""\b
+The folder of the run (`out` in the config) holds
+  model/         the averaged weights, for `pyoco-eval sample --ckpt`
+  checkpoints/   states to continue from
+  samples/       sheets of samples; loss.png, log.jsonl, tensorboard/
+
+\b
+Examples:
+  pyoco-eval train configs/shapes-image.yaml
+  pyoco-eval train configs/shapes-video.yaml --set init=runs/shapes-image
+  pyoco-eval train configs/shapes-video.yaml --set prior=mixed:alpha=1 --set out=runs/mixed
+  pyoco-eval train CONFIG.yaml --check
+  torchrun --nproc-per-node 8 -m pyoco_eval train configs/ucf101-image.yaml
+
+The same command goes on after a kill, from the newest checkpoint. Every key of a config with its
+default is in docs/training.md.""",
+)
+@click.argument("config", type=click.Path(path_type=Path))
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Change a key of the config, such as optimizer.lr=3e-4; may be given several times.",
+)
+@click.option("--overwrite", is_flag=True, help="Delete the run that is in the folder.")
+@click.option("--check", is_flag=True, help="Read the config, print it whole, and train nothing.")
+def command(config: Path, settings: tuple[str, ...], overwrite: bool, check: bool) -> None:
+    """Train what a YAML file describes: an image model, a video model from it, or one from nothing.
+
+    CONFIG is a file, or the name of one that comes with pyoco-eval, such as shapes-image.yaml.
+    """
+    from pyoco_eval.training.config_file import dump_config, find_config, load_config
+
+    chosen = load_config(find_config(config), settings)
+    if check:
+        click.echo(dump_config(chosen), nl=False)
+        return
+    from pyoco_eval.cli.train_display import TrainDisplay
+    from pyoco_eval.training.run import train
+
+    with TrainDisplay() as display:
+        model = train(chosen, watcher=display, overwrite=overwrite)
+    display.finished(model)

@@ -1,0 +1,108 @@
+"""A training run on standard error: a live line on a terminal, a line per log entry elsewhere."""
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+_SMOOTHING = 0.05
+"""Weight of the newest step in the shown rate."""
+
+
+class TrainDisplay:
+    """Implements `training.watch.Watcher` for people."""
+
+    def __init__(self) -> None:
+        self._console = Console(stderr=True)
+        self._bar: Progress | None = None
+        self._task = TaskID(0)
+        self._loss = float("nan")
+        self._rate = 0.0
+        self._stepped = 0.0
+        self._steps = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def started(self, step: int, steps: int, about: Mapping[str, str]) -> None:
+        for name, value in about.items():
+            self._print(f"{name + ':':<9}{value}")
+        if step >= steps:
+            self._print(f"all {steps} steps are done")
+            return
+        if step:
+            self._print(f"goes on after step {step}")
+        self._steps = steps
+        self._stepped = time.perf_counter()
+        if self._console.is_terminal:
+            self._bar = Progress(
+                TextColumn("loss {task.fields[loss]:.4f}"),
+                BarColumn(bar_width=None),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[rate]:.2f} it/s"),
+                TimeElapsedColumn(),
+                TextColumn("eta"),
+                TimeRemainingColumn(elapsed_when_finished=True),
+                console=self._console,
+            )
+            self._task = self._bar.add_task(
+                "train", total=steps, completed=step, loss=self._loss, rate=0.0
+            )
+            self._bar.start()
+
+    def advanced(self, step: int, loss: float | None) -> None:
+        now = time.perf_counter()
+        seconds, self._stepped = max(now - self._stepped, 1e-9), now
+        weight = _SMOOTHING if self._rate else 1.0
+        self._rate += weight * (1 / seconds - self._rate)
+        if loss is not None:
+            self._loss = loss
+        if self._bar is not None:
+            self._bar.update(self._task, completed=step, loss=self._loss, rate=self._rate)
+
+    def logged(self, entry: Mapping[str, Any]) -> None:
+        if self._bar is None:
+            left = (self._steps - entry["step"]) / max(entry["steps_per_second"], 1e-9)
+            self._print(
+                f"step {entry['step']}/{self._steps}  loss {entry['loss']:.4f}  "
+                f"{entry['steps_per_second']:.2f} it/s  eta {_duration(left)}"
+            )
+        if entry["skipped"]:
+            self._print(f"{entry['skipped']} samples could not be used and were replaced")
+
+    def noted(self, text: str) -> None:
+        self._print(text)
+
+    def finished(self, model: Path) -> None:
+        """The last line."""
+        self._print(f"model {model}")
+
+    def _print(self, text: str) -> None:
+        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}"

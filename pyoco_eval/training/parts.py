@@ -1,0 +1,134 @@
+"""The parts of a run, made from its config."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pyoco_eval.diffusion.loss import EDMLoss
+from pyoco_eval.diffusion.samplers.spec import SamplerSpec
+from pyoco_eval.errors import UsageError
+from pyoco_eval.models.checkpoint import ModelInfo, model_folder, read_info
+from pyoco_eval.models.config import UNetConfig
+from pyoco_eval.models.state import load_state
+from pyoco_eval.models.text.load import load_text_encoder
+from pyoco_eval.models.unet import VideoUNet
+from pyoco_eval.priors import NoisePrior, parse_prior
+from pyoco_eval.provenance import code_state, environment
+from pyoco_eval.training.conditions import Conditioner
+from pyoco_eval.training.config import TrainConfig
+from pyoco_eval.training.config_file import config_tree
+from pyoco_eval.training.engine import Engine
+from pyoco_eval.training.examples import ExampleSet, open_examples
+from pyoco_eval.training.network import build_network
+from pyoco_eval.training.samples import TrainingSamples
+from pyoco_eval.training.state_folder import Tensors
+from pyoco_eval.training.trainer import Trainer
+
+_FPS_OF_IMAGES = 8.0
+"""What a model without a frame rate of its own states: that of the moving shapes."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a run works with.
+
+    Attributes:
+        examples: the data.
+        samples: the data by number of the sample.
+        prior: of the noise.
+        conditioner: what the network is told.
+        trainer: network, average and optimizer.
+        unet: of the network.
+        class_names: that the network knows.
+    """
+
+    config: TrainConfig
+    examples: ExampleSet
+    samples: TrainingSamples
+    prior: NoisePrior
+    conditioner: Conditioner
+    trainer: Trainer
+    unet: UNetConfig
+    class_names: tuple[str, ...]
+
+    def averaged(self, weights: Tensors) -> VideoUNet:
+        """A network with these weights, in evaluation mode, on their device."""
+        with torch.random.fork_rng(devices=[]):
+            network = self.unet.build()
+        load_state(network, weights)
+        return network.to(next(iter(weights.values())).device).eval()
+
+    def info(self, step: int) -> ModelInfo:
+        """The description of the model after `step` steps."""
+        config = self.config
+        fps = self.examples.fps or _FPS_OF_IMAGES
+        return ModelInfo(
+            unet=self.unet,
+            kind="video" if self.unet.temporal else "image",
+            num_frames=config.data.num_frames,
+            fps=fps,
+            size=(config.data.size, config.data.size),
+            sigma_data=config.loss.sigma_data,
+            prior=self.prior.spec,
+            text_encoders=config.condition.encoders,
+            labels=self.class_names,
+            sampler=str(SamplerSpec.parse(config.log.sampler)),
+            step=step,
+            provenance=self._provenance(step),
+        )
+
+    def _provenance(self, step: int) -> dict[str, Any]:
+        config = self.config
+        init = None
+        if config.init is not None:
+            init = {"model": config.init, "sha256": read_info(model_folder(Path(config.init)))[1]}
+        return {
+            "config": config_tree(config),
+            "samples": step * config.batch,
+            "data": {"name": self.examples.name, "examples": len(self.examples)},
+            "text_encoders": {e.spec: e.digest for e in self.conditioner.encoders},
+            "init": init,
+            "code": code_state(),
+            "environment": environment(),
+        }
+
+
+def make_parts(config: TrainConfig, engine: Engine) -> Parts:
+    """Open the data and build the rest.
+
+    Raises:
+        UsageError: keys of the config that do not go together, or data that is not there.
+        MissingError: a text encoder, a model or a package is not there.
+    """
+    if config.batch % engine.size:
+        raise UsageError(
+            f"batch: {config.batch} samples do not divide among {engine.size} processes"
+        )
+    SamplerSpec.parse(config.log.sampler)
+    examples = open_examples(config.data)
+    images = open_examples(config.joint.data) if config.joint.per_video else None
+    class_names: tuple[str, ...] = ()
+    if config.condition.labels:
+        class_names = examples.class_names
+        if not class_names:
+            raise UsageError(f"condition.labels: {examples.name} states no classes")
+        if images is not None and images.class_names not in ((), class_names):
+            raise UsageError("condition.labels: the classes of images and videos differ")
+    encoders = tuple(load_text_encoder(spec, engine.device) for spec in config.condition.encoders)
+    network = build_network(config, encoders, len(class_names))
+    prior = parse_prior(config.prior)
+    prior.frame_covariance(config.data.num_frames)
+    conditioner = Conditioner(config.condition, encoders, config.seed)
+    loss = EDMLoss(prior, config.loss.P_mean, config.loss.P_std, config.loss.sigma_data)
+    return Parts(
+        config,
+        examples,
+        TrainingSamples(config, examples, images),
+        prior,
+        conditioner,
+        Trainer(config, engine, network, conditioner, loss),
+        network.config,
+        class_names,
+    )

@@ -1,0 +1,82 @@
+"""Samples of the averaged model while it trains, on one picture.
+
+Axes: B samples, T frames, C channels, H, W.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from pyoco_eval.atomic import atomic_path
+from pyoco_eval.diffusion.precondition import EDMDenoiser
+from pyoco_eval.diffusion.samplers.spec import SamplerSpec
+from pyoco_eval.models.unet import VideoUNet
+from pyoco_eval.priors import NoisePrior
+from pyoco_eval.seeding import torch_generator
+from pyoco_eval.training.conditions import Conditioner
+from pyoco_eval.training.config import TrainConfig
+from pyoco_eval.training.samples import Batch
+from pyoco_eval.videos.contact_sheet import contact_sheet
+
+
+class SampleSheet:
+    """Draws the same samples, from the same noise, whenever it is asked.
+
+    Args:
+        config: of the run.
+        prior: of the noise.
+        conditioner: of the run.
+        first: samples whose captions and labels are used, `config.log.num_samples` of them.
+        class_names: of the labels.
+    """
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        prior: NoisePrior,
+        conditioner: Conditioner,
+        first: Batch,
+        class_names: tuple[str, ...],
+    ) -> None:
+        self._config = config
+        self._prior = prior
+        self._conditioner = conditioner
+        self._captions = first.captions
+        self._labels = first.labels
+        self._class_names = class_names
+        self._sampler = SamplerSpec.parse(config.log.sampler)
+
+    @torch.no_grad()
+    def sample(self, network: VideoUNet) -> np.ndarray:
+        """Frames uint8 (B, T, H, W, 3) by a network in evaluation mode."""
+        config = self._config
+        device = next(network.parameters()).device
+        size, num_frames = config.data.size, config.data.num_frames
+        generators = [
+            torch_generator(config.seed, "sheet", number) for number in range(len(self._captions))
+        ]
+        noise = self._prior.sample((3, size, size), num_frames, generators).to(device)
+        with torch.autocast(device.type, torch.bfloat16, config.hardware.precision == "bf16"):
+            x = self._sampler.sample(
+                EDMDenoiser(network, config.loss.sigma_data),
+                noise,
+                cond=self._conditioner.describe(self._captions, self._labels).to(device),
+                prior=self._prior,
+                generators=generators,
+                guidance_scale=config.log.guidance_scale,
+            )
+        levels = ((x.permute(0, 1, 3, 4, 2) + 1) * 127.5).round().clamp(0, 255)
+        return levels.to("cpu", torch.uint8).numpy()
+
+    def write(self, network: VideoUNet, path: Path) -> np.ndarray:
+        """Write the sheet as PNG; returns its pixels, uint8 (H, W, 3)."""
+        texts: list[str] = []
+        if self._config.condition.encoders:
+            texts = list(self._captions)
+        elif self._config.condition.labels:
+            texts = [self._class_names[label] if label >= 0 else "" for label in self._labels]
+        sheet = contact_sheet(list(self.sample(network)), texts)
+        with atomic_path(path) as part:
+            sheet.save(part, format="PNG")
+        return np.asarray(sheet)
