@@ -7,9 +7,8 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
+from typing import Any, ClassVar, Final, Literal
 
 import torch
 from pydantic import ConfigDict
@@ -17,15 +16,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 
 from pyoco_eval.atomic import atomic_path
+from pyoco_eval.diffusion.precondition import EDMDenoiser
 from pyoco_eval.errors import MissingError, PyocoEvalError, UsageError
 from pyoco_eval.models.config import UNetConfig, validated
 from pyoco_eval.models.state import load_state
 from pyoco_eval.models.unet import VideoUNet
-
-if TYPE_CHECKING:
-    from pyoco_eval.diffusion.precondition import (  # type: ignore[import-untyped,unused-ignore]
-        EDMDenoiser,
-    )
 
 WEIGHTS: Final = "model.safetensors"
 INFO: Final = "model.json"
@@ -96,23 +91,16 @@ class Model:
     """A network with weights, ready to denoise.
 
     Attributes:
-        network: in evaluation mode.
+        denoiser: the network, in evaluation mode, behind the contract of `diffusion.denoiser`.
         info: its JSON file.
         sha256: of the weights file, 64 hexadecimal digits.
         folder: where it was read from.
     """
 
-    network: VideoUNet
+    denoiser: EDMDenoiser
     info: ModelInfo
     sha256: str
     folder: Path
-
-    @cached_property
-    def denoiser(self) -> "EDMDenoiser":
-        """The network behind the contract of `diffusion.denoiser`."""
-        from pyoco_eval.diffusion.precondition import EDMDenoiser
-
-        return EDMDenoiser(self.network, self.info.sigma_data)
 
 
 def save_model(folder: Path, network: VideoUNet, info: ModelInfo) -> str:
@@ -169,7 +157,8 @@ def load_model(folder: Path, *, device: torch.device | str = "cpu") -> Model:
         raise PyocoEvalError(
             f"{path}: does not fit the U-Net that {INFO} describes: {error}"
         ) from error
-    return Model(network.to(device).eval(), info, sha256, folder)
+    denoiser = EDMDenoiser(network.to(device), info.sigma_data).eval()
+    return Model(denoiser, info, sha256, folder)
 
 
 def read_info(folder: Path) -> tuple[ModelInfo, str]:
