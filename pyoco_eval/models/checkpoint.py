@@ -91,12 +91,14 @@ class Model:
     """A network with weights, ready to denoise.
 
     Attributes:
-        denoiser: the network, in evaluation mode, behind the contract of `diffusion.denoiser`.
+        network: in evaluation mode.
+        denoiser: the network behind the contract of `diffusion.denoiser`.
         info: its JSON file.
         sha256: of the weights file, 64 hexadecimal digits.
         folder: where it was read from.
     """
 
+    network: VideoUNet
     denoiser: EDMDenoiser
     info: ModelInfo
     sha256: str
@@ -157,8 +159,9 @@ def load_model(folder: Path, *, device: torch.device | str = "cpu") -> Model:
         raise PyocoEvalError(
             f"{path}: does not fit the U-Net that {INFO} describes: {error}"
         ) from error
-    denoiser = EDMDenoiser(network.to(device), info.sigma_data).eval()
-    return Model(denoiser, info, sha256, folder)
+    network.to(device).eval()
+    denoiser = EDMDenoiser(network, info.sigma_data).eval()
+    return Model(network, denoiser, info, sha256, folder)
 
 
 def read_info(folder: Path) -> tuple[ModelInfo, str]:
