@@ -28,6 +28,8 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     "reference": ("reference", "Build, list, show, verify and import stored references."),
     "protocol": ("protocol", "List, show, validate and compare protocols."),
     "inspect": ("inspect", "Look at a folder of videos before any network runs."),
+    "sample": ("sample", "Make videos with a trained model, resumable and reproducible."),
+    "embed-text": ("embed_text", "Embed prompts once, to train and sample without text encoder."),
     "shapes": ("shapes", "Write clips of the moving-shapes dataset."),
     "train": ("train", "Train an image or video diffusion model, or go on with one."),
     "weights": ("weights", "List, fetch, verify and bundle network weights."),

@@ -25,6 +25,7 @@ def contact_sheet(
     *,
     num_frames: int = 8,
     least_side: int = 64,
+    most_side: int = 256,
     columns: int = 8,
 ) -> "Image":
     """A picture of videos; single frames stand side by side.
@@ -34,21 +35,29 @@ def contact_sheet(
         texts: one for each video, or none at all; cut to the width of what they describe.
         num_frames: frames shown of each video, evenly spaced from the first to the last.
         least_side: frames smaller than this are enlarged by a whole factor, pixels stay squares.
+        most_side: larger frames are reduced to it.
         columns: how many videos of one frame stand in a row.
     """
     from PIL import Image, ImageDraw
 
     height, width = videos[0].shape[1:3]
-    scale = max(1, -(-least_side // min(height, width)))
+    if max(height, width) > most_side:
+        factor = most_side / max(height, width)
+        size = (max(1, round(width * factor)), max(1, round(height * factor)))
+        resampling = Image.Resampling.LANCZOS
+    else:
+        scale = max(1, -(-least_side // min(height, width)))
+        size = (width * scale, height * scale)
+        resampling = Image.Resampling.NEAREST
     chosen = [video[_evenly(len(video), num_frames)] for video in videos]
     across = max(len(frames) for frames in chosen)
     per_row = columns if across == 1 else 1
     per_row = min(per_row, len(chosen))
-    cell = (across * (width * scale + _GAP), height * scale + _GAP)
+    cell = (across * (size[0] + _GAP), size[1] + _GAP)
     text_height = _TEXT_HEIGHT if any(texts) else 0
     rows = -(-len(chosen) // per_row)
-    size = (_GAP + per_row * cell[0], _GAP + rows * (cell[1] + text_height))
-    sheet = Image.new("RGB", size, _BACKGROUND)
+    whole = (_GAP + per_row * cell[0], _GAP + rows * (cell[1] + text_height))
+    sheet = Image.new("RGB", whole, _BACKGROUND)
     draw = ImageDraw.Draw(sheet)
     for number, frames in enumerate(chosen):
         left = _GAP + number % per_row * cell[0]
@@ -58,9 +67,9 @@ def contact_sheet(
             draw.text((left, top), _plain(fitting), fill=_INK)
         for place, frame in enumerate(frames):
             image = Image.fromarray(frame)
-            if scale > 1:
-                image = image.resize((width * scale, height * scale), Image.Resampling.NEAREST)
-            sheet.paste(image, (left + place * (width * scale + _GAP), top + text_height))
+            if image.size != size:
+                image = image.resize(size, resampling)
+            sheet.paste(image, (left + place * (size[0] + _GAP), top + text_height))
     return sheet
 
 

@@ -15,7 +15,7 @@ def load_text_encoder(
     spec: str,
     device: torch.device | str = "cpu",
     *,
-    dtype: torch.dtype = torch.float32,
+    half: bool = False,
     embeddings: Path | None = None,
 ) -> TextEncoder:
     """A text encoder, ready to use.
@@ -25,7 +25,7 @@ def load_text_encoder(
             network weights, `clip:FILE` for another copy of it, `clip:PATH-OR-ID` for a model saved
             by open_clip; `shapes` for moving-shapes captions.
         device: where the network runs.
-        dtype: of the T5 network; embeddings are float32 in any case.
+        half: compute T5 in bfloat16; embeddings are float32 in any case.
         embeddings: folder of `precompute_embeddings`; the network is then never loaded.
 
     Raises:
@@ -45,7 +45,7 @@ def load_text_encoder(
     if kind == "t5":
         from pyoco_eval.models.text.t5 import load_t5
 
-        return load_t5(spec, where, dtype=dtype).to(device)
+        return load_t5(spec, where, dtype=torch.bfloat16 if half else torch.float32).to(device)
     if kind == "clip":
         from pyoco_eval.models.text.clip import load_clip_tokens
 

@@ -129,7 +129,7 @@ def test_the_digest_follows_the_weights_and_not_the_place(t5_folder: Path, tmp_p
 
 def test_half_precision_is_float32_outside(t5_folder: Path) -> None:
     exact = load_text_encoder(f"t5:{t5_folder}")
-    half = load_text_encoder(f"t5:{t5_folder}", dtype=torch.bfloat16)
+    half = load_text_encoder(f"t5:{t5_folder}", half=True)
     assert (exact.precision, half.precision) == ("float32", "bfloat16")
     found, expected = half.encode(TEXTS).tokens, exact.encode(TEXTS).tokens
     assert found.dtype == torch.float32

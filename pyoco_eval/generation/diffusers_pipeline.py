@@ -1,0 +1,182 @@
+"""Pipelines of diffusers as generators: `diffusers:PATH-OR-ID`.
+
+Text-to-video pipelines give videos; image pipelines give videos of one frame, for metrics of
+frames. Each sample has a generator of its own on the CPU, so that its noise is its own.
+
+Axes: B batch, T frames, H, W; three channels RGB.
+"""
+
+import importlib
+import inspect
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+import torch
+
+from pyoco_eval.errors import MissingError, PyocoEvalError, UsageError
+from pyoco_eval.features.torchvision_operators import import_torchvision
+from pyoco_eval.generation.request import Request
+from pyoco_eval.models.hub import folder_digest, model_folder
+
+DEFAULT_FPS: Final = 8.0
+_FILES: Final = (
+    "model_index.json",
+    "**/*.json",
+    "**/*.safetensors",
+    "**/*.txt",
+    "**/*.model",
+)
+_OWN: Final = {"prompt", "class_labels", "batch_size", "generator", "output_type"}
+"""Arguments of a pipeline that are not the user's to set."""
+
+
+class DiffusersGenerator:
+    """Videos of a diffusers pipeline.
+
+    Args:
+        pipeline: on its device.
+        spec: how the user named it.
+        model: hash of its files.
+        options: further arguments of its call, such as num_frames, height, guidance_scale or
+            num_inference_steps; what it does not take is refused.
+        fps: of the videos; pipelines do not say.
+
+    Raises:
+        UsageError: the pipeline needs inputs besides text or class, or does not take an option.
+    """
+
+    def __init__(
+        self,
+        pipeline: Any,
+        spec: str,
+        model: str,
+        *,
+        options: Mapping[str, float] | None = None,
+        fps: float = DEFAULT_FPS,
+    ) -> None:
+        self._pipeline = pipeline
+        self._options = dict(options or {})
+        self.fps = float(fps)
+        parameters = inspect.signature(pipeline.__call__).parameters
+        self._takes = {name for name in ("prompt", "class_labels") if name in parameters}
+        named = [p.name for p in parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
+        foreign = [
+            name
+            for name in named
+            if parameters[name].default is inspect.Parameter.empty and name not in _OWN
+        ]
+        if foreign or "generator" not in named or {"image", "video"} & set(named):
+            needs = ", ".join(foreign or sorted({"image", "video"} & set(named))) or "no generator"
+            raise UsageError(
+                f"{spec}: {type(pipeline).__name__} takes {needs}; only pipelines from text, from "
+                "classes or from noise alone, with a random generator of their own, can be used"
+            )
+        unknown = [name for name in self._options if name not in named or name in _OWN]
+        if unknown:
+            raise UsageError(
+                f"{spec}: {type(pipeline).__name__} takes no {', '.join(unknown)}; it takes "
+                f"{', '.join(name for name in named if name not in _OWN)}"
+            )
+        self.recipe: Mapping[str, str] = {
+            "generator": spec.partition(":")[0],
+            "model": model,
+            "pipeline": type(pipeline).__name__,
+            "diffusers": importlib.import_module("diffusers").__version__,
+            "sampler": _scheduler(pipeline),
+            **{name: f"{value:g}" for name, value in sorted(self._options.items())},
+        }
+
+    def check(self, requests: Sequence[Request]) -> None:
+        """Raises UsageError for requests without what the pipeline needs, or with more."""
+        name = type(self._pipeline).__name__
+        for request in requests:
+            if ("prompt" in self._takes) != (request.prompt is not None):
+                what = "needs a prompt" if "prompt" in self._takes else "takes no prompt"
+                raise UsageError(f"request {request.index}: {name} {what}")
+            if "class_labels" in self._takes and request.label is None:
+                raise UsageError(f"request {request.index}: {name} needs a class label")
+
+    def generate(self, requests: Sequence[Request]) -> list[np.ndarray]:
+        """See `VideoGenerator`. On a CPU videos are made one at a time."""
+        if torch.device(self._pipeline.device).type == "cpu" or not self._takes:
+            return [self._call([request])[0] for request in requests]
+        return self._call(requests)
+
+    def _call(self, requests: Sequence[Request]) -> list[np.ndarray]:
+        given: dict[str, Any] = dict(self._options)
+        if "prompt" in self._takes:
+            given["prompt"] = [request.prompt for request in requests]
+        if "class_labels" in self._takes:
+            given["class_labels"] = [request.label for request in requests]
+        given["generator"] = [torch.Generator().manual_seed(request.seed) for request in requests]
+        if not self._takes:
+            given["generator"] = given["generator"][0]
+        with torch.inference_mode():
+            output = self._pipeline(**given, output_type="np")
+        return _as_videos(output, len(requests), str(self.recipe["pipeline"]))
+
+
+def load_diffusers(
+    spec: str,
+    *,
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype = torch.float32,
+    options: Mapping[str, float] | None = None,
+    fps: float = DEFAULT_FPS,
+) -> DiffusersGenerator:
+    """The pipeline that `diffusers:PATH-OR-ID` names. No code of the model's own is run.
+
+    Raises:
+        UsageError: not such a spec, or a pipeline that cannot be used.
+        MissingError: diffusers or the model is not there.
+        PyocoEvalError: the folder cannot be read as a pipeline.
+    """
+    _, _, place = spec.partition(":")
+    if not place:
+        raise UsageError(f"generator {spec!r}: write diffusers:PATH-OR-ID")
+    diffusers = _import_diffusers()
+    folder = model_folder(place, _FILES, spec)
+    if not (folder / "model_index.json").is_file():
+        raise PyocoEvalError(
+            f"{spec}: {folder} has no model_index.json, which a folder of a diffusers pipeline has"
+        )
+    try:
+        pipeline = diffusers.DiffusionPipeline.from_pretrained(
+            folder, dtype=dtype, use_safetensors=True, local_files_only=True
+        )
+    except Exception as error:  # whatever one of many classes says of one of many files
+        reason = str(error).strip().split("\n")[0] or type(error).__name__
+        raise PyocoEvalError(f"{spec}: {folder} cannot be read as a pipeline: {reason}") from error
+    pipeline.set_progress_bar_config(disable=True)
+    model = folder_digest(folder, _FILES)
+    return DiffusersGenerator(pipeline.to(device), spec, model, options=options, fps=fps)
+
+
+def _import_diffusers() -> Any:
+    import_torchvision()
+    try:
+        diffusers = importlib.import_module("diffusers")
+    except ImportError as error:
+        raise MissingError(
+            f"diffusers cannot be imported ({error}): pip install 'pyoco-eval[diffusers]'"
+        ) from error
+    diffusers.utils.logging.disable_progress_bar()
+    return diffusers
+
+
+def _scheduler(pipeline: Any) -> str:
+    return type(pipeline.scheduler).__name__ if hasattr(pipeline, "scheduler") else "none"
+
+
+def _as_videos(output: Any, count: int, name: str) -> list[np.ndarray]:
+    """The output's frames (B, T, H, W, 3) or images (B, H, W, 3), of 0 to 1, as uint8 videos."""
+    found = getattr(output, "frames", None)
+    if found is None and getattr(output, "images", None) is not None:
+        found = [np.asarray(image)[None] for image in output.images]
+    if found is None or len(found) != count:
+        raise PyocoEvalError(f"{name}: returned no frames or images, one for each request")
+    videos = [np.asarray(video) for video in found]
+    if any(not np.issubdtype(v.dtype, np.floating) or not np.isfinite(v).all() for v in videos):
+        raise PyocoEvalError(f"{name}: returned values that are not finite numbers of 0 to 1")
+    return [(video * 255).round().clip(0, 255).astype(np.uint8) for video in videos]
