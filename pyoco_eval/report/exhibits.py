@@ -143,12 +143,21 @@ def wanted_of_source(
     ]
 
 
-def build_hall(title: str, wanted: Sequence[Wanted], budget: Budget) -> Hall:
-    """Encode clips until the budget is spent, the first of every role before the second of any.
+def build_halls(wanted: Mapping[str, Sequence[Wanted]], budget: Budget) -> list[Hall]:
+    """Encode clips until the budget is spent: every row of a sheet has the same share of it.
 
-    A clip shown in two roles is encoded twice, for a page cannot share one. What cannot be read is
-    told in `budget`, never raised: a report of finished scores must not fail for a picture.
+    What cannot be read is told in `budget`, never raised: a report of finished scores must not
+    fail for a picture.
     """
+    halls = []
+    for position, (title, items) in enumerate(wanted.items()):
+        share = budget.left // (len(wanted) - position)
+        halls.append(_build_hall(title, items, budget, budget.left - share))
+    return halls
+
+
+def _build_hall(title: str, wanted: Sequence[Wanted], budget: Budget, keep: int) -> Hall:
+    """The first clip of every role before the second of any; `keep` bytes are for others."""
     by_role = {role: [item for item in wanted if item.choice.role == role] for role in ROLES}
     rounds = max((len(items) for items in by_role.values()), default=0)
     in_turn = [
@@ -157,7 +166,7 @@ def build_hall(title: str, wanted: Sequence[Wanted], budget: Budget) -> Hall:
     ]  # fmt: skip
     shown: dict[Role, list[Exhibit]] = {role: [] for role in ROLES}
     for position, item in enumerate(in_turn):
-        share = max(budget.left // (len(in_turn) - position), 0)
+        share = max((budget.left - keep) // (len(in_turn) - position), 0)
         media = _media(item.choice.id, item.open, share, budget)
         if media is None:
             continue

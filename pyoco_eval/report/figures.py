@@ -88,12 +88,14 @@ def limit_chart(y_name: str, lines: Sequence[LimitLine]) -> Markup:
     )
     series = [_subsets(line) for line in lines]
     ends = [_limit(line) for line in lines]
-    scale = _Scale(axis, [*series, *(Series("", (end,)) for end in ends)], from_zero=False)
+    reach = [_reach(line) for line in lines]
+    held = [
+        Series("", (end, Point(*far, None, ""))) for end, (_, far) in zip(ends, reach, strict=True)
+    ]
+    scale = _Scale(axis, [*series, *held], from_zero=False)
     parts = [*_frame(axis, y_name, scale), *_legend(series)]
-    for number, (line, own, end) in enumerate(zip(lines, series, ends, strict=True)):
-        reach = (0.0, max(point.place for point in own.points))
-        fit = [(scale.x(x), scale.y(line.limit + line.slope * x)) for x in reach]
-        parts.append(polyline(fit, f"line-{number} fit"))
+    for number, (fit, own, end) in enumerate(zip(reach, series, ends, strict=True)):
+        parts.append(polyline([(scale.x(x), scale.y(y)) for x, y in fit], f"line-{number} fit"))
         parts.append(_draw(own, number, scale, joined=False))
         parts.append(_mark(end, f"mark-{number}", number, scale, is_square=True))
     return drawing(WIDTH, HEIGHT, f"{y_name} against the number of rows", parts)
@@ -105,6 +107,12 @@ def _subsets(line: LimitLine) -> Series:
         for rows, mean, std in line.points
     )
     return Series(line.name, points)
+
+
+def _reach(line: LimitLine) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Both ends of the fitted line, in 1/N and the score."""
+    far = max(1 / rows for rows, _, _ in line.points)
+    return (0.0, line.limit), (far, line.limit + line.slope * far)
 
 
 def _limit(line: LimitLine) -> Point:

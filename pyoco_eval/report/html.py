@@ -6,7 +6,7 @@ hashes, so that nothing a caption could smuggle in would run.
 
 import base64
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from importlib import resources
 from typing import Any
 
@@ -21,19 +21,19 @@ from pyoco_eval.report.exhibits import HEADINGS, Budget, Hall
 from pyoco_eval.report.numbers import arrow, duration
 from pyoco_eval.report.score_table import score_table
 from pyoco_eval.report.sheet import Sheet
-from pyoco_eval.report.tables import INTERVAL_NOTE, NOT_COMPARABLE
+from pyoco_eval.report.tables import INTERVAL_NOTE, NOT_COMPARABLE, latex_table, markdown_table
 from pyoco_eval.version import __version__
 
 
 def html_report(
     sheets: Sequence[Sheet],
-    halls: Mapping[int, Sequence[Hall]] | None = None,
+    halls: Sequence[Sequence[Hall]] = (),
     budget: Budget | None = None,
 ) -> str:
     """The whole page.
 
     Args:
-        halls: position of a sheet -> its gallery.
+        halls: of every sheet its gallery; none at all for a page without clips.
         budget: of the clips, for what it has to tell.
     """
     environment = Environment(
@@ -47,8 +47,8 @@ def html_report(
     style, script = _part("report.css"), _part("report.js")
     notes = budget.sentences() if budget is not None else []
     views = [
-        _view(sheet, (halls or {}).get(position, ()), notes if position == 0 else [])
-        for position, sheet in enumerate(sheets)
+        _view(sheet, hall, notes)
+        for sheet, hall in zip(sheets, halls or [()] * len(sheets), strict=True)
     ]
     return environment.get_template("page.html.jinja").render(
         title=" · ".join(dict.fromkeys(sheet.title for sheet in sheets)),
@@ -77,6 +77,8 @@ def _view(sheet: Sheet, halls: Sequence[Hall], notes: Sequence[str]) -> dict[str
         "differences": differences,
         "arm_pictures": arm_pictures(sheet),
         "curve_pictures": curve_pictures(sheet),
+        "markdown": markdown_table(sheet),
+        "latex": latex_table(sheet),
         "classes": class_charts(sheet),
         "halls": halls,
         "warnings": list(dict.fromkeys([*notes, *sheet.all_warnings, *all_warnings(differences)])),

@@ -12,7 +12,7 @@ from pyoco_eval.report.exhibits import (
     DEFAULT_BUDGET,
     Budget,
     Wanted,
-    build_hall,
+    build_halls,
     wanted_of_sheet,
     wanted_of_source,
 )
@@ -85,11 +85,7 @@ def make_report(
     for out in outs:
         if out.suffix == ".html":
             budget = Budget(clip_budget)
-            halls = {
-                position: [build_hall(title, items, budget) for title, items in found.items()]
-                for position, found in enumerate(wanted)
-                if clip_budget
-            }
+            halls = [build_halls(found, budget) if clip_budget else [] for found in wanted]
             text = html_report(sheets, halls, budget)
         else:
             text = markdown_report(sheets) if out.suffix == ".md" else latex_report(sheets)

@@ -63,6 +63,11 @@ class ScoreTable:
         return [row for row in self.rows if row.is_own]
 
     @property
+    def sources(self) -> list[str]:
+        """Where the published rows are printed, each once."""
+        return list(dict.fromkeys(row.source for row in self.published if row.source))
+
+    @property
     def has_intervals(self) -> bool:
         return any(cell is not None and cell.interval for row in self.rows for cell in row.cells)
 

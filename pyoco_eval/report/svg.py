@@ -38,7 +38,7 @@ def polyline(points: Iterable[tuple[float, float]], class_: str) -> Markup:
     return element("polyline", points=text, class_=class_)
 
 
-def ticks(low: float, high: float, count: int = 5) -> list[float]:
+def ticks(low: float, high: float, count: int = 6) -> list[float]:
     """About `count` round values (1, 2 or 5 times a power of ten) that lie in [low, high]."""
     step = (high - low) / count
     if not step > 0 or not math.isfinite(step):

@@ -67,6 +67,16 @@ def _markdown_sheet(sheet: Sheet) -> list[str]:
     return lines
 
 
+def markdown_table(sheet: Sheet) -> str:
+    """The scores beside the published rows, as a Markdown table."""
+    return "\n".join(_markdown_scores(sheet)).strip() + "\n"
+
+
+def latex_table(sheet: Sheet) -> str:
+    """The scores beside the published rows, as a LaTeX `table` with booktabs."""
+    return "\n".join(_latex_scores(sheet)) + "\n"
+
+
 def _markdown_scores(sheet: Sheet) -> list[str]:
     table = score_table(sheet)
     heads = ["method", *(f"{c.title} {arrow(c.higher_is_better)}" for c in table.columns), "source"]
@@ -123,6 +133,19 @@ def _code(text: str) -> str:
 
 
 def _latex_sheet(sheet: Sheet) -> list[str]:
+    lines = _latex_scores(sheet)
+    for arm in sheet.arms:
+        lines += [
+            latex_comment(f"{arm.title}, {sheet.title_of(score.key)}: {score.signature}")
+            for score in arm.scores
+        ]
+    for differences in difference_tables(sheet):
+        if not differences.refused:
+            lines += _latex_differences(differences)
+    return [*lines, ""]
+
+
+def _latex_scores(sheet: Sheet) -> list[str]:
     table = score_table(sheet)
     heads = [
         f"{latex(c.title)} ($\\{'up' if c.higher_is_better else 'down'}arrow$)"
@@ -141,22 +164,13 @@ def _latex_sheet(sheet: Sheet) -> list[str]:
         "    \\midrule",
     ]
     for group in filter(None, (table.published, table.own)):
-        if group is table.own or (group[0].is_own and table.published):
+        if group[0].is_own and table.published:
             lines.append("    \\midrule")
         for row in group:
             cells = [_latex_cell(cell) for cell in row.cells]
-            note = latex_comment(_noted(row.source or "this run", row))
+            note = latex_comment(_noted("this run" if row.is_own else row.source, row))
             lines.append(f"    {' & '.join([latex(row.method), *cells])} \\\\ {note}")
-    lines += ["    \\bottomrule", "  \\end{tabular}", "\\end{table}"]
-    for arm in sheet.arms:
-        lines += [
-            latex_comment(f"{arm.title}, {sheet.title_of(score.key)}: {score.signature}")
-            for score in arm.scores
-        ]
-    for differences in difference_tables(sheet):
-        if not differences.refused:
-            lines += _latex_differences(differences)
-    return [*lines, ""]
+    return [*lines, "    \\bottomrule", "  \\end{tabular}", "\\end{table}"]
 
 
 def _latex_cell(cell: Cell | None) -> str:

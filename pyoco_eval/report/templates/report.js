@@ -12,8 +12,9 @@ for (const button of document.querySelectorAll("button.copy")) {
       document.execCommand("copy");
       area.remove();
     }
+    const before = button.dataset.text ??= button.textContent;
     button.textContent = "Copied";
-    setTimeout(() => { button.textContent = "Copy"; }, 1500);
+    setTimeout(() => { button.textContent = before; }, 1500);
   });
 }
 
