@@ -26,6 +26,8 @@ def test_the_wheel_carries_code_weights_and_resources(wheel: Path) -> None:
     assert "pyoco_eval/py.typed" in names
     assert "pyoco_eval/features/i3d_tensors.tsv" in names
     assert sum(name.startswith("pyoco_eval/features/embedded/") for name in names) >= 3
+    for name in ("page.html.jinja", "sheet.html.jinja", "report.css", "report.js"):
+        assert f"pyoco_eval/report/templates/{name}" in names
     for name in ("expected.json", "clip.mp4", "clip-av1.mkv", "clip.gif"):
         assert f"pyoco_eval/selftest/{name}" in names
     resources = ("prompts", "protocols", "reference_stats")

@@ -81,7 +81,7 @@ def embed(video: Video, limit: int, fps: float | None = None) -> Media | None:
     if max(height, width) > MAX_SIDE:
         notes.append(f"shrunk from {width}×{height}")
     if total > len(frames):
-        notes.append(f"first {len(frames)} of more frames")
+        notes.append(f"first {len(frames)} frames")
     for content, kind in _encodings(shown, rate):
         uri = f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
         if len(uri) <= limit:

@@ -9,6 +9,11 @@ from pyoco_eval.report.compare import Comparison, Difference, compare_records
 from pyoco_eval.report.numbers import decimals, fixed
 from pyoco_eval.report.sheet import Sheet, records_of
 
+_REPEATS = (
+    "Intervals of differences say what the choice of videos may do, from the first repeat; the "
+    "spread over repeats is not in them."
+)
+
 
 @dataclass(frozen=True)
 class DifferenceRow:
@@ -49,7 +54,12 @@ class DifferenceTable:
 
 def difference_tables(sheet: Sheet) -> list[DifferenceTable]:
     """A table for every metric that all rows have but limits, which have no interval."""
-    return [_table(found) for found in comparisons_of(sheet) if not found.metric.endswith("-inf")]
+    repeated = any(score.spread_of == "repeats" for arm in sheet.arms for score in arm.scores)
+    return [
+        _table(found, (_REPEATS,) if repeated else ())
+        for found in comparisons_of(sheet)
+        if not found.metric.endswith("-inf")
+    ]
 
 
 def comparisons_of(sheet: Sheet) -> list[Comparison]:
@@ -63,7 +73,7 @@ def comparisons_of(sheet: Sheet) -> list[Comparison]:
         return []
 
 
-def _table(comparison: Comparison) -> DifferenceTable:
+def _table(comparison: Comparison, warnings: tuple[str, ...]) -> DifferenceTable:
     ranked = comparison.ranked()
     places = decimals(score.value for _, score in ranked)
     found = {_other(difference, ranked[0][0]): difference for difference in comparison.differences}
@@ -75,7 +85,7 @@ def _table(comparison: Comparison) -> DifferenceTable:
             f"{key.key} ({key.meaning}): {', '.join(dict.fromkeys(key.values))}"
             for key in comparison.refused
         ),
-        warnings=comparison.warnings,
+        warnings=comparison.warnings + warnings,
     )
 
 

@@ -101,15 +101,13 @@ def wanted_of_sheet(sheet: Sheet) -> dict[str, list[Wanted]]:
         folder = sheet.folders.get(arm.key, Path())
         for entry in arm.gallery:
             path = folder / entry.file
-            neighbour = getattr(entry, "neighbour", None)
-            neighbour_file = getattr(entry, "neighbour_file", None)
             found.setdefault(arm.title, []).append(
                 Wanted(
-                    Choice(entry.video, entry.role, entry.distance, neighbour),
+                    Choice(entry.video, entry.role, entry.distance, entry.neighbour),
                     entry.caption or "",
                     entry.class_name or "",
                     _opener(path),
-                    _opener(folder / neighbour_file) if neighbour_file else None,
+                    _opener(folder / entry.neighbour_file) if entry.neighbour_file else None,
                 )
             )
     return found

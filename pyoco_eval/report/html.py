@@ -6,6 +6,7 @@ hashes, so that nothing a caption could smuggle in would run.
 
 import base64
 import hashlib
+import re
 from collections.abc import Sequence
 from importlib import resources
 from typing import Any
@@ -43,7 +44,12 @@ def html_report(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"duration": duration, "arrow": arrow, "signature": signature_parts}
+    environment.filters |= {
+        "duration": duration,
+        "arrow": arrow,
+        "signature": signature_parts,
+        "minus": _minus,
+    }
     style, script = _part("report.css"), _part("report.js")
     notes = budget.sentences() if budget is not None else []
     views = [
@@ -83,6 +89,11 @@ def _view(sheet: Sheet, halls: Sequence[Hall], notes: Sequence[str]) -> dict[str
         "halls": halls,
         "warnings": list(dict.fromkeys([*notes, *sheet.all_warnings, *all_warnings(differences)])),
     }
+
+
+def _minus(text: str) -> str:
+    """A hyphen before a digit becomes the sign that it stands for."""
+    return re.sub(r"-(?=[0-9])", "−", text)
 
 
 def _part(name: str) -> Markup:

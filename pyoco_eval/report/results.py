@@ -120,7 +120,9 @@ class GalleryEntry(_Part):
         file: path relative to the folder of `results.json`, or absolute where it lies elsewhere.
         video: id in the set of samples.
         class_name: None without labels.
-        distance: of its features from the reference (see `runner` in the recipe), None for random.
+        distance: of its features to the nearest reference row, None where none was computed.
+        neighbour: id of the reference video that is nearest.
+        neighbour_file: where that one can be read, as `file`.
     """
 
     file: str
@@ -129,6 +131,8 @@ class GalleryEntry(_Part):
     caption: str | None = None
     class_name: str | None = None
     distance: float | None = None
+    neighbour: str | None = None
+    neighbour_file: str | None = None
 
 
 class Arm(_Part):
