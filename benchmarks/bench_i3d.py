@@ -17,9 +17,10 @@ from interleaved import median_seconds, print_table
 from torch import nn
 
 from pyoco_eval.features.base import ExtractorSpec, WeightsIdentity
+from pyoco_eval.features.conv_relu3d import ConvReLU3d
 from pyoco_eval.features.i3d import REFERENCE_RESIZE, I3DExtractor
 from pyoco_eval.features.i3d_checkpoint import load_i3d_network
-from pyoco_eval.features.i3d_network import I3DNetwork, MaxPool, Mixed, Unit
+from pyoco_eval.features.i3d_network import I3DNetwork, MaxPool, Mixed
 from pyoco_eval.features.i3d_tensors import published_shapes
 
 BN_EPS = 1e-3
@@ -34,7 +35,7 @@ def pad_same(x: torch.Tensor, kernel: tuple[int, ...], stride: tuple[int, ...]) 
 
 
 class PeerUnit(nn.Module):
-    def __init__(self, unit: Unit) -> None:
+    def __init__(self, unit: ConvReLU3d) -> None:
         super().__init__()
         channels, kernel = unit.weight.shape[1], tuple(unit.weight.shape[2:])
         self.kernel, self.stride = kernel, unit.stride
@@ -72,7 +73,7 @@ class PeerI3D(nn.Module):
 
     def __init__(self, network: I3DNetwork) -> None:
         super().__init__()
-        forms = {Unit: PeerUnit, MaxPool: PeerPool, Mixed: PeerMixed}
+        forms = {ConvReLU3d: PeerUnit, MaxPool: PeerPool, Mixed: PeerMixed}
         for name, stage in network.stages.items():
             setattr(self, name, forms[type(stage)](stage))
         self.logits = nn.Module()

@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from pyoco_eval.features.convolution3d import conv3d
+from pyoco_eval.features.conv_relu3d import ConvReLU3d
 
 INPUT_SIZE: Final = 112
 NUM_FRAMES: Final = 16
@@ -42,25 +42,13 @@ POOLS: Final = {
 }
 
 
-class ConvReLU(nn.Module):
-    """3x3x3 convolution that keeps the size, then ReLU."""
-
-    def __init__(self, channels: int, out_channels: int) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.empty(out_channels, channels, 3, 3, 3))
-        self.bias = nn.Parameter(torch.empty(out_channels))
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return F.relu_(conv3d(x, self.weight, self.bias, padding=(1, 1, 1)))
-
-
 class C3DNetwork(nn.Module):
     """Pixels less their mean to features; parameters carry the names of the Chainer links."""
 
     def __init__(self) -> None:
         super().__init__()
         self.convolutions = nn.ModuleDict(
-            {name: ConvReLU(*channels) for name, channels in CONVOLUTIONS.items()}
+            {name: ConvReLU3d(*channels, kernel=3) for name, channels in CONVOLUTIONS.items()}
         )
         self.fc6 = nn.Linear(512 * 1 * 4 * 4, 4096)
         self.fc7 = nn.Linear(4096, 4096)

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 def conv3d(
     x: torch.Tensor,
     weight: torch.Tensor,
-    bias: torch.Tensor,
+    bias: torch.Tensor | None,
     stride: Sequence[int] = (1, 1, 1),
     padding: Sequence[int] = (0, 0, 0),
 ) -> torch.Tensor:
@@ -23,7 +23,7 @@ def conv3d(
     Args:
         x: (B, C, T, H, W).
         weight: (out channels, C, kt, kh, kw).
-        bias: (out channels,).
+        bias: (out channels,), or None for zero.
         stride, padding: per axis T, H, W.
 
     Returns:

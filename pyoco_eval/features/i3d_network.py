@@ -14,7 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from pyoco_eval.features.same_padding import same_conv3d, same_max_pool3d
+from pyoco_eval.features.conv_relu3d import ConvReLU3d
+from pyoco_eval.features.same_padding import same_max_pool3d
 
 INPUT_SIZE = 224
 MIN_FRAMES = 9
@@ -22,19 +23,6 @@ NUM_CLASSES = 400
 LAYER_DIMS = {"logits": NUM_CLASSES, "probs": NUM_CLASSES, "pool": 1024}
 
 Triple = tuple[int, int, int]
-
-
-class Unit(nn.Module):
-    """Convolution with the folded batch normalisation, then ReLU."""
-
-    def __init__(self, channels: int, out_channels: int, kernel: int, stride: int = 1) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.empty(out_channels, channels, kernel, kernel, kernel))
-        self.bias = nn.Parameter(torch.empty(out_channels))
-        self.stride = (stride,) * 3
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return F.relu_(same_conv3d(x, self.weight, self.bias, self.stride))
 
 
 class MaxPool(nn.Module):
@@ -54,12 +42,12 @@ class Mixed(nn.Module):
 
     def __init__(self, channels: int, widths: tuple[int, int, int, int, int, int]) -> None:
         super().__init__()
-        self.b0 = Unit(channels, widths[0], 1)
-        self.b1a = Unit(channels, widths[1], 1)
-        self.b1b = Unit(widths[1], widths[2], 3)
-        self.b2a = Unit(channels, widths[3], 1)
-        self.b2b = Unit(widths[3], widths[4], 3)
-        self.b3b = Unit(channels, widths[5], 1)
+        self.b0 = ConvReLU3d(channels, widths[0], 1)
+        self.b1a = ConvReLU3d(channels, widths[1], 1)
+        self.b1b = ConvReLU3d(widths[1], widths[2], 3)
+        self.b2a = ConvReLU3d(channels, widths[3], 1)
+        self.b2b = ConvReLU3d(widths[3], widths[4], 3)
+        self.b3b = ConvReLU3d(channels, widths[5], 1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         pooled = same_max_pool3d(x, (3, 3, 3), (1, 1, 1))
@@ -74,10 +62,10 @@ class I3DNetwork(nn.Module):
         super().__init__()
         self.stages = nn.ModuleDict(
             {
-                "Conv3d_1a_7x7": Unit(3, 64, 7, stride=2),
+                "Conv3d_1a_7x7": ConvReLU3d(3, 64, 7, stride=2),
                 "MaxPool3d_2a_3x3": MaxPool((1, 3, 3), (1, 2, 2)),
-                "Conv3d_2b_1x1": Unit(64, 64, 1),
-                "Conv3d_2c_3x3": Unit(64, 192, 3),
+                "Conv3d_2b_1x1": ConvReLU3d(64, 64, 1),
+                "Conv3d_2c_3x3": ConvReLU3d(64, 192, 3),
                 "MaxPool3d_3a_3x3": MaxPool((1, 3, 3), (1, 2, 2)),
                 "Mixed_3b": Mixed(192, (64, 96, 128, 16, 32, 32)),
                 "Mixed_3c": Mixed(256, (128, 128, 192, 32, 96, 64)),
