@@ -1,6 +1,6 @@
 """Temporal attention: the one place where frames of a video meet.
 
-Axes: B videos, T frames, N = B·T, C channels, H, W.
+Axes: B videos, T frames, N = B·T, C channels, H, W, D channels of a head.
 
 References:
     Ge et al., Preserve Your Own Correlation (2023), §4: temporal attention is added to the image
@@ -13,7 +13,14 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from pyoco_eval.models.layers import FrameContext, group_norm, heads, zeroed
+from pyoco_eval.models.layers import (
+    FrameContext,
+    frames_of,
+    group_norm,
+    heads,
+    positions_last,
+    zeroed,
+)
 
 
 class RelativePositionBias(nn.Module):
@@ -50,20 +57,20 @@ class TemporalAttention(nn.Module):
         num_video_frames = context.num_frames - context.num_images
         if num_video_frames == 0:
             return x
-        frames = x.reshape(context.num_videos, context.num_frames, *x.shape[1:])
-        video = frames[:, :num_video_frames]
-        video = video + self._branch(video)
+        by_frame = context.num_videos, context.num_frames, -1, x.shape[1]
+        frames = positions_last(x).reshape(by_frame)  # (B, T, H·W, C), as in memory
+        normed = positions_last(self.norm(x)).reshape(by_frame)
+        video = frames[:, :num_video_frames] + self._mixed(normed[:, :num_video_frames])
         if context.num_images:
             video = torch.cat([video, frames[:, num_video_frames:]], 1)
-        return video.flatten(0, 1)
+        return frames_of(video.flatten(0, 1), x)
 
-    def _branch(self, video: torch.Tensor) -> torch.Tensor:
-        """(B, T, C, H, W) to the same shape."""
-        num_videos, num_frames, channels, height, width = video.shape
-        h: torch.Tensor = self.norm(video.flatten(0, 1)).view(video.shape)
-        h = h.permute(0, 3, 4, 1, 2).reshape(-1, num_frames, channels)  # (B·H·W, T, C)
-        q, k, v = heads(self.qkv(h), 3 * self.num_heads).chunk(3, 1)
+    def _mixed(self, normed: torch.Tensor) -> torch.Tensor:
+        """(B, T, H·W, C) to the same shape."""
+        num_videos, num_frames, num_positions, channels = normed.shape
+        h = normed.transpose(1, 2).contiguous().view(-1, num_frames, channels)
+        q, k, v = heads(self.qkv(h), 3 * self.num_heads).chunk(3, 1)  # (B·H·W, heads, T, D)
         bias = self.positions(num_frames).to(q.dtype)
         h = F.scaled_dot_product_attention(q, k, v, attn_mask=bias[None])
         h = self.output(h.transpose(1, 2).flatten(2))
-        return h.reshape(num_videos, height, width, num_frames, channels).permute(0, 3, 4, 1, 2)
+        return h.view(num_videos, num_positions, num_frames, channels).transpose(1, 2)
