@@ -68,7 +68,7 @@ class TemporalAttention(nn.Module):
     def _mixed(self, normed: torch.Tensor) -> torch.Tensor:
         """(B, T, H·W, C) to the same shape."""
         num_videos, num_frames, num_positions, channels = normed.shape
-        h = normed.transpose(1, 2).contiguous().view(-1, num_frames, channels)
+        h: torch.Tensor = normed.transpose(1, 2).contiguous().view(-1, num_frames, channels)
         q, k, v = heads(self.qkv(h), 3 * self.num_heads).chunk(3, 1)  # (B·H·W, heads, T, D)
         bias = self.positions(num_frames).to(q.dtype)
         h = F.scaled_dot_product_attention(q, k, v, attn_mask=bias[None])
