@@ -16,6 +16,8 @@ DISPLAY_NAMES: Mapping[str, str] = {
     "fvd-inf": "FVD∞",
     "fid-inf": "FID∞",
     "clip-fid-inf": "CLIP-FID∞",
+    "noise-same": "noise, same video",
+    "noise-different": "noise, different videos",
 }
 
 

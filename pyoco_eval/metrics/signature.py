@@ -22,6 +22,7 @@ KEYS: Final[Mapping[str, str]] = {
     "frames": "resizing: target, kernel, fit, rounding; > joins successive steps",
     "scale": "how 0..255 becomes network input",
     "prec": "arithmetic of the network",
+    "ode": "inversion: solver, steps, grid and noise levels",
     "ref": "reference and the hash of its videos",
     "cov": "divisor of the covariance",
     "splits": "splits of the Inception Score",

@@ -116,16 +116,24 @@ def draw_frame_correlation(similarity: Similarity, path: Path) -> list[Path]:
 
 
 def draw_round_trip(
-    num_steps: Sequence[int], psnr: Sequence[float], relative: Sequence[float], path: Path
+    num_steps: Sequence[int],
+    psnr: Sequence[float],
+    relative_error: Sequence[float],
+    relative_change: Sequence[float],
+    path: Path,
 ) -> list[Path]:
     """Error of inverting and sampling again, against the number of steps."""
-    figure = _figure(5.6, 3.0)
+    figure = _figure(6.4, 2.8)
     left, right = figure.subplots(1, 2)
     left.plot(num_steps, psnr, color=_BLUE, marker="o", markersize=4)
     left.set_ylabel("PSNR of the frames, dB")
-    right.plot(num_steps, relative, color=_ORANGE, marker="s", markersize=4)
+    right.plot(num_steps, relative_error, color=_BLUE, marker="o", markersize=4,
+               label="frames, inverted and sampled")  # fmt: skip
+    right.plot(num_steps[:-1], relative_change[:-1], color=_ORANGE, marker="s", markersize=4,
+               linestyle="--", label=f"noise maps, against {num_steps[-1]} steps")  # fmt: skip
     right.set_ylabel("relative L2 error")
     right.set_yscale("log")
+    right.legend(frameon=False, fontsize=7)
     for axes in (left, right):
         axes.set_xscale("log", base=2)
         axes.set_xticks(num_steps, [str(steps) for steps in num_steps])

@@ -1,4 +1,4 @@
-"""Which noise prior has the measured correlation: the best alpha of each, and the file of a third.
+"""Which noise prior has the measured correlation: the best alpha of each, and a third that is it.
 
 Axes: T frames, R resamples, G grid of parameters.
 
@@ -9,16 +9,18 @@ minimises the squared error over all pairs of frames, of which T - d lie d apart
 References: Ge et al., Preserve Your Own Correlation (2023), §4.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
-from pyoco_eval.atomic import atomic_path
+from pyoco_eval.priors import EmpiricalPrior
 from pyoco_eval.probe.correlation import Similarity
+
+PRIOR_NAME = "noise-prior"
+"""Stem of the file that holds the measured prior."""
 
 _GRID = 1001
 _REFINEMENTS = 3
@@ -79,24 +81,17 @@ def better_fit(fits: tuple[Fit, Fit]) -> Fit:
     return min(fits, key=lambda fit: fit.rmse)
 
 
-def save_empirical_prior(
-    frame_correlation: np.ndarray, path: Path, header: Mapping[str, Any]
-) -> None:
-    """Write the measured T x T correlation where the spec `empirical:FILE` finds it.
+def measured_prior(frame_correlation: np.ndarray, header: Mapping[str, Any]) -> EmpiricalPrior:
+    """The measured T x T correlation as a noise prior.
 
-    The file is an npz of `frame_covariance`, float64 (T, T), and `header`, a JSON text that says
-    where it came from.
+    Its `save(folder)` writes `noise-prior.npz`, which the spec `empirical:FILE` reads: to train,
+    to sample, and in protocols.
 
-    Raises:
-        PyocoEvalError: the system refuses to write.
+    Args:
+        frame_correlation: float64 (T, T).
+        header: where it comes from; plain JSON.
     """
-    text = json.dumps(dict(header), sort_keys=True, ensure_ascii=False)
-    with atomic_path(path) as temporary, temporary.open("wb") as file:
-        np.savez(
-            file,
-            frame_covariance=frame_correlation.astype(np.float64),
-            header=np.array(text),
-        )
+    return EmpiricalPrior(PRIOR_NAME, torch.from_numpy(frame_correlation.copy()), dict(header))
 
 
 def _best_rho(measured: np.ndarray, pairs: np.ndarray) -> np.ndarray:

@@ -1,6 +1,5 @@
 """Fitted priors: exact curves are recovered, scipy agrees, files hold what was measured."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,7 +7,8 @@ import numpy as np
 import pytest
 from noise_maps import draw, measured, progressive
 
-from pyoco_eval.probe.fit import better_fit, correlation_curve, fit_priors, save_empirical_prior
+from pyoco_eval.priors import EmpiricalPrior, parse_prior
+from pyoco_eval.probe.fit import better_fit, correlation_curve, fit_priors, measured_prior
 
 
 def test_curves_are_those_of_the_paper() -> None:
@@ -67,12 +67,18 @@ def test_uncorrelated_and_frozen_maps_have_alpha_zero_and_infinity() -> None:
         assert [fit.alpha for fit in fits] == [alpha, alpha]
 
 
-def test_the_prior_file_holds_matrix_and_origin(tmp_path: Path) -> None:
-    matrix = progressive(4, 0.5)
-    path = tmp_path / "prior.npz"
-    save_empirical_prior(matrix, path, {"videos": "clips", "frames": 4})
-    with np.load(path, allow_pickle=False) as stored:
-        assert stored["frame_covariance"].dtype == np.float64
-        np.testing.assert_array_equal(stored["frame_covariance"], matrix)
-        assert json.loads(str(stored["header"])) == {"videos": "clips", "frames": 4}
-        assert sorted(stored.files) == ["frame_covariance", "header"]
+def test_the_measured_prior_is_what_the_rest_of_the_package_reads(tmp_path: Path) -> None:
+    matrix = measured(draw(5, 4, 300, progressive(4, 0.5))).frame_correlation
+    measured_prior(matrix, {"videos": "clips", "frames": 4}).save(tmp_path)
+    prior = parse_prior(f"empirical:{tmp_path / 'noise-prior.npz'}")
+    assert isinstance(prior, EmpiricalPrior)
+    np.testing.assert_allclose(prior.frame_covariance(4).numpy(), matrix, atol=1e-9)
+    assert prior.projection_distance < 1e-9
+    assert prior.header == {"videos": "clips", "frames": 4}
+
+
+@pytest.mark.parametrize("prior", ["mixed", "progressive"])
+def test_curves_are_those_of_the_priors(prior: str) -> None:
+    for alpha in (0.0, 0.7, 3.0, np.inf):
+        expected = parse_prior(f"{prior}:alpha={alpha}").frame_covariance(5).numpy()[0, 1:]
+        np.testing.assert_allclose(correlation_curve(prior, alpha, 5), expected, atol=1e-12)

@@ -1,0 +1,269 @@
+"""A diffusers pipeline of images as an image model for the probe: of pixels or of latents.
+
+Axes: T frames (a batch of images here), C channels, H, W of pixels; c, h, w of the model's space.
+
+Of the scheduler only its noise levels and its prediction type are used. Its own steps are not,
+since an inversion with them is not the inverse of sampling (seen in diffusers 0.35 to 0.42):
+
+- `DDIMInverseScheduler` asks the network about the level a step leads to while the image is still
+  at the level it starts from: off by one on the way up, right on the way down.
+- It clamps the denoised image where `clip_sample` is set, the default; nothing undoes that.
+- With `timestep_spacing="leading"`, the default, the last level is not the noisiest the network
+  knows (timestep 980 of 999 for 50 steps), yet the result is taken for noise of unit variance.
+- With `set_alpha_to_one=False`, as in Stable Diffusion, both ways end at the first noise level
+  instead of at the clean image.
+
+References: Song et al., Denoising Diffusion Implicit Models (2021), §4.3; Lin et al., Common
+Diffusion Noise Schedules and Sample Steps are Flawed (2024).
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+
+from pyoco_eval.diffusion.denoiser import Conditioning, TextEmbedding
+from pyoco_eval.diffusion.precondition import VPDenoiser
+from pyoco_eval.errors import MissingError, PyocoEvalError, UsageError
+from pyoco_eval.models.hub import folder_digest, model_folder
+from pyoco_eval.probe.image_model import DIFFUSERS, ImageModel, same
+
+_UNETS: Final = ("UNet2DModel", "UNet2DConditionModel")
+_WEIGHTS: Final = (
+    "diffusion_pytorch_model.safetensors",
+    "diffusion_pytorch_model-*-of-*.safetensors",
+    "model.safetensors",
+)
+_FILES: Final = (
+    "*.json", "*/*.json", "tokenizer/*.txt", *_WEIGHTS[:2], *(f"*/{name}" for name in _WEIGHTS),
+)  # fmt: skip
+_PROMPT: Final = "prompt"
+"""Name of the text embedding in `Conditioning.text`."""
+
+
+def open_diffusers_model(path_or_id: str, device: torch.device) -> ImageModel:
+    """Read a pipeline; no file of it is unpickled and no code of it is run.
+
+    Raises:
+        UsageError: not a pipeline of a U-Net on images, or one with further conditions.
+        MissingError: diffusers or the files are not there.
+        PyocoEvalError: damaged files.
+    """
+    argument = f"--model {DIFFUSERS}{path_or_id}"
+    diffusers = _import_diffusers()
+    folder = model_folder(path_or_id, _FILES, argument)
+    parts = _read_index(folder, argument)
+    alphas_cumprod, prediction = _read_scheduler(diffusers, folder, argument)
+    unet = _load(getattr(diffusers, parts["unet"]), folder, "unet", argument).to(device).eval()
+    _refuse_conditions(unet.config, argument)
+    vae = None
+    if parts.get("vae") is not None:
+        vae = _load(getattr(diffusers, parts["vae"]), folder, "vae", argument).to(device).eval()
+    conditional = parts["unet"] == "UNet2DConditionModel"
+    encode_text = _text_encoder(parts, folder, device, argument) if conditional else None
+    digest = folder_digest(folder, _weight_patterns(folder)).partition(":")[2]
+    denoiser = VPDenoiser(_Network(unet, conditional), alphas_cumprod, prediction)
+    factor = 1 if vae is None else 2 ** (len(vae.config.block_out_channels) - 1)
+    return ImageModel(
+        name=f"diffusers-{parts['unet'].lower()}@{digest[:8]}",
+        digest=digest,
+        denoiser=denoiser,
+        size=_side(unet.config.sample_size, argument) * factor,
+        sigma_min=denoiser.sigma_min,
+        sigma_max=denoiser.sigma_max,
+        encode=same if vae is None else _encoder(vae),
+        decode=same if vae is None else _decoder(vae),
+        condition=_no_text if encode_text is None else encode_text,
+        latent=vae is not None,
+        device=device,
+    )
+
+
+class _Network:
+    """A diffusers U-Net on videos of one frame, its images."""
+
+    def __init__(self, unet: torch.nn.Module, conditional: bool) -> None:
+        self._unet = unet
+        self._conditional = conditional
+
+    def __call__(
+        self, y: torch.Tensor, timestep: torch.Tensor, cond: Conditioning | None
+    ) -> torch.Tensor:
+        images = y.flatten(0, 1)  # (T, c, h, w)
+        if self._conditional:
+            assert cond is not None
+            text = cond.text[_PROMPT]
+            found = self._unet(images, timestep, encoder_hidden_states=text.tokens).sample
+        else:
+            found = self._unet(images, timestep).sample
+        predicted: torch.Tensor = found[:, : y.shape[2]]  # a learned variance is left out
+        return predicted.reshape(y.shape)
+
+
+def _import_diffusers() -> Any:
+    from pyoco_eval.features.torchvision_operators import import_torchvision
+
+    with suppress(MissingError):  # neither package needs it, but a broken one breaks both
+        import_torchvision()
+    try:
+        import diffusers
+    except ImportError as error:
+        raise MissingError(
+            f"diffusers cannot be imported ({error}): pip install 'pyoco-eval[diffusers]'"
+        ) from error
+    return diffusers
+
+
+def _read_index(folder: Path, argument: str) -> dict[str, str]:
+    """Part -> class name, of the parts that are there."""
+    path = folder / "model_index.json"
+    try:
+        index = json.loads(path.read_text(encoding="utf-8"))
+        parts = {
+            name: str(value[1])
+            for name, value in index.items()
+            if isinstance(value, list) and len(value) == 2 and value[1] is not None
+        }
+    except (OSError, ValueError, AttributeError) as error:
+        raise MissingError(
+            f"{argument}: {path} cannot be read ({error}); give the folder of a saved pipeline"
+        ) from error
+    if parts.get("unet") not in _UNETS:
+        raise UsageError(
+            f"{argument}: its network is {parts.get('unet') or parts.get('transformer')}; the "
+            f"probe inverts pipelines of {' and '.join(_UNETS)}"
+        )
+    if parts.get("vae", "AutoencoderKL") != "AutoencoderKL":
+        raise UsageError(f"{argument}: its autoencoder is {parts['vae']}, not AutoencoderKL")
+    return parts
+
+
+def _read_scheduler(diffusers: Any, folder: Path, argument: str) -> tuple[torch.Tensor, Any]:
+    """`alphas_cumprod` (N,) and the prediction type."""
+    path = _place(folder, "scheduler") / "scheduler_config.json"
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise PyocoEvalError(f"{argument}: {path} cannot be read ({error})") from error
+    if "beta_schedule" not in config and "trained_betas" not in config:
+        raise UsageError(
+            f"{argument}: {config.get('_class_name')} states no betas; the probe inverts "
+            "variance-preserving models, not those of flow matching or EDM"
+        )
+    known = ("num_train_timesteps", "beta_start", "beta_end", "beta_schedule", "trained_betas",
+             "rescale_betas_zero_snr")  # fmt: skip
+    try:
+        levels = diffusers.DDPMScheduler(**{name: config[name] for name in known if name in config})
+    except (NotImplementedError, TypeError, ValueError) as error:
+        raise UsageError(f"{argument}: {path}: {error}") from error
+    return levels.alphas_cumprod, config.get("prediction_type", "epsilon")
+
+
+def _load(kind: Any, folder: Path, part: str, argument: str) -> Any:
+    try:
+        network, loading = kind.from_pretrained(
+            _place(folder, part),
+            use_safetensors=True,
+            local_files_only=True,
+            low_cpu_mem_usage=False,
+            output_loading_info=True,
+        )
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise PyocoEvalError(
+            f"{argument}: its {part} cannot be read: {str(error).strip().splitlines()[0]}. "
+            "Weights must be safetensors; save the pipeline anew with save_pretrained"
+        ) from error
+    missing = sorted(loading["missing_keys"])
+    if missing:
+        raise PyocoEvalError(
+            f"{argument}: the weights of its {part} lack {len(missing)} tensors, such as "
+            f"{missing[0]}; the files do not belong to its config.json"
+        )
+    return network
+
+
+def _place(folder: Path, part: str) -> Path:
+    """The folder of a part; old pipelines have everything in one."""
+    return folder / part if (folder / part).is_dir() else folder
+
+
+def _weight_patterns(folder: Path) -> list[str]:
+    """Where the weights lie that make the digest."""
+    parts = {_place(folder, part) for part in ("unet", "vae", "text_encoder")}
+    return [
+        (part / name).relative_to(folder).as_posix() for part in sorted(parts) for name in _WEIGHTS
+    ]
+
+
+def _side(sample_size: object, argument: str) -> int:
+    if isinstance(sample_size, list | tuple) and len(set(sample_size)) == 1:
+        sample_size = sample_size[0]
+    if not isinstance(sample_size, int):
+        raise UsageError(f"{argument}: its images of {sample_size} are not square")
+    return sample_size
+
+
+def _refuse_conditions(config: Mapping[str, Any], argument: str) -> None:
+    for name in ("class_embed_type", "num_class_embeds", "addition_embed_type"):
+        if config.get(name) is not None:
+            raise UsageError(
+                f"{argument}: its network asks for more than a prompt ({name}="
+                f"{config[name]!r}), which the probe does not know how to give"
+            )
+
+
+def _encoder(vae: Any) -> Callable[[torch.Tensor], torch.Tensor]:
+    def encode(images: torch.Tensor) -> torch.Tensor:
+        latents: torch.Tensor = vae.encode(images.to(vae.dtype)).latent_dist.mode()
+        return (latents.float() - float(vae.config.shift_factor or 0)) * float(
+            vae.config.scaling_factor
+        )
+
+    return encode
+
+
+def _decoder(vae: Any) -> Callable[[torch.Tensor], torch.Tensor]:
+    def decode(latents: torch.Tensor) -> torch.Tensor:
+        latents = latents / vae.config.scaling_factor + (vae.config.shift_factor or 0)
+        images: torch.Tensor = vae.decode(latents.to(vae.dtype)).sample
+        return images.float()
+
+    return decode
+
+
+def _no_text(prompt: str | None, count: int) -> None:  # noqa: ARG001
+    if prompt is not None:
+        raise UsageError("--prompt: this model takes no text; leave it out")
+
+
+def _text_encoder(
+    parts: Mapping[str, str], folder: Path, device: torch.device, argument: str
+) -> Callable[[str | None, int], Conditioning]:
+    """Prompts as the pipeline reads them; without one the empty prompt, as in training."""
+    if parts.get("text_encoder") != "CLIPTextModel" or parts.get("tokenizer") != "CLIPTokenizer":
+        raise UsageError(
+            f"{argument}: reads text with {parts.get('text_encoder')}; the probe knows "
+            "CLIPTextModel alone"
+        )
+    import transformers
+
+    tokenizer = transformers.CLIPTokenizer.from_pretrained(folder / "tokenizer")
+    network = _load(transformers.CLIPTextModel, folder, "text_encoder", argument)
+    network = network.to(device).eval()
+
+    def condition(prompt: str | None, count: int) -> Conditioning:
+        numbers = tokenizer(
+            prompt or "",
+            padding="max_length",
+            max_length=tokenizer.model_max_length,
+            truncation=True,
+            return_tensors="pt",
+        ).input_ids.to(device)
+        tokens = network(numbers).last_hidden_state.expand(count, -1, -1)
+        mask = torch.ones(tokens.shape[:2], dtype=torch.bool, device=device)
+        return Conditioning({_PROMPT: TextEmbedding(tokens, mask)})
+
+    return condition

@@ -1,0 +1,76 @@
+"""What the probe needs of an image diffusion model, wherever it comes from.
+
+Axes: T frames (a batch of images here), C channels, H, W of pixels; c, h, w of the model's space.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from pyoco_eval.diffusion.denoiser import Conditioning, Denoiser
+from pyoco_eval.errors import UsageError
+
+DIFFUSERS = "diffusers:"
+"""Prefix of a model that diffusers reads: a folder or an id of the Hugging Face hub."""
+
+
+@dataclass(frozen=True)
+class ImageModel:
+    """A denoiser of single images with its space, its noise levels and its words.
+
+    Attributes:
+        name: for signatures, with the hash of its weights: `unet2d@1a2b3c4d`.
+        digest: sha256 of its weights.
+        denoiser: sees images as videos of one frame, (T, 1, c, h, w).
+        size: side of the square images it was trained on, in pixels.
+        sigma_min, sigma_max: noise levels between which it is walked.
+        encode: float32 (T, 3, H, W) in [-1, 1] -> (T, c, h, w).
+        decode: the way back.
+        condition: prompt and T -> what the denoiser is told; None means unconditional.
+        latent: whether its space is not that of pixels.
+        device: where it computes.
+    """
+
+    name: str
+    digest: str
+    denoiser: Denoiser
+    size: int
+    sigma_min: float
+    sigma_max: float
+    encode: Callable[[torch.Tensor], torch.Tensor]
+    decode: Callable[[torch.Tensor], torch.Tensor]
+    condition: Callable[[str | None, int], Conditioning | None]
+    latent: bool
+    device: torch.device
+
+
+def open_image_model(spec: str, *, device: torch.device | str = "cpu") -> ImageModel:
+    """Load an image model.
+
+    Args:
+        spec: the folder of a model or training run of this package, or `diffusers:` and the folder
+            or hub id of a pipeline.
+        device: where it computes.
+
+    Raises:
+        UsageError: a model of videos, or a pipeline of a kind that cannot be inverted frame by
+            frame.
+        MissingError: nothing there, or diffusers is not installed.
+        PyocoEvalError: damaged files.
+    """
+    if spec.startswith(DIFFUSERS):
+        from pyoco_eval.probe.diffusers_model import open_diffusers_model
+
+        return open_diffusers_model(spec.removeprefix(DIFFUSERS), torch.device(device))
+    if (Path(spec) / "model_index.json").is_file():
+        raise UsageError(f"--model {spec}: is a diffusers pipeline; write {DIFFUSERS}{spec}")
+    from pyoco_eval.probe.own_model import open_own_model
+
+    return open_own_model(Path(spec), torch.device(device))
+
+
+def same(images: torch.Tensor) -> torch.Tensor:
+    """Encoder and decoder of a model of pixels."""
+    return images

@@ -1,0 +1,66 @@
+"""An image model that this package trained, for the probe.
+
+Axes: T frames (a batch of images here), C channels, H, W.
+"""
+
+from pathlib import Path
+
+import torch
+
+from pyoco_eval.diffusion.denoiser import Conditioning
+from pyoco_eval.errors import UsageError
+from pyoco_eval.models.checkpoint import Model, load_model
+from pyoco_eval.models.text import TextEncoder, load_text_encoder
+from pyoco_eval.probe.image_model import ImageModel, same
+
+_SIGMA_MIN, _SIGMA_MAX = 0.002, 80.0
+"""Karras et al. (2022), Table 1."""
+
+
+def open_own_model(folder: Path, device: torch.device) -> ImageModel:
+    """A model folder, or the run folder that holds one.
+
+    Raises:
+        UsageError: it is a model of videos, or its frames are not square.
+        MissingError: there is no model.
+        PyocoEvalError: damaged files.
+    """
+    model = load_model(folder, device=device)
+    if model.info.kind != "image":
+        raise UsageError(
+            f"--model {folder}: is a model of videos, which has no noise map of a single frame; "
+            "the probe needs the image model it was made from"
+        )
+    height, width = model.info.size
+    if height != width:
+        raise UsageError(f"--model {folder}: its frames of {width} x {height} are not square")
+    encoders = [load_text_encoder(spec, device) for spec in model.info.text_encoders]
+    return ImageModel(
+        name=f"own-{height}px@{model.sha256[:8]}",
+        digest=model.sha256,
+        denoiser=model.denoiser,
+        size=height,
+        sigma_min=_SIGMA_MIN,
+        sigma_max=_SIGMA_MAX,
+        encode=same,
+        decode=same,
+        condition=lambda prompt, count: _condition(model, encoders, prompt, count),
+        latent=False,
+        device=device,
+    )
+
+
+def _condition(
+    model: Model, encoders: list[TextEncoder], prompt: str | None, count: int
+) -> Conditioning | None:
+    if prompt is not None and not encoders:
+        raise UsageError("--prompt: this model takes no text; leave it out")
+    device = next(model.network.parameters()).device
+    labels = None
+    if model.info.unet.num_classes:
+        labels = torch.full((count,), -1)
+    text = {encoder.name: encoder.encode([prompt or ""] * count) for encoder in encoders}
+    if labels is None and not text:
+        return None
+    known = Conditioning(text, labels).to(device)
+    return known.unconditional() if prompt is None else known
