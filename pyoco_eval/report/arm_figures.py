@@ -6,7 +6,16 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from pyoco_eval.report.figures import MAX_SERIES, Axis, LimitLine, Point, Series, chart, limit_chart
+from pyoco_eval.report.figures import (
+    MAX_SERIES,
+    Axis,
+    LimitLine,
+    Point,
+    Series,
+    chart,
+    legend,
+    limit_chart,
+)
 from pyoco_eval.report.numbers import arrow
 from pyoco_eval.report.results import Column, Figure, Parameter
 from pyoco_eval.report.sheet import Sheet
@@ -14,10 +23,15 @@ from pyoco_eval.report.sheet import Sheet
 
 @dataclass(frozen=True)
 class Picture:
-    """A chart with its caption."""
+    """A chart with its caption.
+
+    Attributes:
+        legend: (class of the line, name) of each series; empty for a lone one.
+    """
 
     svg: Markup
     caption: str
+    legend: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -55,7 +69,7 @@ def arm_pictures(sheet: Sheet) -> list[Picture]:
         caption = figure.title or f"{column.title} against {figure.x}"
         if any(value.std is not None for value in own):
             caption += ". Bars: standard deviation"
-        pictures.append(Picture(svg, f"{caption}."))
+        pictures.append(Picture(svg, f"{caption}.", tuple(legend(series))))
     return pictures
 
 
@@ -65,7 +79,7 @@ def curve_pictures(sheet: Sheet) -> list[Picture]:
     for column in sheet.columns:
         lines = [
             LimitLine(
-                arm.title,
+                sheet.name_of(arm),
                 tuple((point.num_rows, point.mean, point.std) for point in curve.points),
                 curve.limit,
                 curve.slope,
@@ -86,7 +100,8 @@ def curve_pictures(sheet: Sheet) -> list[Picture]:
                 f"{column.title} of random subsets (mean ± std), and the line in 1/N. "
                 f"At infinitely many samples: {limits}."
             )
-            pictures.append(Picture(limit_chart(column.title, shown), caption))
+            names = legend([Series(line.name, ()) for line in shown])
+            pictures.append(Picture(limit_chart(column.title, shown), caption, tuple(names)))
     return pictures
 
 
@@ -95,7 +110,7 @@ def _own(sheet: Sheet, figure: Figure, column: Column) -> list[_Value]:
     for arm in sheet.arms:
         score = arm.score(column.key)
         if score is not None and figure.x in arm.parameters:
-            series = str(arm.parameters.get(figure.series or "", ""))
+            series = str(arm.parameters.get(figure.series or "", "this run"))
             found.append(_Value(arm.parameters[figure.x], series, score.value, score.std))
     return found
 
@@ -106,7 +121,7 @@ def _published(sheet: Sheet, figure: Figure, column: Column) -> list[_Value]:
         number = row.values.get(column.key)
         if number is not None and figure.x in row.parameters:
             series = str(row.parameters.get(figure.series or "", row.method))
-            name = f"{series}, published".removeprefix(", ")
+            name = f"{series}, published"
             found.append(_Value(row.parameters[figure.x], name, number.value, number.std))
     return found
 

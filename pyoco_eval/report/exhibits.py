@@ -95,13 +95,13 @@ class Budget:
 
 
 def wanted_of_sheet(sheet: Sheet) -> dict[str, list[Wanted]]:
-    """Title of an arm -> its gallery as the run stored it."""
+    """Name of an arm -> its gallery as the run stored it."""
     found: dict[str, list[Wanted]] = {}
     for arm in sheet.arms:
         folder = sheet.folders.get(arm.key, Path())
         for entry in arm.gallery:
             path = folder / entry.file
-            found.setdefault(arm.title, []).append(
+            found.setdefault(sheet.name_of(arm), []).append(
                 Wanted(
                     Choice(entry.video, entry.role, entry.distance, entry.neighbour),
                     entry.caption or "",
@@ -133,7 +133,7 @@ def wanted_of_source(
         Wanted(
             choice,
             videos[choice.id].caption or "",
-            videos[choice.id].label or "",
+            _class_name(videos[choice.id].label),
             _given(videos[choice.id]),
             _given(others[choice.neighbour]) if choice.neighbour in others else None,
         )
@@ -201,6 +201,11 @@ def _media(name: str, open_video: Callable[[], Video], share: int, budget: Budge
         return None
     budget.left -= media.num_bytes
     return media
+
+
+def _class_name(label: str | None) -> str:
+    """A bare number says that it is a class."""
+    return f"class {label}" if label and label.isdigit() else label or ""
 
 
 def _opener(path: Path) -> Callable[[], Video]:

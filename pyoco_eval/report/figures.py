@@ -1,6 +1,6 @@
 """The report's charts, drawn as SVG whose colours come from the style sheet.
 
-Classes: `line-k`, `mark-k`, `spread-k` for series k; `grid`, `axis`, `tick`, `name`, `legend`.
+Classes: `line-k`, `mark-k`, `spread-k` for series k; `grid`, `axis`, `tick`, `name`.
 Every mark carries its numbers as a `title`, which browsers show on hovering.
 """
 
@@ -67,7 +67,7 @@ class LimitLine:
 def chart(axis: Axis, y_name: str, series: Sequence[Series], *, from_zero: bool = False) -> Markup:
     """Lines with marks and error bars over one x axis."""
     scale = _Scale(axis, series, from_zero=from_zero)
-    parts = [*_frame(axis, y_name, scale), *_legend(series)]
+    parts = _frame(axis, y_name, scale)
     for number, line in enumerate(series):
         parts.append(_draw(line, number % MAX_SERIES, scale))
     return drawing(WIDTH, HEIGHT, f"{y_name} against {axis.name}", parts)
@@ -93,7 +93,7 @@ def limit_chart(y_name: str, lines: Sequence[LimitLine]) -> Markup:
         Series("", (end, Point(*far, None, ""))) for end, (_, far) in zip(ends, reach, strict=True)
     ]
     scale = _Scale(axis, [*series, *held], from_zero=False)
-    parts = [*_frame(axis, y_name, scale), *_legend(series)]
+    parts = _frame(axis, y_name, scale)
     for number, (fit, own, end) in enumerate(zip(reach, series, ends, strict=True)):
         parts.append(polyline([(scale.x(x), scale.y(y)) for x, y in fit], f"line-{number} fit"))
         parts.append(_draw(own, number, scale, joined=False))
@@ -184,20 +184,14 @@ def _frame(axis: Axis, y_name: str, scale: _Scale) -> list[Markup]:
     return parts
 
 
-def _legend(series: Sequence[Series]) -> list[Markup]:
-    """On the right above the chart, from right to left; a lone series needs none."""
+def legend(series: Sequence[Series]) -> list[tuple[str, str]]:
+    """(class of the line, name) of each series; a lone series needs none.
+
+    It stands beside the chart as text, so that names of any length have room.
+    """
     if len(series) < 2:
         return []
-    parts = []
-    right = float(WIDTH - _RIGHT)
-    for number, line in reversed(list(enumerate(series))):
-        right -= 6.6 * len(line.name)
-        parts.append(element("text", line.name, x=right, y=14, class_="legend"))
-        parts.append(
-            element("line", x1=right - 22, x2=right - 6, y1=10, y2=10, class_=_class(line, number))
-        )
-        right -= 36
-    return parts
+    return [(_class(line, number), line.name) for number, line in enumerate(series)]
 
 
 def _class(line: Series, number: int) -> str:

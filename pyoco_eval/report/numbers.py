@@ -1,12 +1,13 @@
 """Scores and times as text."""
 
+import math
 from collections.abc import Iterable
 
 
 def decimals(values: Iterable[float]) -> int:
-    """Decimal places that suit a column: 2 from 10 on, 3 from 1 on, else 4."""
-    largest = max((abs(value) for value in values), default=0.0)
-    return 2 if largest >= 10 else 3 if largest >= 1 else 4
+    """Decimal places that suit a column: four digits of its largest value, at least two places."""
+    largest = max((abs(value) for value in values if math.isfinite(value)), default=0.0)
+    return max(2, 3 - math.floor(math.log10(largest))) if largest else 2
 
 
 def fixed(value: float, places: int) -> str:

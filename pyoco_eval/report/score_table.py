@@ -121,7 +121,7 @@ def score_table(sheet: Sheet) -> ScoreTable:
         for row, line in zip(sheet.published, cells[:split], strict=True)
     ]
     rows += [
-        TableRow(arm.title, line, ", ".join(arm.given), num_videos=arm.num_videos)
+        TableRow(sheet.name_of(arm), line, ", ".join(arm.given), num_videos=arm.num_videos)
         for arm, line in zip(sheet.arms, cells[split:], strict=True)
     ]
     return ScoreTable(sheet.columns, tuple(rows))

@@ -71,12 +71,17 @@ class Sheet:
         ]
 
     def title_of(self, key: str) -> str:
-        """The heading of a column."""
-        return next(column.title for column in self.columns if column.key == key)
+        """The heading of a column; its key where there is no such column."""
+        return next((column.title for column in self.columns if column.key == key), key)
+
+    def name_of(self, arm: Arm) -> str:
+        """The title of a row, with its key where another has the same."""
+        twice = sum(other.title == arm.title for other in self.arms) > 1
+        return f"{arm.title} ({arm.key})" if twice else arm.title
 
 
 def records_of(sheet: Sheet) -> dict[str, Record]:
-    """Every row as a record, for comparison; names are the rows' titles.
+    """Every row as a record, for comparison; names are those of `Sheet.name_of`.
 
     The full records where there are such; of arms, what `results` holds.
     """
@@ -99,7 +104,7 @@ def records_of(sheet: Sheet) -> dict[str, Record]:
             for score in arm.scores
         ]
         samples = SourceRecord(name=arm.title, digest=arm.key, num_videos=arm.num_videos)
-        found[arm.title] = Record(version="", scores=scores, samples=samples)
+        found[sheet.name_of(arm)] = Record(version="", scores=scores, samples=samples)
     return found
 
 

@@ -8,6 +8,7 @@ from report_examples import RECIPE, arm, entry, record, results, signature
 from pyoco_eval.errors import PyocoEvalError, UsageError
 from pyoco_eval.report.differences import difference_tables
 from pyoco_eval.report.make import load_sheets
+from pyoco_eval.report.numbers import decimals
 from pyoco_eval.report.record import Record
 from pyoco_eval.report.score_table import score_table
 from pyoco_eval.report.sheet import flatten
@@ -177,3 +178,17 @@ def test_a_record_without_a_metric_in_common_has_no_differences() -> None:
     other: Record = record(1.0, "2")
     other.scores[0].metric = "kvd"
     assert difference_tables(sheet_of_records({"a": record(1.0, "1"), "b": other})) == []
+
+
+@pytest.mark.parametrize(
+    ("values", "places"),
+    [([310.0, 2.0], 2), ([14.2], 2), ([1.4], 3), ([0.88], 4), ([0.0003], 7), ([0.0], 2), ([], 2)],
+)
+def test_a_column_shows_four_digits_of_its_largest_value(values: list[float], places: int) -> None:
+    assert decimals(values) == places
+
+
+def test_rows_of_one_title_are_told_apart() -> None:
+    sheet = sheet_of_results([("run", Path("r.json"), results(arm(key="x"), arm(key="y")))])
+    assert [row.method for row in score_table(sheet).own] == ["ours (x)", "ours (y)"]
+    assert len(difference_tables(sheet)) == 2
