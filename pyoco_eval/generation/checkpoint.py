@@ -3,7 +3,8 @@
 Axes: B batch, T frames, C channels, H, W.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -116,11 +117,10 @@ class CheckpointGenerator:
         On a CPU videos are made one at a time: its kernels, and so the last bits, differ with the
         size of a batch.
         """
-        size = 1 if self._device.type == "cpu" else len(requests)
-        videos: list[np.ndarray] = []
-        for start in range(0, len(requests), size):
-            videos += self._sample(requests[start : start + size])
-        return videos
+        if self._device.type != "cpu":
+            return self._sample(requests)
+        with _steady_threads():
+            return [self._sample([request])[0] for request in requests]
 
     def _sample(self, requests: Sequence[Request]) -> list[np.ndarray]:
         info = self._model.info
@@ -168,6 +168,21 @@ class CheckpointGenerator:
         rows = given.cumsum(0).sub(1).clamp_min(0).to(found.mask.device)
         embedding = TextEmbedding(found.tokens[rows], found.mask[rows])
         return embedding.dropped(~given.to(found.mask.device))
+
+
+@contextmanager
+def _steady_threads() -> Iterator[None]:
+    """As many threads of torch as a power of two allows, at most 16.
+
+    Between such numbers work is cut so that the networks give the same bits; others, which cut it
+    into unlike parts, differ by 1e-8.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(2 ** min(4, before.bit_length() - 1))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def load_checkpoint(folder: Path, options: "GeneratorOptions") -> CheckpointGenerator:

@@ -79,15 +79,15 @@ def sample_name(request: Request, file_format: str) -> str:
 
 
 def note_sample(
-    out: Path, request: Request, name: str, recipe: Mapping[str, str], rank: int
+    out: Path, request: Request, name: str, sha256: str, recipe: Mapping[str, str], rank: int
 ) -> None:
-    """Note that the file of `request` is in place."""
+    """Note that the file of `request` is in place, with the digest of its content."""
     row: Row = {"id": name, "index": request.index}
     if request.prompt is not None:
         row["caption"] = request.prompt
     if request.label is not None:
         row["label"] = request.label
-    row |= {"seed": request.seed, "sha256": content_digest(out / name)}
+    row |= {"seed": request.seed, "sha256": sha256}
     row |= {key: recipe[key] for key in _SHOWN if key in recipe}
     with (out / _JOURNAL.format(rank=rank)).open("a", encoding="utf-8") as journal:
         journal.write(_line(row))

@@ -5,9 +5,12 @@ stands behind each, `recipe.json` with what stands behind all, and a contact she
 """
 
 import json
+import os
+from collections import deque
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 import numpy as np
 
@@ -17,18 +20,20 @@ from pyoco_eval.generation.ledger import (
     SUFFIXES,
     Row,
     close_ledger,
+    content_digest,
     note_sample,
     open_ledger,
     sample_name,
 )
 from pyoco_eval.generation.request import Request, VideoGenerator
 from pyoco_eval.processes import Processes, processes
-from pyoco_eval.progress import Progress, Silent
+from pyoco_eval.progress import Progress, Silent, Stage
 from pyoco_eval.videos.contact_sheet import contact_sheet
 from pyoco_eval.videos.source import open_source
 from pyoco_eval.videos.write import write_video
 
 SHEET_ROWS: Final = 8
+_THREADS: Final = min(4, os.cpu_count() or 1)
 
 
 def write_samples(
@@ -69,7 +74,7 @@ def write_samples(
         raise UsageError(f"--format {file_format}: use one of {', '.join(SUFFIXES)}")
     if batch_size < 1:
         raise UsageError(f"--batch-size {batch_size}: use at least 1")
-    recipe = dict(generator.recipe) | {"fps": f"{generator.fps:g}", "format": file_format}
+    recipe = dict(generator.recipe) | {"fps": f"{generator.fps:.12g}", "format": file_format}
     with group.announcing_failure():
         payload = None
         if group.is_main:
@@ -79,21 +84,61 @@ def write_samples(
         finished = set(json.loads(group.broadcast(payload)))
         pending = [request for request in requests if request.index not in finished]
         own = pending[group.rank :: group.size]
-        with progress.stage("sample", len(own)) as stage:
+        with (
+            progress.stage("sample", len(own)) as stage,
+            _Writers(out, generator.fps, recipe, group) as writers,
+        ):
             for start in range(0, len(own), batch_size):
                 group.check_peers()
                 part = own[start : start + batch_size]
                 videos = checked_videos(generator.generate(part), part, recipe)
                 for request, frames in zip(part, videos, strict=True):
-                    name = sample_name(request, file_format)
-                    write_video(out / name, frames, generator.fps)
-                    note_sample(out, request, name, recipe, group.rank)
-                    stage.advance()
+                    writers.put(request, sample_name(request, file_format), frames, stage)
+            writers.finish()
         if group.gather(b"") is None:
             return []
         rows = close_ledger(out)
         write_sheet(out, rows)
         return rows
+
+
+class _Writers:
+    """Encodes on threads of its own, so that the next videos need not wait, and notes the files.
+
+    Only so many videos are held; whoever has more waits.
+    """
+
+    def __init__(self, out: Path, fps: float, recipe: Mapping[str, str], group: Processes) -> None:
+        self._out = out
+        self._recipe = recipe
+        self._rank = group.rank
+        self._fps = fps
+        self._threads = ThreadPoolExecutor(_THREADS)
+        self._started: deque[tuple[Future[str], Request, str, Stage]] = deque()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._threads.shutdown(cancel_futures=True)
+
+    def put(self, request: Request, name: str, frames: np.ndarray, stage: Stage) -> None:
+        self._note_all_but(2 * _THREADS - 1)
+        future = self._threads.submit(self._write, self._out / name, frames)
+        self._started.append((future, request, name, stage))
+
+    def finish(self) -> None:
+        self._note_all_but(0)
+
+    def _note_all_but(self, number: int) -> None:
+        while len(self._started) > number:
+            future, request, name, stage = self._started.popleft()
+            note_sample(self._out, request, name, future.result(), self._recipe, self._rank)
+            stage.advance()
+
+    def _write(self, path: Path, frames: np.ndarray) -> str:
+        write_video(path, frames, self._fps)
+        return content_digest(path)
 
 
 def checked_videos(

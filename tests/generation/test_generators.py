@@ -99,6 +99,21 @@ def test_a_checkpoint_gives_the_same_bits_in_any_batch(checkpoint: Path, sampler
     assert_independent(generator, make_requests(5, prompts=CAPTIONS))
 
 
+def test_threads_make_no_difference(checkpoint: Path) -> None:
+    generator = open_generator(checkpoint)
+    requests = make_requests(2, prompts=CAPTIONS)
+    before = torch.get_num_threads()
+    found = set()
+    try:
+        for threads in (1, 2, 3, 4):
+            torch.set_num_threads(threads)
+            found.add(b"".join(video.tobytes() for video in generator.generate(requests)))
+            assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+    assert len(found) == 1
+
+
 def test_sheets_of_batches_of_1_2_and_5_are_one(checkpoint: Path, tmp_path: Path) -> None:
     requests = make_requests(5, prompts=CAPTIONS)
     found = set()
