@@ -114,6 +114,7 @@ def invert_videos(
         whole.skipped |= part.skipped
         whole.failures |= part.failures
         whole.num_resumed += part.num_resumed
+    whole.facts = dict(sorted(whole.facts.items()))
     whole.settle(len(chosen), options.on_error)
     return whole
 

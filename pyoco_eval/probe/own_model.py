@@ -34,7 +34,6 @@ def open_own_model(folder: Path, device: torch.device) -> ImageModel:
     height, width = model.info.size
     if height != width:
         raise UsageError(f"--model {folder}: its frames of {width} x {height} are not square")
-    encoders = [load_text_encoder(spec, device) for spec in model.info.text_encoders]
     return ImageModel(
         name=f"own-{height}px@{model.sha256[:8]}",
         digest=model.sha256,
@@ -44,23 +43,26 @@ def open_own_model(folder: Path, device: torch.device) -> ImageModel:
         sigma_max=_SIGMA_MAX,
         encode=same,
         decode=same,
-        condition=lambda prompt, count: _condition(model, encoders, prompt, count),
+        condition=_Words(model, device),
         latent=False,
         device=device,
     )
 
 
-def _condition(
-    model: Model, encoders: list[TextEncoder], prompt: str | None, count: int
-) -> Conditioning | None:
-    if prompt is not None and not encoders:
-        raise UsageError("--prompt: this model takes no text; leave it out")
-    device = next(model.network.parameters()).device
-    labels = None
-    if model.info.unet.num_classes:
-        labels = torch.full((count,), -1)
-    text = {encoder.name: encoder.encode([prompt or ""] * count) for encoder in encoders}
-    if labels is None and not text:
-        return None
-    known = Conditioning(text, labels).to(device)
-    return known.unconditional() if prompt is None else known
+class _Words:
+    """Prompts for a network that drops its text itself where there is none."""
+
+    def __init__(self, model: Model, device: torch.device) -> None:
+        self._specs = model.info.text_encoders
+        self._device = device
+        self._encoders: list[TextEncoder] | None = None
+
+    def __call__(self, prompt: str | None, count: int) -> Conditioning | None:
+        if prompt is None:
+            return None
+        if not self._specs:
+            raise UsageError("--prompt: this model takes no text; leave it out")
+        if self._encoders is None:
+            self._encoders = [load_text_encoder(spec, self._device) for spec in self._specs]
+        text = {encoder.name: encoder.encode([prompt] * count) for encoder in self._encoders}
+        return Conditioning(text).to(self._device)
