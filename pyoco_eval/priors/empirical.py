@@ -155,11 +155,12 @@ def _read(path: Path) -> tuple[np.ndarray, dict[str, Any]]:
     """The float64 matrix and header of a file."""
     try:
         if path.suffix == ".npz":
-            with np.load(path, allow_pickle=False) as archive:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
                 matrix = archive["frame_covariance"]
                 header = json.loads(str(archive["header"])) if "header" in archive else {}
         elif path.suffix == ".npy":
-            matrix, header = np.load(path, allow_pickle=False), {}
+            with path.open("rb") as file:
+                matrix, header = np.load(file, allow_pickle=False), {}
         elif path.suffix == ".csv":
             matrix, header = np.loadtxt(path, delimiter=",", ndmin=2), {}
         else:
