@@ -118,7 +118,7 @@ def test_levels_are_those_of_the_schedule_and_others_are_refused() -> None:
     levels = denoiser.timestep(sigmas)
     assert torch.allclose(levels, torch.arange(1000).double(), rtol=0, atol=1e-6)
     for sigma in (denoiser.sigma_min * 0.99, denoiser.sigma_max * 1.01):
-        with pytest.raises(UsageError, match="the network knows 0.0100005 to"):
+        with pytest.raises(UsageError, match=r"the network knows 0\.0100005 to"):
             denoiser.timestep(torch.tensor([sigma]))
 
 

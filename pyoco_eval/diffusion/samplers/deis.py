@@ -84,8 +84,8 @@ def deis(
         while S_churn and sum(map(abs, weights)) > _MAX_GAIN * abs(sigma_next - sigma_hat):
             past = past[1:]
             weights = adams_bashforth_weights([node[0] for node in past], sigma_hat, sigma_next)
-        x = x_hat.clone() if x_hat is x else x_hat
-        for weight, (_, slope) in zip(weights, past, strict=True):
+        x = torch.add(x_hat, d_cur, alpha=weights[-1])
+        for weight, (_, slope) in zip(weights[:-1], past[:-1], strict=True):
             x.add_(slope, alpha=weight)
         if on_step is not None:
             on_step(step, sigma_next, x, denoised)
