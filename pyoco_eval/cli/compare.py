@@ -13,6 +13,7 @@ import click
 Examples:
   pyoco-eval compare before.json after.json
   pyoco-eval compare runs/*.json --json
+  pyoco-eval compare runs/ucf/results.json
   pyoco-eval compare ours.json theirs.json --force
 
 \b
@@ -30,7 +31,8 @@ The exit code is 1 where recipes do not agree; every key that differs is named."
 def command(records: tuple[Path, ...], force: bool, as_json: bool) -> None:
     """Compare every metric that the RECORDs (written with --out) have in common.
 
-    Scores compare if their recipes agree: network, convention, counts, clips, reference and all
+    Of results of run-protocol, every arm is a record. Scores compare if their recipes agree:
+    network, convention, counts, clips, reference and all
     else but frame sizes and intervals. Of two records the difference is the second less the first;
     of more, each less the best. Give intervals when scoring (--interval 100), and the difference
     has one too.
@@ -40,16 +42,18 @@ def command(records: tuple[Path, ...], force: bool, as_json: bool) -> None:
     from pyoco_eval.errors import PyocoEvalError
     from pyoco_eval.report.compare import compare_records
     from pyoco_eval.report.compare_text import print_comparisons, refusal
-    from pyoco_eval.report.record import Record
+    from pyoco_eval.report.loading import load_records
 
-    loaded = {name: Record.load(path) for name, path in zip(_names(records), records, strict=True)}
-    comparisons, unused = compare_records(loaded, force=force)
+    loaded = load_records(records)
+    comparisons, unused = compare_records(
+        {name: record for name, (_, record) in loaded.items()}, force=force
+    )
     refused = refusal(comparisons)
     if as_json:
         document = {
             "format": "pyoco-eval/comparison/1",
             "comparable": refused is None,
-            "records": dict(zip(loaded, map(str, records), strict=True)),
+            "records": {name: str(path) for name, (path, _) in loaded.items()},
             "comparisons": [comparison.to_dict() for comparison in comparisons],
             "not_in_all": unused,
         }
@@ -58,18 +62,3 @@ def command(records: tuple[Path, ...], force: bool, as_json: bool) -> None:
         print_comparisons(comparisons, unused, Console(highlight=False))
     if refused is not None and not force:
         raise PyocoEvalError(refused)
-
-
-def _names(paths: tuple[Path, ...]) -> list[str]:
-    """File names without suffix, or paths where these are not enough.
-
-    Raises:
-        UsageError: one file given twice.
-    """
-    from pyoco_eval.errors import UsageError
-
-    twice = sorted({str(path) for path in paths if paths.count(path) > 1})
-    if twice:
-        raise UsageError(f"{', '.join(twice)}: given twice")
-    stems = [path.stem for path in paths]
-    return stems if len(set(stems)) == len(stems) else [str(path) for path in paths]

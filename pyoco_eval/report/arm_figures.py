@@ -20,6 +20,8 @@ from pyoco_eval.report.numbers import arrow
 from pyoco_eval.report.results import Column, Figure, Parameter
 from pyoco_eval.report.sheet import Sheet
 
+_SYMBOLS = {"alpha": "α"}
+
 
 @dataclass(frozen=True)
 class Picture:
@@ -59,7 +61,7 @@ def arm_pictures(sheet: Sheet) -> list[Picture]:
         published = _published(sheet, figure, column) if sheet.comparable else []
         places = sorted({value.place for value in (*own, *published)}, key=_order)
         axis = Axis(
-            figure.x,
+            _SYMBOLS.get(figure.x, figure.x),
             tuple((float(i), _text(place)) for i, place in enumerate(places)),
             -0.4,
             len(places) - 0.6,

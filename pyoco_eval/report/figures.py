@@ -65,9 +65,15 @@ class LimitLine:
 
 
 def chart(axis: Axis, y_name: str, series: Sequence[Series], *, from_zero: bool = False) -> Markup:
-    """Lines with marks and error bars over one x axis."""
+    """Lines with marks and error bars over one x axis.
+
+    A series of one point among longer ones is what they are held against: a fine line marks its
+    level all the way.
+    """
     scale = _Scale(axis, series, from_zero=from_zero)
     parts = _frame(axis, y_name, scale)
+    if any(len(line.points) > 1 for line in series):
+        parts += [_level(s, n, scale) for n, s in enumerate(series) if len(s.points) == 1]
     for number, line in enumerate(series):
         parts.append(_draw(line, number % MAX_SERIES, scale))
     return drawing(WIDTH, HEIGHT, f"{y_name} against {axis.name}", parts)
@@ -206,6 +212,12 @@ def _draw(line: Series, number: int, scale: _Scale, *, joined: bool = True) -> M
     hollow = " published" if line.is_published else ""
     parts += [_mark(point, f"mark-{number}{hollow}", number, scale) for point in line.points]
     return element("g", *parts)
+
+
+def _level(line: Series, number: int, scale: _Scale) -> Markup:
+    y = scale.y(line.points[0].value)
+    kind = f"{_class(line, number)} level"
+    return element("line", x1=_LEFT, x2=WIDTH - _RIGHT, y1=y, y2=y, class_=kind)
 
 
 def _mark(

@@ -20,6 +20,7 @@ from pyoco_eval.report.class_bars import class_charts
 from pyoco_eval.report.differences import all_warnings, difference_tables
 from pyoco_eval.report.exhibits import HEADINGS, Budget, Hall
 from pyoco_eval.report.numbers import arrow, duration
+from pyoco_eval.report.results import ScoreEntry
 from pyoco_eval.report.score_table import score_table
 from pyoco_eval.report.sheet import Sheet
 from pyoco_eval.report.tables import INTERVAL_NOTE, NOT_COMPARABLE, latex_table, markdown_table
@@ -48,6 +49,7 @@ def html_report(
         "duration": duration,
         "arrow": arrow,
         "signature": signature_parts,
+        "signatures": signatures,
         "minus": _minus,
     }
     style, script = _part("report.css"), _part("report.js")
@@ -73,6 +75,16 @@ def signature_parts(signature: str) -> list[tuple[str, str, str]]:
     """(key, value, meaning) of each part; of an unknown key without a meaning."""
     pairs = (part.partition(":")[::2] for part in signature.split(" | "))
     return [(key, value, KEYS.get(key, "")) for key, value in pairs]
+
+
+def signatures(score: ScoreEntry) -> list[tuple[str, list[float]]]:
+    """Every signature of a score once, with the values it stands behind."""
+    texts = score.signatures or [score.signature]
+    values = score.repeats if len(score.repeats) == len(texts) else len(texts) * [score.value]
+    found: dict[str, list[float]] = {}
+    for text, value in zip(texts, values, strict=True):
+        found.setdefault(text, []).append(value)
+    return list(found.items())
 
 
 def _view(sheet: Sheet, halls: Sequence[Hall], notes: Sequence[str]) -> dict[str, Any]:

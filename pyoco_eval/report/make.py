@@ -1,13 +1,12 @@
 """From files of results and records to files of reports."""
 
-import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pyoco_eval.atomic import atomic_path, check_writable
-from pyoco_eval.errors import PyocoEvalError, UsageError
+from pyoco_eval.errors import UsageError
 from pyoco_eval.report.exhibits import (
     DEFAULT_BUDGET,
     Budget,
@@ -18,11 +17,8 @@ from pyoco_eval.report.exhibits import (
 )
 from pyoco_eval.report.gallery import choose_clips
 from pyoco_eval.report.html import html_report
-from pyoco_eval.report.record import Record
-from pyoco_eval.report.results import Results
+from pyoco_eval.report.loading import load_sheets
 from pyoco_eval.report.sheet import Sheet
-from pyoco_eval.report.sheet_of_records import sheet_of_records
-from pyoco_eval.report.sheet_of_results import sheet_of_results
 from pyoco_eval.report.tables import latex_report, markdown_report
 from pyoco_eval.statistics.files import FeatureSet
 from pyoco_eval.videos.manifest import attach_captions
@@ -92,52 +88,6 @@ def make_report(
         with atomic_path(out) as temporary:
             temporary.write_text(text, encoding="utf-8")
     return list(outs)
-
-
-def load_sheets(paths: Sequence[Path]) -> list[Sheet]:
-    """A sheet for every protocol, in the order met, then one for all plain records.
-
-    Raises:
-        UsageError: a file given twice.
-        PyocoEvalError: neither results nor a record.
-    """
-    twice = sorted({str(path) for path in paths if paths.count(path) > 1})
-    if twice:
-        raise UsageError(f"{', '.join(twice)}: given twice")
-    names = _names(paths)
-    runs: dict[tuple[str, int, str], list[tuple[str, Path, Results]]] = {}
-    records: dict[str, Record] = {}
-    for path, name in zip(paths, names, strict=True):
-        kind = _format(path)
-        if kind.startswith("pyoco-eval/results/"):
-            results = Results.load(path)
-            protocol = results.protocol
-            key = (protocol.name, protocol.version, protocol.sha256)
-            runs.setdefault(key, []).append((name, path, results))
-        elif kind.startswith("pyoco-eval/record/"):
-            records[name] = Record.load(path)
-        else:
-            raise PyocoEvalError(
-                f"{path}: neither results of run-protocol nor a record written with --out"
-            )
-    sheets = [sheet_of_results(found) for found in runs.values()]
-    return [*sheets, sheet_of_records(records)] if records else sheets
-
-
-def _format(path: Path) -> str:
-    try:
-        content = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise PyocoEvalError(f"{path}: cannot be read as JSON: {error}") from error
-    return str(content.get("format", "")) if isinstance(content, Mapping) else ""
-
-
-def _names(paths: Sequence[Path]) -> list[str]:
-    """File names without suffix; folders' names for files of one name; else whole paths."""
-    for candidates in ([p.stem for p in paths], [p.resolve().parent.name for p in paths]):
-        if len(set(candidates)) == len(candidates):
-            return candidates
-    return [str(path) for path in paths]
 
 
 def _add_gallery(

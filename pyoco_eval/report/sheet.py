@@ -16,6 +16,8 @@ from pyoco_eval.report.results import (
 )
 
 EMBEDDED_REASON = "The networks are the embedded ones, trained on moving shapes."
+FORCED_REASON = "Some scores are below the sample floor and were forced."
+UNVERIFIED_REASON = "Some networks have weights that are not known to be the published ones."
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,13 @@ from pyoco_eval.metrics.signature import KEYS
 from pyoco_eval.report.compare import HIGHER_IS_BETTER
 from pyoco_eval.report.record import Record, ScoreRecord
 from pyoco_eval.report.results import Arm, Column, Curve, CurvePoint, ScoreEntry
-from pyoco_eval.report.sheet import EMBEDDED_REASON, Sheet, flatten
-
-_FORCED = "Some scores are below the sample floor and were forced."
+from pyoco_eval.report.sheet import (
+    EMBEDDED_REASON,
+    FORCED_REASON,
+    UNVERIFIED_REASON,
+    Sheet,
+    flatten,
+)
 
 
 def sheet_of_records(records: Mapping[str, Record]) -> Sheet:
@@ -44,7 +48,9 @@ def sheet_of_records(records: Mapping[str, Record]) -> Sheet:
     if any(score.recipe.get("label") == "embedded" for score in flat):
         reasons.append(EMBEDDED_REASON)
     if any("floor" in score.recipe for score in flat):
-        reasons.append(_FORCED)
+        reasons.append(FORCED_REASON)
+    if any(score.recipe.get("net", "").endswith("-unverified") for score in flat):
+        reasons.append(UNVERIFIED_REASON)
     seconds = [
         (what if len(records) == 1 else f"{name}: {what}", value)
         for name, record in records.items()

@@ -4,8 +4,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pyoco_eval.metrics.signature import Signature
 from pyoco_eval.report.results import Arm, Results
-from pyoco_eval.report.sheet import EMBEDDED_REASON, Sheet, flatten
+from pyoco_eval.report.sheet import (
+    EMBEDDED_REASON,
+    FORCED_REASON,
+    UNVERIFIED_REASON,
+    Sheet,
+    flatten,
+)
 
 
 def sheet_of_results(runs: Sequence[tuple[str, Path, Results]]) -> Sheet:
@@ -33,6 +40,7 @@ def sheet_of_results(runs: Sequence[tuple[str, Path, Results]]) -> Sheet:
         if results.embedded:
             reasons.append(before + EMBEDDED_REASON)
         reasons += [before + sentence for sentence in results.deviations]
+        reasons += [before + sentence for sentence in _doubts(results)]
     stages = [
         (" ".join(filter(None, [before, stage.stage, stage.arm, "(reused)" * stage.reused])), stage)
         for before, results in ((n if len(runs) > 1 else "", r) for n, _, r in runs)
@@ -60,6 +68,17 @@ def sheet_of_results(runs: Sequence[tuple[str, Path, Results]]) -> Sheet:
         warnings=tuple(dict.fromkeys(w for _, _, r in runs for w in r.warnings)),
         folders=folders,
     )
+
+
+def _doubts(results: Results) -> list[str]:
+    """What the signatures themselves hold against a comparison."""
+    recipes = [
+        Signature.parse(score.signature).as_dict() for arm in results.arms for score in arm.scores
+    ]
+    found = [FORCED_REASON] if any("floor" in recipe for recipe in recipes) else []
+    if any(recipe.get("net", "").endswith("-unverified") for recipe in recipes):
+        found.append(UNVERIFIED_REASON)
+    return found
 
 
 def _sections(recipe: Mapping[str, Any]) -> dict[str, dict[str, str]]:

@@ -115,14 +115,17 @@ def test_the_signature_is_copied(browser: "Browser", report: Path) -> None:
     context.close()
 
 
-def test_print_opens_what_is_folded(browser: "Browser", report: Path) -> None:
-    page = browser.new_page()
+def test_print_opens_what_is_folded_and_is_light(browser: "Browser", report: Path) -> None:
+    page = browser.new_page(color_scheme="dark")
     page.goto(report.as_uri())
     assert page.locator("details:not([open])").count() > 0
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     assert page.locator("details:not([open])").count() == 0
     page.evaluate("dispatchEvent(new Event('afterprint'))")
     assert page.locator("details:not([open])").count() > 0
+    page.emulate_media(media="print", color_scheme="dark")
+    background = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert background == "rgb(255, 255, 255)"
     page.close()
 
 

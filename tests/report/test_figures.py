@@ -143,3 +143,14 @@ def test_classes_are_sorted_and_their_mean_is_over_videos() -> None:
 
 def parsed_bar(svg: Markup) -> list[ElementTree.Element]:
     return list(ElementTree.fromstring(str(svg)))
+
+
+def test_a_lone_point_marks_its_level_among_lines() -> None:
+    axis = Axis("alpha", ((0.0, "0"), (1.0, "1")), -0.4, 1.4)
+    line = Series("a", (Point(0, 1.0, None, ""), Point(1, 2.0, None, "")))
+    lone = Series("b", (Point(0, 1.5, None, ""),))
+    both, alone = (parsed(chart(axis, "FVD", found)) for found in ([line, lone], [lone]))
+    levels = [part for part in both.iter() if "level" in part.attrib.get("class", "")]
+    assert len(levels) == 1
+    assert levels[0].attrib["y1"] == levels[0].attrib["y2"]
+    assert not [part for part in alone.iter() if "level" in part.attrib.get("class", "")]

@@ -7,10 +7,10 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from report_examples import HOSTILE, hostile_results, results, signature
+from report_examples import HOSTILE, entry, hostile_results, results, signature
 
 from pyoco_eval.report.exhibits import Budget, build_halls, wanted_of_sheet
-from pyoco_eval.report.html import html_report, signature_parts
+from pyoco_eval.report.html import html_report, signature_parts, signatures
 from pyoco_eval.report.sheet_of_results import sheet_of_results
 
 
@@ -109,3 +109,12 @@ def test_signatures_are_told_key_by_key() -> None:
     assert parts[0][:2] == ("n", "2048/2048")
     assert parts[0][2].startswith("number of generated")
     assert parts[1] == ("unknown", "x:y", "")
+
+
+def test_a_signature_of_several_repeats_is_shown_once_with_their_values() -> None:
+    score = entry("fvd", 310.0)
+    assert signatures(score) == [(signature(), [310.0])]
+    score.repeats = [300.0, 320.0, 310.0]
+    other = signature(n="1024/2048")
+    score.signatures = [signature(), signature(), other]
+    assert signatures(score) == [(signature(), [300.0, 320.0]), (other, [310.0])]

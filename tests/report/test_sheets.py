@@ -7,7 +7,7 @@ from report_examples import RECIPE, arm, entry, record, results, signature
 
 from pyoco_eval.errors import PyocoEvalError, UsageError
 from pyoco_eval.report.differences import difference_tables
-from pyoco_eval.report.make import load_sheets
+from pyoco_eval.report.loading import load_records, load_sheets
 from pyoco_eval.report.numbers import decimals
 from pyoco_eval.report.record import Record
 from pyoco_eval.report.score_table import score_table
@@ -156,7 +156,7 @@ def test_files_are_told_apart_by_what_they_say(tmp_path: Path) -> None:
     sheets = load_sheets([tmp_path / "record.json", tmp_path / "results.json"])
     assert [sheet.kicker for sheet in sheets] == ["ucf101-uncond@1", "Scores"]
     (tmp_path / "other.json").write_text('{"format": "x"}')
-    with pytest.raises(PyocoEvalError, match=r"other\.json: neither results of run-protocol nor"):
+    with pytest.raises(PyocoEvalError, match=r"other\.json: not a pyoco-eval record"):
         load_sheets([tmp_path / "other.json"])
     (tmp_path / "no.json").write_text("{")
     with pytest.raises(PyocoEvalError, match="cannot be read as JSON"):
@@ -192,3 +192,25 @@ def test_rows_of_one_title_are_told_apart() -> None:
     sheet = sheet_of_results([("run", Path("r.json"), results(arm(key="x"), arm(key="y")))])
     assert [row.method for row in score_table(sheet).own] == ["ours (x)", "ours (y)"]
     assert len(difference_tables(sheet)) == 2
+
+
+def test_signatures_tell_why_a_run_is_not_comparable() -> None:
+    forced = entry("fvd", 300.0)
+    forced.signature = signature(floor="forced", net="i3d-own@12345678-unverified")
+    sheet = sheet_of_results(
+        [("run", Path("r.json"), results(arm(scores=[forced]), comparable=False))]
+    )
+    assert len(sheet.reasons) == 2
+    assert "sample floor" in sheet.reasons[0]
+    assert "weights" in sheet.reasons[1]
+
+
+def test_arms_of_results_are_records_to_compare(tmp_path: Path) -> None:
+    results(arm("x"), arm("y")).save(tmp_path / "run.json")
+    results().save(tmp_path / "other.json")
+    record(1.0, "1").save(tmp_path / "plain.json")
+    found = load_records([tmp_path / f"{name}.json" for name in ("run", "other", "plain")])
+    assert list(found) == ["run: x", "run: y", "other", "plain"]
+    assert list(load_records([tmp_path / "run.json"])) == ["x", "y"]
+    assert found["run: y"][0] == tmp_path / "run.json"
+    assert [score.value for score in found["other"][1].scores] == [58.123, 301.456]

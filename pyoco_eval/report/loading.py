@@ -1,0 +1,88 @@
+"""Records and results from files, told apart by what they say they are."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from pyoco_eval.errors import PyocoEvalError, UsageError
+from pyoco_eval.report.record import Record
+from pyoco_eval.report.results import Results
+from pyoco_eval.report.sheet import Sheet, records_of
+from pyoco_eval.report.sheet_of_records import sheet_of_records
+from pyoco_eval.report.sheet_of_results import sheet_of_results
+
+
+def load_sheets(paths: Sequence[Path]) -> list[Sheet]:
+    """A sheet for every protocol, in the order met, then one for all plain records.
+
+    Raises:
+        UsageError: a file given twice.
+        PyocoEvalError: neither results nor a record.
+    """
+    runs: dict[tuple[str, int, str], list[tuple[str, Path, Results]]] = {}
+    records: dict[str, Record] = {}
+    for name, path in zip(names_of(paths), paths, strict=True):
+        found = load(path)
+        if isinstance(found, Record):
+            records[name] = found
+        else:
+            protocol = found.protocol
+            key = (protocol.name, protocol.version, protocol.sha256)
+            runs.setdefault(key, []).append((name, path, found))
+    sheets = [sheet_of_results(same) for same in runs.values()]
+    return [*sheets, sheet_of_records(records)] if records else sheets
+
+
+def load_records(paths: Sequence[Path]) -> dict[str, tuple[Path, Record]]:
+    """Records, and every arm of results as one: name -> (file, record).
+
+    Raises:
+        UsageError: a file given twice.
+        PyocoEvalError: neither results nor a record.
+    """
+    records: dict[str, tuple[Path, Record]] = {}
+    for name, path in zip(names_of(paths), paths, strict=True):
+        found = load(path)
+        if isinstance(found, Record):
+            records[name] = (path, found)
+            continue
+        arms = records_of(sheet_of_results([(name, path, found)]))
+        for arm, record in arms.items():
+            whole = name if len(arms) == 1 else arm if len(paths) == 1 else f"{name}: {arm}"
+            records[whole] = (path, record)
+    return records
+
+
+def load(path: Path) -> Record | Results:
+    """What a JSON file holds, told by its `format`.
+
+    Raises:
+        PyocoEvalError: it cannot be read, or is something else.
+    """
+    try:
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise PyocoEvalError(f"{path}: cannot be read as JSON: {error}") from error
+    kind = str(content.get("format", "")) if isinstance(content, Mapping) else ""
+    if kind.startswith("pyoco-eval/results/"):
+        return Results.load(path)
+    if kind.startswith("pyoco-eval/record/"):
+        return Record.load(path)
+    raise PyocoEvalError(
+        f"{path}: not a pyoco-eval record (written with --out), nor results of run-protocol"
+    )
+
+
+def names_of(paths: Sequence[Path]) -> list[str]:
+    """File names without suffix; folders' names for files of one name; else whole paths.
+
+    Raises:
+        UsageError: a file given twice.
+    """
+    twice = sorted({str(path) for path in paths if paths.count(path) > 1})
+    if twice:
+        raise UsageError(f"{', '.join(twice)}: given twice")
+    for candidates in ([p.stem for p in paths], [p.resolve().parent.name for p in paths]):
+        if len(set(candidates)) == len(candidates):
+            return candidates
+    return [str(path) for path in paths]
