@@ -87,7 +87,7 @@ def test_files_stay_short(path: Path) -> None:
 def test_help_and_the_public_face_load_no_heavy_module() -> None:
     code = (
         "import sys, pyoco_eval; from pyoco_eval.cli.main import cli; dir(pyoco_eval)\n"
-        "for name in ('fvd', 'evaluate', 'features', 'inspect', 'weights', 'shapes'):\n"
+        "for name in ('fvd', 'evaluate', 'features', 'inspect', 'weights', 'shapes', 'sample'):\n"
         "    cli.get_command(None, name)\n"
         "heavy = ('torch', 'av', 'PIL', 'numpy', 'pydantic', 'rich')\n"
         "print([name for name in heavy if name in sys.modules])"

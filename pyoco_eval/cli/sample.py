@@ -32,7 +32,8 @@ Examples:
   pyoco-eval sample --ckpt diffusers:damo-vilab/text-to-video-ms-1.7b --prompts prompts.txt \\
       --num 100 --set num_inference_steps=25 --out samples/
   pyoco-eval sample --ckpt python:my_model:generate --num 64 --out samples/
-  torchrun --nproc-per-node 8 -m pyoco_eval sample --ckpt runs/ucf --num 10000 --out samples/""",
+  torchrun --nproc-per-node 8 -m pyoco_eval sample --ckpt runs/ucf --num-videos 10000 \\
+      --out samples/""",
 )
 @click.option(
     "--ckpt",
@@ -42,7 +43,11 @@ Examples:
 )
 @click.option("--out", required=True, type=click.Path(path_type=Path, file_okay=False))
 @click.option(
-    "--num", type=click.IntRange(1), help="Videos.  [default: one for each prompt or label]"
+    "--num",
+    "--num-videos",
+    "num",
+    type=click.IntRange(1),
+    help="Videos; torchrun knows only the longer name.  [default: one for each prompt or label]",
 )
 @click.option(
     "--prompts",

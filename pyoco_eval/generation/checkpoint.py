@@ -193,6 +193,10 @@ def load_checkpoint(folder: Path, options: "GeneratorOptions") -> CheckpointGene
         MissingError: the model or one of its text encoders is not there.
         PyocoEvalError: a file is damaged.
     """
+    if torch.device(options.device).type == "mps":
+        raise UsageError(
+            "--device mps: samplers keep their state in float64, which it lacks; use cpu"
+        )
     model = load_model(folder, device=options.device)
     info = model.info
     encoders = [

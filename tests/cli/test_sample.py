@@ -128,6 +128,23 @@ def test_embeddings_on_disk_replace_the_encoder(checkpoint: Path, tmp_path: Path
         )  # fmt: skip
 
 
+def test_torchrun_leaves_every_option_to_the_command() -> None:
+    """It completes options that are unique beginnings of its own, and refuses other beginnings."""
+    from torch.distributed.run import get_args_parser
+
+    for option in sample.command.params:
+        name = max(option.opts, key=len)
+        given = ["-m", "pyoco_eval", "sample", name, "1"]
+        assert get_args_parser().parse_args(given).training_script_args == given[2:], name
+
+
+def test_a_device_without_float64_is_refused(checkpoint: Path) -> None:
+    from pyoco_eval.generation.open import GeneratorOptions, open_generator
+
+    with pytest.raises(UsageError, match="--device mps: samplers keep their state in float64"):
+        open_generator(checkpoint, GeneratorOptions(device="mps"))
+
+
 @pytest.mark.parametrize("command", [sample.command, embed_text.command])
 def test_help_shows_examples(command: object) -> None:
     assert "Examples:" in run("--help", command=command).output
