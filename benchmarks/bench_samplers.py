@@ -5,7 +5,7 @@ as after real work, and takes no processor time. The overhead is the processor t
 threads together, which a busy machine does not stretch as it does the wall time. diffusers keeps
 the state in float32, ours is float64 and includes EDM's preconditioning.
 
-    python benchmarks/bench_samplers.py --milliseconds 20
+    python benchmarks/bench_samplers.py --milliseconds 200
 """
 
 import argparse
@@ -64,7 +64,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Overhead of samplers beyond the network.")
     parser.add_argument("--num-frames", type=int, default=16)
     parser.add_argument("--num-steps", type=int, default=16)
-    parser.add_argument("--milliseconds", type=float, default=20, help="one call of the network")
+    parser.add_argument("--milliseconds", type=float, default=200, help="one call of the network")
     parser.add_argument("--repetitions", type=int, default=5)
     options = parser.parse_args()
     prior = parse_prior("progressive:alpha=2")
