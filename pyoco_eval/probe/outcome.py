@@ -23,8 +23,8 @@ from pyoco_eval.videos.source import VideoSource
 TRUSTED_ERROR = 0.1
 """Largest relative L2 error of the round trip, and change of maps with twice the steps."""
 
-TRUSTED_STD = (0.8, 1.25)
-"""Where the standard deviation of inverted noise lies if the model knows such frames."""
+USUAL_STD, TRUSTED_STD = (0.8, 1.25), (0.5, 2.0)
+"""Standard deviations of inverted noise; 1 for frames that the model itself could have made."""
 
 
 class ProbeRecord(Record):
@@ -206,11 +206,16 @@ def _warnings(
             f"DO NOT TRUST THESE NOISE MAPS: twice the steps change them by {change:.3g} of their "
             f"length, above {TRUSTED_ERROR}; {remedy}."
         )
+    spread = f"their standard deviation is {noise['std']:.3g}; noise to sample from has 1"
     if not TRUSTED_STD[0] <= noise["std"] <= TRUSTED_STD[1]:
         found.append(
-            f"DO NOT TRUST THESE NOISE MAPS: their standard deviation is {noise['std']:.3g}, and "
-            "noise that the model would sample from has 1. The model does not know such frames: "
-            "check its training, --size, and that the frames look like its training data."
+            f"DO NOT TRUST THESE NOISE MAPS: {spread}. The model does not know such frames: check "
+            "its training, --size, and that the frames look like its training data."
+        )
+    elif not USUAL_STD[0] <= noise["std"] <= USUAL_STD[1]:
+        found.append(
+            f"The noise maps are not quite noise: {spread}. The model finds these frames likelier "
+            "or less likely than what it makes itself; plain areas leave less noise."
         )
     if similarity.num_videos < FEW_VIDEOS:
         found.append(

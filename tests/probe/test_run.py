@@ -1,6 +1,7 @@
 """A whole probe of Gaussian videos: truth, files, going on after a kill, unusable videos."""
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -184,10 +185,13 @@ def test_a_damaged_video_is_an_error_or_is_left_out(tmp_path: Path) -> None:
 def test_maps_that_cannot_be_trusted_are_told_loudly(tmp_path: Path) -> None:
     coarse = probed(tmp_path / "a", replace(OPTIONS, num_steps=3, solver="ddim"))
     assert sum("DO NOT TRUST" in warning for warning in coarse.warnings) >= 2
-    foreign = gaussian_model(variance=100 * variances(8))
-    strange = probed(tmp_path / "b", used=foreign)
-    assert any("standard deviation is 0.0" in warning for warning in strange.warnings)
-    assert strange.record.warnings == list(strange.warnings)
+    for name, factor, start in (("b", 100, "DO NOT TRUST"), ("c", 2, "The noise maps are not qu")):
+        strange = probed(tmp_path / name, used=gaussian_model(variance=factor * variances(8) / 9))
+        (told,) = strange.warnings
+        assert told.startswith(start)
+        std = float(re.findall(r"deviation is (\d.\d+)", told)[0])
+        assert std == pytest.approx(factor**-0.5, abs=0.03)
+        assert strange.record.warnings == [told]
 
 
 @pytest.mark.parametrize(
