@@ -21,6 +21,8 @@ FEW_VIDEOS = 10
 """Below this number of videos, bootstrap intervals are visibly too narrow."""
 
 _RETRIES = 1000
+_DRAWN_AT_ONCE = 1 << 22
+"""Numbers in the table of who is drawn how often: 32 MiB."""
 
 
 @dataclass(frozen=True)
@@ -169,16 +171,19 @@ def measure_similarity(
     others = ~np.eye(len(compared), dtype=bool)
     num_between = others.sum() // 2 * frames**2
 
-    weights = _draw_videos(rng, videos, compared, num_resamples)  # (R, V)
-    same = weights @ pairs.mean(1) / videos
-    between_weights = weights[:, compared]
-    off_diagonal = np.where(others, between, 0)
-    total = np.einsum("ra,ab,rb->r", between_weights, off_diagonal, between_weights)
-    count = between_weights.sum(1) ** 2 - (between_weights**2).sum(1)
-    different = total / (count * frames**2)
-
+    off_diagonal, per_video = np.where(others, between, 0), pairs.mean(1)
     lags = _by_distance(within)  # (V, T-1)
-    resampled = weights @ lags / videos
+    same, different = np.empty(num_resamples), np.empty(num_resamples)
+    resampled = np.empty((num_resamples, frames - 1))
+    block = max(1, _DRAWN_AT_ONCE // videos)
+    for start in range(0, num_resamples, block):
+        part = slice(start, min(start + block, num_resamples))
+        weights = _draw_videos(rng, videos, compared, part.stop - part.start)
+        drawn = weights[:, compared]
+        total = ((drawn @ off_diagonal) * drawn).sum(1)
+        different[part] = total / (drawn.sum(1) ** 2 - (drawn**2).sum(1)) / frames**2
+        same[part] = weights @ per_video / videos
+        resampled[part] = weights @ lags / videos
     mean_between = between[others].mean() / frames**2
     variance_between = squares[others].mean() / frames**2 - mean_between**2
     return Similarity(

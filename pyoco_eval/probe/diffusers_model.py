@@ -10,8 +10,8 @@ since an inversion with them is not the inverse of sampling (seen in diffusers 0
 - It clamps the denoised image where `clip_sample` is set, the default; nothing undoes that.
 - With `timestep_spacing="leading"`, the default, the last level is not the noisiest the network
   knows (timestep 980 of 999 for 50 steps), yet the result is taken for noise of unit variance.
-- With `set_alpha_to_one=False`, as in Stable Diffusion, both ways end at the first noise level
-  instead of at the clean image.
+- `DDIMScheduler` with `set_alpha_to_one=False`, as in Stable Diffusion, stops at the first noise
+  level instead of at the clean image.
 
 References: Song et al., Denoising Diffusion Implicit Models (2021), §4.3; Lin et al., Common
 Diffusion Noise Schedules and Sample Steps are Flawed (2024).

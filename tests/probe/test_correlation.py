@@ -5,6 +5,7 @@ import pytest
 from noise_maps import draw, measured, progressive
 
 from pyoco_eval.errors import UsageError
+from pyoco_eval.probe import correlation
 from pyoco_eval.probe.correlation import cosines_among, frame_cosines, measure_similarity
 
 
@@ -100,6 +101,17 @@ def test_the_seed_decides_every_draw() -> None:
     assert first.null == again.null
     assert first.same.interval != other.same.interval
     assert first.same.mean == other.same.mean
+
+
+def test_resamples_in_blocks_have_the_same_law(monkeypatch: pytest.MonkeyPatch) -> None:
+    maps = draw(12, 3, 50, progressive(3, 0.6))
+    whole = measured(maps, num_resamples=4000)
+    monkeypatch.setattr(correlation, "_DRAWN_AT_ONCE", 12 * 7)
+    parts = measured(maps, num_resamples=4000)
+    assert parts.same.mean == whole.same.mean
+    for spread in ("same", "different"):
+        expected, found = getattr(whole, spread).interval, getattr(parts, spread).interval
+        np.testing.assert_allclose(found, expected, atol=0.01)
 
 
 def test_a_map_of_zeros_is_similar_to_none() -> None:

@@ -14,6 +14,7 @@ from pyoco_eval.models.checkpoint import ModelInfo, save_model
 from pyoco_eval.models.presets import PRESETS
 from pyoco_eval.probe.image_model import open_image_model
 from pyoco_eval.probe.invert import Walk, invert_frames
+from pyoco_eval.probe.noise_store import describe_maps
 
 
 def pictures(count: int) -> torch.Tensor:
@@ -70,3 +71,12 @@ def test_models_of_videos_and_oblong_frames_are_refused(tmp_path: Path) -> None:
         open_image_model(str(tmp_path / "oblong"))
     with pytest.raises(MissingError):
         open_image_model(str(tmp_path / "nothing"))
+
+
+def test_a_network_without_training_leaves_the_frame_in_its_map(tmp_path: Path) -> None:
+    """Its output is 0, so the denoiser only scales: the similarity to the own frame is 1."""
+    unet = replace(PRESETS["test"].image(), text=())
+    info = ModelInfo(unet=unet, kind="image", num_frames=1, fps=8, size=(16, 16))
+    save_model(tmp_path, unet.build(), info)
+    maps = invert_frames(pictures(2), Walk(open_image_model(str(tmp_path)), "ddim", 6))
+    assert describe_maps(maps.numpy(), pictures(2).numpy())["alignment"] == pytest.approx(1)
