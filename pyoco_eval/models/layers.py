@@ -163,12 +163,18 @@ class CrossAttention(nn.Module):
     def forward(self, x: torch.Tensor, context: FrameContext) -> torch.Tensor:
         assert context.tokens is not None
         assert context.mask is not None
-        q = heads(self.query(positions_last(self.norm(x))), self.num_heads)
-        kv = self.key_value(context.tokens)[context.rows]
-        k, v = heads(kv, 2 * self.num_heads).chunk(2, 1)  # each (N, heads, L, C / heads)
-        mask = context.mask[context.rows, None, None]
-        h = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
-        return x + frames_of(self.output(h.transpose(1, 2).flatten(2)), x)
+        q = self.query(positions_last(self.norm(x)))
+        kv, mask = self.key_value(context.tokens), context.mask
+        if context.num_images:
+            kv, mask = kv[context.rows], mask[context.rows]
+        else:  # All frames of a video ask the same row: (B, T·H·W, C).
+            q = q.reshape(context.num_videos, -1, q.shape[2])
+        k, v = heads(kv, 2 * self.num_heads).chunk(2, 1)
+        h = F.scaled_dot_product_attention(
+            heads(q, self.num_heads), k, v, attn_mask=mask[:, None, None]
+        )
+        h = self.output(h.transpose(1, 2).flatten(2)).reshape(len(x), -1, x.shape[1])
+        return x + frames_of(h, x)
 
 
 class Downsample(nn.Module):

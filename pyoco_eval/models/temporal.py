@@ -9,6 +9,8 @@ References:
     Raffel et al., T5 (2020), §2.1: one learned scalar per head and distance, added to the logits.
 """
 
+from typing import Final
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -21,6 +23,9 @@ from pyoco_eval.models.layers import (
     positions_last,
     zeroed,
 )
+
+_MAX_ROWS: Final = 65535
+"""Rows of one attention call: CUDA's limit of a grid's last axis."""
 
 
 class RelativePositionBias(nn.Module):
@@ -70,7 +75,12 @@ class TemporalAttention(nn.Module):
         num_videos, num_frames, num_positions, channels = normed.shape
         h: torch.Tensor = normed.transpose(1, 2).contiguous().view(-1, num_frames, channels)
         q, k, v = heads(self.qkv(h), 3 * self.num_heads).chunk(3, 1)  # (B·H·W, heads, T, D)
-        bias = self.positions(num_frames).to(q.dtype)
-        h = F.scaled_dot_product_attention(q, k, v, attn_mask=bias[None])
+        bias = self.positions(num_frames).to(q.dtype)[None]
+        rows = (torch.split(each, _MAX_ROWS) for each in (q, k, v))
+        parts = [
+            F.scaled_dot_product_attention(queries, keys, values, attn_mask=bias)
+            for queries, keys, values in zip(*rows, strict=True)
+        ]
+        h = parts[0] if len(parts) == 1 else torch.cat(parts)
         h = self.output(h.transpose(1, 2).flatten(2))
         return h.view(num_videos, num_positions, num_frames, channels).transpose(1, 2)

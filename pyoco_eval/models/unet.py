@@ -124,7 +124,7 @@ class VideoUNet(nn.Module):
             num_images: how many of the T frames, the last ones, are independent images: temporal
                 layers neither see nor change them.
             image_cond: what is known of the B · num_images images, those of the first video
-                first.
+                first; nothing where it is None.
 
         Returns:
             (B, T, C, H, W) in x's dtype, or autocast's.

@@ -14,14 +14,14 @@ from pyoco_eval.models.layers import (
 )
 
 
-def context(rows: list[int], embedding: torch.Tensor, tokens: torch.Tensor) -> FrameContext:
-    mask = torch.tensor([[True, True, False], [True, False, False]])
-    return FrameContext(1, len(rows), 0, torch.tensor(rows), embedding, tokens, mask)
-
-
-@pytest.fixture
-def given() -> FrameContext:
-    return context([0, 1, 1, 0], torch.randn(2, 16), torch.randn(2, 3, 12))
+@pytest.fixture(params=["two videos of two frames", "one video with three images"])
+def given(request: pytest.FixtureRequest) -> FrameContext:
+    joint = request.param == "one video with three images"
+    num_videos, num_frames, num_images = (1, 4, 3) if joint else (2, 2, 0)
+    rows = torch.tensor([0, 1, 2, 3] if joint else [0, 0, 1, 1])
+    mask = torch.tensor([[True, True, False], [True, False, False]] * 2)[: 4 if joint else 2]
+    embedding, tokens = torch.randn(len(mask), 16), torch.randn(len(mask), 3, 12)
+    return FrameContext(num_videos, num_frames, num_images, rows, embedding, tokens, mask)
 
 
 def by_torch(

@@ -79,6 +79,16 @@ def test_distances_have_a_sign(layer: TemporalAttention) -> None:
 
 
 @torch.no_grad()
+def test_many_positions_are_attended_to_in_parts(
+    layer: TemporalAttention, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x = torch.randn(8, 8, 2, 3, dtype=torch.float64)
+    whole = layer(x, context(2, 4))
+    monkeypatch.setattr("pyoco_eval.models.temporal._MAX_ROWS", 5)
+    torch.testing.assert_close(layer(x, context(2, 4)), whole)
+
+
+@torch.no_grad()
 def test_images_pass_unchanged_and_unseen(layer: TemporalAttention) -> None:
     x = torch.randn(2, 5, 8, 2, 2, dtype=torch.float64)
     found = layer(x.flatten(0, 1), context(2, 5, 2)).view(x.shape)
