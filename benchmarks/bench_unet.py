@@ -18,7 +18,6 @@ from collections.abc import Callable
 import torch
 from interleaved import median_seconds
 from torch import nn
-from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from pyoco_eval.features.torchvision_operators import import_torchvision
@@ -95,11 +94,16 @@ def finish(device: torch.device) -> None:
         torch.cuda.synchronize()
 
 
-def operations(network: nn.Module, x: torch.Tensor, level: torch.Tensor) -> float:
-    """Of one evaluation: two for each multiplication and addition of the products."""
-    plain = sdpa_kernel(SDPBackend.MATH)  # the fused kernels of a CPU are not counted
-    with FlopCounterMode(display=False) as counter, torch.no_grad(), plain:
-        network(x, level)
+def operations(build: Callable[[], nn.Module], batch: int) -> float:
+    """Of one evaluation: two for each multiplication and addition of the products.
+
+    Fused attention is counted on the meta device alone. One peer reads values as it goes and cannot
+    run there, but has no fused attention either.
+    """
+    with torch.device("cpu" if build is LucidrainsUNet else "meta"):
+        network, x = build(), torch.zeros(batch, FRAMES, 3, SIZE, SIZE)
+        with FlopCounterMode(display=False) as counter:
+            network(x, torch.zeros(batch))
     return float(counter.get_total_flops())
 
 
@@ -132,20 +136,20 @@ def main() -> None:
     import_torchvision()
     device = torch.device(options.device)
 
-    rivals = {"pyoco-eval ucf-69m": PRESETS["ucf-69m"].build()}
+    builders: dict[str, Callable[[], nn.Module]] = {"pyoco-eval": PRESETS["ucf-69m"].build}
     if "lucidrains" in options.peers:
-        rivals["video-diffusion-pytorch"] = LucidrainsUNet()
+        builders["video-diffusion-pytorch"] = LucidrainsUNet
     if "diffusers" in options.peers:
-        rivals["diffusers"] = DiffusersUNet()
+        builders["diffusers"] = DiffusersUNet
     x = torch.randn(options.batch, FRAMES, 3, SIZE, SIZE, device=device)
     level = torch.zeros(options.batch, device=device)
     autocast = torch.autocast(device.type, torch.bfloat16, enabled=options.precision == "bf16")
     prepare = training_step if options.mode == "train" else evaluation
 
-    runs, counts = {}, {}
-    for name, network in rivals.items():
-        network.to(device)
-        counts[name] = operations(network, x, level) * (3 if options.mode == "train" else 1)
+    rivals, runs, counts = {}, {}, {}
+    for name, build in builders.items():
+        rivals[name] = network = build().to(device)
+        counts[name] = operations(build, options.batch) * (3 if options.mode == "train" else 1)
         if options.compile:
             network.compile()
         runs[name] = prepare(network, x, level, autocast)
