@@ -1,0 +1,187 @@
+"""Training an arm that is given no model, by `pyoco_eval.training`."""
+
+import copy
+import json
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import yaml
+
+from pyoco_eval.atomic import atomic_path
+from pyoco_eval.errors import PyocoEvalError, UsageError
+from pyoco_eval.processes import processes
+from pyoco_eval.progress import Progress, Stage
+from pyoco_eval.protocol.schema import Protocol
+
+_LAUNCHER = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT", "GROUP_RANK",
+             "LOCAL_WORLD_SIZE", "TORCHELASTIC_RUN_ID", "ROLE_RANK", "ROLE_WORLD_SIZE")  # fmt: skip
+
+
+def training_tree(
+    protocol: Protocol,
+    arm: str,
+    *,
+    out: Path | str,
+    repeat: int,
+    init: Path | str | None = None,
+    data_root: Path | str | None = None,
+    settings: Sequence[str] = (),
+) -> dict[str, Any]:
+    """The configuration of an arm's training, as the YAML file of `pyoco-eval train` has it.
+
+    Args:
+        out: folder of the run.
+        repeat: changes the seed.
+        init: model that its `init_from` arm ended with.
+        data_root: copy of the dataset, where it is read from one.
+        settings: `KEY=VALUE` of the user, which come last.
+
+    Raises:
+        UsageError: a setting that is none.
+    """
+    assert protocol.training is not None
+    tree: dict[str, Any] = copy.deepcopy(dict(protocol.training.config))
+    own = [f"{key}={_text(value)}" for key, value in protocol.arms[arm].training.items()]
+    for setting in (*own, *settings):
+        key, mark, value = setting.partition("=")
+        if not mark or not key:
+            raise UsageError(f"--set {setting}: write KEY=VALUE, e.g. steps=1000")
+        _put(tree, key.split("."), _value(value), setting)
+    tree["out"] = str(out)
+    tree[protocol.training.seed_key] = int(tree.get(protocol.training.seed_key, 0)) + repeat
+    if init is not None:
+        tree["init"] = str(init)
+    if data_root is not None and tree.get("data", {}).get("source") == "ucf101":
+        tree["data"]["path"] = str(data_root)
+    return tree
+
+
+def check_training(protocol: Protocol, settings: Sequence[str] = ()) -> list[str]:
+    """What hinders any arm of being trained, as `key: sentence`."""
+    from pyoco_eval.models.presets import PRESETS
+    from pyoco_eval.training.config_file import parse_config
+
+    if protocol.training is None:
+        return []
+    problems = []
+    for name in protocol.arms:
+        try:
+            tree = training_tree(
+                protocol, name, out="run", repeat=0, data_root="videos", settings=settings
+            )
+            config = parse_config(tree, "training")
+        except UsageError as error:
+            problems.append(f"arms.{name}: {error}")
+            continue
+        preset = config.model.preset
+        if preset is not None and preset not in PRESETS:
+            problems.append(f"arms.{name}: model.preset: {preset} is none of {', '.join(PRESETS)}")
+        samples, arm = protocol.samples, protocol.arms[name]
+        length = arm.num_frames or samples.num_frames
+        if config.data.num_frames != length:
+            problems.append(
+                f"arms.{name}: data.num_frames is {config.data.num_frames}, its videos have {length}"
+            )
+        if config.data.size != samples.width or samples.width != samples.height:
+            problems.append(
+                f"arms.{name}: data.size is {config.data.size}, samples are {samples.width} x "
+                f"{samples.height}"
+            )
+    return problems
+
+
+def train_arm(tree: Mapping[str, Any], title: str, progress: Progress) -> Path:
+    """Train, or go on; returns the folder of the model.
+
+    Of several processes the first trains, in a process of its own: arms are small, and to train
+    one on many GPUs, run its `config.yaml` by `torchrun -m pyoco_eval train` before.
+
+    Raises:
+        PyocoEvalError: and its kinds, as training raises them.
+    """
+    from pyoco_eval.training.config_file import parse_config
+
+    config = parse_config(tree, title)
+    group = processes()
+    if group.size == 1:
+        from pyoco_eval.training.run import train
+
+        with _Watcher(progress, title) as watcher:
+            return train(config, watcher=watcher)
+    model = Path(config.out) / "model"
+    if group.is_main:
+        _train_alone(tree, Path(config.out))
+    group.broadcast(b"trained" if group.is_main else None)
+    return model
+
+
+def _train_alone(tree: Mapping[str, Any], out: Path) -> None:
+    import os
+
+    path = out.with_name(f"{out.name}.yaml")
+    with atomic_path(path) as temporary:
+        temporary.write_text(yaml.safe_dump(dict(tree), sort_keys=False), encoding="utf-8")
+    environment = {key: value for key, value in os.environ.items() if key not in _LAUNCHER}
+    command = [sys.executable, "-m", "pyoco_eval", "train", str(path)]
+    finished = subprocess.run(command, env=environment, check=False)  # noqa: S603  (our own)
+    if finished.returncode:
+        raise PyocoEvalError(f"training {path} failed with exit code {finished.returncode}")
+
+
+class _Watcher:
+    """Implements `training.watch.Watcher` as one stage of a progress."""
+
+    def __init__(self, progress: Progress, title: str) -> None:
+        self._progress = progress
+        self._title = title
+        self._stage: Stage | None = None
+        self._open: AbstractContextManager[Any] = nullcontext()
+
+    def __enter__(self) -> "_Watcher":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._open.__exit__(kind, error, trace)
+
+    def started(self, step: int, steps: int, about: Mapping[str, str]) -> None:  # noqa: ARG002
+        self._open = self._progress.stage(self._title, steps - step, "steps")
+        self._stage = self._open.__enter__()
+
+    def advanced(self, step: int, loss: float | None) -> None:  # noqa: ARG002
+        if self._stage is not None:
+            self._stage.advance()
+
+    def logged(self, entry: Mapping[str, Any]) -> None: ...
+    def noted(self, text: str) -> None: ...
+
+
+def _put(tree: dict[str, Any], keys: Sequence[str], value: object, setting: str) -> None:
+    place = tree
+    for key in keys[:-1]:
+        inner = place.setdefault(key, {})
+        if not isinstance(inner, dict):
+            raise UsageError(f"--set {setting}: {key} has no keys inside")
+        place = inner
+    place[keys[-1]] = value
+
+
+def _text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _value(text: str) -> object:
+    """As YAML, with numbers like 1e-4 as JSON reads them."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return yaml.safe_load(text)
