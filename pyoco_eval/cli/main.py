@@ -26,6 +26,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     "compare": ("compare", "Compare the scores of records, if they can be compared."),
     "report": ("report", "Make a page, Markdown or LaTeX from results or records."),
     "reference": ("reference", "Build, list, show, verify and import stored references."),
+    "run-protocol": ("run_protocol", "From a model to a finished table, by a named protocol."),
     "protocol": ("protocol", "List, show, validate and compare protocols."),
     "inspect": ("inspect", "Look at a folder of videos before any network runs."),
     "sample": ("sample", "Make videos with a trained model, resumable and reproducible."),

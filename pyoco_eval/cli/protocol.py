@@ -102,6 +102,7 @@ def validate_command(names: tuple[str, ...], as_json: bool) -> None:
       - metrics have what they need: a reference, captions, labels
       - arms are told apart by their parameters; columns and arms they name exist
       - an arm that starts from another comes after it and is trained by the same protocol
+      - the training configuration is one of `pyoco-eval train`, with the settings of every arm
       - figures and published rows name columns and parameters that exist
       - a shipped protocol stands in the change log with its version and hash
     """

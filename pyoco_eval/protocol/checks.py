@@ -26,6 +26,7 @@ PROMISES: Final = (
     "metrics have what they need: a reference, captions, labels",
     "arms are told apart by their parameters; columns and arms they name exist",
     "an arm that starts from another comes after it and is trained by the same protocol",
+    "the training configuration is one of `pyoco-eval train`, with the settings of every arm",
     "figures and published rows name columns and parameters that exist",
     "a shipped protocol stands in the change log with its version and hash",
 )
@@ -158,6 +159,12 @@ def _arms(protocol: Protocol) -> Iterator[str]:
         yield "arms: every arm has the same parameters, with other values"
 
 
+def _training(protocol: Protocol) -> Iterator[str]:
+    from pyoco_eval.protocol.training_stage import check_training
+
+    yield from check_training(protocol)
+
+
 def _figure(protocol: Protocol) -> Iterator[str]:
     figure = protocol.figure
     if figure is None:
@@ -192,6 +199,7 @@ _CHECKS: tuple[Callable[[Protocol], Iterator[str]], ...] = (
     _samples,
     _scores,
     _arms,
+    _training,
     _figure,
     _published,
 )

@@ -1,4 +1,4 @@
-"""What the user gives for each arm: a checkpoint, a generator, samples, or nothing to be trained."""
+"""What the user gives for each arm: a checkpoint, a generator, samples, or nothing at all."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -82,7 +82,9 @@ def assign(
             found[name] = ArmSource(kind, tuple(values))  # type: ignore[arg-type]
     unknown = [name for name in arms if name not in protocol.arms]
     if unknown:
-        raise UsageError(f"--arms: no arm {', '.join(unknown)}; there are {', '.join(protocol.arms)}")
+        raise UsageError(
+            f"--arms: no arm {', '.join(unknown)}; there are {', '.join(protocol.arms)}"
+        )
     wanted = [name for name in protocol.arms if columns_of(protocol, name)]
     wanted = [name for name in wanted if not arms or name in arms]
     may_train = protocol.training is not None and (train or protocol.profile == "embedded")
@@ -131,7 +133,7 @@ def _line_of(protocol: Protocol, name: str) -> list[str]:
 
 def _check_number(protocol: Protocol, name: str, source: ArmSource, repeats: int) -> None:
     given = len(source.values)
-    if source.kind == "train" or given == 1 and repeats == 1:
+    if source.kind == "train" or (given == 1 and repeats == 1):
         return
     if protocol.repeats.of == "samples":
         if source.kind != "samples" and given > 1:
@@ -142,9 +144,9 @@ def _check_number(protocol: Protocol, name: str, source: ArmSource, repeats: int
     if given not in allowed:
         what = "folders" if source.kind == "samples" else "models"
         raise UsageError(
-            f"--{source.kind}: {given} {what} for arm {name}; the protocol has {repeats} repeats of "
-            f"the {protocol.repeats.of}. Give {' or '.join(map(str, sorted(allowed)))}, or another "
-            "number of --repeats, which marks the result as reduced"
+            f"--{source.kind}: {given} {what} for arm {name}; this run has {repeats} repeats "
+            f"of the {protocol.repeats.of}. Give {' or '.join(map(str, sorted(allowed)))}, or "
+            "another number of --repeats, which marks the result as reduced"
         )
 
 
@@ -157,7 +159,8 @@ def _nothing_given(protocol: Protocol, lacking: Sequence[str]) -> str:
         + "; give each"
     ]
     lines.append(f"  --ckpt {value}       a model folder or training run")
-    lines.append(f"  --generator {value.replace('PATH', 'SPEC')}  diffusers:PATH-OR-ID or python:module:callable")
+    spec = value.replace("PATH", "SPEC")
+    lines.append(f"  --generator {spec}  diffusers:PATH-OR-ID or python:module:callable")
     lines.append(f"  --samples {value}    a folder of videos that are made already")
     if several:
         lines.append("or choose arms with --arms A,B")

@@ -94,11 +94,8 @@ class RealVideos:
             self._opened[split] = found
         return self._opened[split]
 
-    def check(self, progress: Progress, *, workers: int, headers: bool) -> None:
+    def check(self, progress: Progress, *, workers: int) -> None:
         """Look at every file of every split that is needed, before anything runs.
-
-        Args:
-            headers: read the header of every file too, not only names.
 
         Raises:
             UsageError: the copy is not there.
@@ -109,10 +106,8 @@ class RealVideos:
         seen: dict[str, Finding] = {}
         for split in self.splits():
             dataset = self.open(split)
-            findings = list(dataset.findings)
-            if headers:
-                with progress.stage(f"checking {split}", len(dataset.videos)) as stage:
-                    findings = dataset.check(workers=workers, on_video=stage.advance)
+            with progress.stage(f"checking {split}", len(dataset.videos)) as stage:
+                findings = dataset.check(workers=workers, on_video=stage.advance)
             seen |= {str(finding): finding for finding in findings}
         if isinstance(self.protocol.samples.conditioning, Captions):
             self._require_captions()

@@ -1,19 +1,19 @@
 """A protocol from models to results: train, generate, score, and gather what a report shows."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from pyoco_eval.errors import PyocoEvalError, UsageError
+from pyoco_eval.errors import MissingError, UsageError
 from pyoco_eval.processes import processes
 from pyoco_eval.progress import Progress
 from pyoco_eval.protocol.arms import columns_of
 from pyoco_eval.protocol.checks import SPLITS
 from pyoco_eval.protocol.choices import RunChoices
 from pyoco_eval.protocol.class_lists import class_names
-from pyoco_eval.protocol.exhibits import class_scores, gallery, relative
+from pyoco_eval.protocol.exhibits import class_scores, gallery
 from pyoco_eval.protocol.given import ArmSource
-from pyoco_eval.protocol.given_samples import answer, open_given
+from pyoco_eval.protocol.given_samples import answer
 from pyoco_eval.protocol.loader import LoadedProtocol
 from pyoco_eval.protocol.prompts import PromptList, identify, read_prompts
 from pyoco_eval.protocol.real_videos import RealVideos
@@ -25,12 +25,14 @@ from pyoco_eval.protocol.sample_stage import (
     model_identity,
     sampling_deviations,
 )
+from pyoco_eval.protocol.schema import ReferenceRule
 from pyoco_eval.protocol.score_groups import ScoreGroup, score_groups
 from pyoco_eval.protocol.score_stage import Scored, first, require_weights, score
-from pyoco_eval.protocol.stages import Outcome, Stages, fingerprint
+from pyoco_eval.protocol.stages import Outcome, Stages, digest_of, fingerprint
 from pyoco_eval.protocol.summary import ArmOutcome, summarise
 from pyoco_eval.protocol.training_stage import check_training, train_arm, training_tree
 from pyoco_eval.report.results import ClassScore, GalleryEntry, Results, StageRecord
+from pyoco_eval.videos.source import VideoSource
 
 RESULTS = "results.json"
 
@@ -61,6 +63,7 @@ class ProtocolRun:
         self.reduction = self.choices.reduction
         self.num_repeats = self.reduction.num_repeats(self.protocol)
         self._prompts: PromptList | None = None
+        self._references: dict[tuple[ReferenceRule, int | None], VideoSource] = {}
 
     def run(self) -> Results | None:
         """The results, written to the run's folder; None on processes that do not write.
@@ -163,9 +166,7 @@ class ProtocolRun:
             samples = generate(
                 self.stages, self.protocol, arm, repeat, spec, wished, self.choices, self.progress
             )
-        told = check_size(
-            samples.source, self.protocol, arm, allow=self.choices.allow_deviations
-        )
+        told = check_size(samples.source, self.protocol, arm, allow=self.choices.allow_deviations)
         if told is not None and told not in self.deviations:
             self.deviations.append(told)
         return samples
@@ -173,24 +174,25 @@ class ProtocolRun:
     def _given_samples(
         self, arm: str, repeat: int, wished: Sequence[Wish], source: ArmSource
     ) -> Samples:
-        place = source.value(repeat)
-        opened = open_given(place, self.protocol.compute.decoder)
         offset = 0 if len(source.values) > 1 else repeat * len(wished)
-        if any(wish.label is not None for wish in wished) and offset:
-            raise UsageError(
-                f"--samples {place}: the repeats of a protocol with classes need a folder each"
-            )
-        name = f"{arm}-r{repeat}"
-        found = answer(opened, wished, name, self.classes, offset=offset)
+        name, decoder = f"{arm}-r{repeat}", self.protocol.compute.decoder
+        place = source.value(repeat)
+        found = answer(place, wished, name, self.classes, decoder, offset=offset)
         paths = [video.path for video in found.source if video.path is not None]
-        identity = fingerprint(dict.fromkeys(paths)) if paths else found.source.digest()
-        ids = "\n".join(video.id for video in found.source)
-        return Samples(found.source, {}, f"{found.by} {identity} {hash_of(ids)}")
+        inputs = {
+            "files": fingerprint(dict.fromkeys(paths)) if paths else found.source.digest(),
+            "ids": [video.id for video in found.source],
+            "captions": [video.caption for video in found.source],
+        }
+        return Samples(found.source, {"told by": found.told_by}, digest_of(inputs))
 
     def _trained(self, arm: str, repeat: int) -> Path:
-        """The model of an arm; a model that is only started from is trained once for all."""
+        """The model of an arm: another for every repeat of the training, if its videos are scored.
+
+        A model that is only started from is trained once for all.
+        """
         protocol, choices = self.protocol, self.choices
-        if not columns_of(protocol, arm):
+        if protocol.repeats.of == "samples" or not columns_of(protocol, arm):
             repeat = 0
         before = protocol.arms[arm].init_from
         init = None
@@ -202,11 +204,13 @@ class ProtocolRun:
             data_root=choices.place.root, settings=choices.settings,
         )  # fmt: skip
         inputs = {
-            "config": {k: v for k, v in tree.items() if k not in ("init", "hardware", "log")},
+            "config": {k: v for k, v in tree.items() if k not in ("init", "hardware")},
             "init": model_identity(init) if init is not None else None,
         }
         folder = choices.out / "training" / f"{arm}-r{repeat}"
         tree["out"] = str(folder)
+        if choices.machine.device in ("cpu", "cuda"):
+            tree.setdefault("hardware", {})["device"] = choices.machine.device
 
         def work() -> Outcome:
             train_arm(tree, f"train {arm}", self.progress)
@@ -218,7 +222,7 @@ class ProtocolRun:
         )  # fmt: skip
         return folder / "model"
 
-    def _reference(self, group: ScoreGroup) -> "VideoSourceOrNone":
+    def _reference(self, group: ScoreGroup) -> VideoSource | None:
         if group.reference is None:
             return None
         key = (group.reference, group.num_real)
@@ -249,3 +253,59 @@ class ProtocolRun:
         if told is not None and told not in self.warnings:
             self.warnings.append(told)
         return classes, clips
+
+    def _read_prompts(self, path: Path) -> None:
+        if self.protocol.samples.conditioning.kind != "class-prompts":
+            raise UsageError(f"--prompts {path}: {self.protocol.name} has no prompts for classes")
+        self._prompts = read_prompts(path, self.classes)
+        self.deviations.append(f"Prompts were read from {path.name} ({self._prompts.sha256[:8]}).")
+        if self.protocol.dataset.name == "ucf101":
+            text = "\n".join(identify(self._prompts).sentences())
+            self.warnings.append(text[0].upper() + text[1:])
+
+    def _check_data(self) -> None:
+        """Look at every file of the dataset, once; later starts see that nothing changed."""
+        if self.real.is_made or not self.real.splits():
+            return
+        sources = [self.real.open(split).videos for split in self.real.splits()]
+        paths = dict.fromkeys(v.path for source in sources for v in source if v.path is not None)
+        incomplete = self.choices.place.allow_incomplete
+
+        def work() -> Outcome:
+            if processes().is_main:
+                workers = self.choices.machine.workers or 4
+                self.real.check(self.progress, workers=workers)
+            findings = [str(found) for found in self.real.findings]
+            return {"findings": findings, "incomplete": self.real.is_incomplete}
+
+        inputs = {"files": fingerprint(paths), "allow_incomplete": incomplete}
+        outcome = self.stages.run("dataset", None, inputs, work)
+        self.warnings += [f"{self.choices.place.root}: {text}" for text in outcome["findings"]]
+        if outcome["incomplete"]:
+            self.reduction = replace(self.reduction, incomplete=True)
+
+    def _look_at(self, name: str, source: ArmSource) -> None:
+        """Refuse early what is not there."""
+        for repeat in range(len(source.values) if source.kind == "samples" else 0):
+            self._given_samples(name, repeat, self.wished(name, repeat), source)
+        if source.kind == "ckpt":
+            for value in source.values:
+                places = (Path(value) / "model.json", Path(value) / "model" / "model.json")
+                if ":" not in value and not any(place.is_file() for place in places):
+                    raise MissingError(
+                        f"--ckpt {value}: holds no model.json; give a model folder or the folder "
+                        "of a training run"
+                    )
+
+    def _refuse_other_run(self) -> None:
+        path = self.choices.out / RESULTS
+        if not path.is_file():
+            return
+        earlier = Results.load(path).protocol.name
+        if earlier != self.protocol.name:
+            raise UsageError(f"--out {self.choices.out}: holds a run of {earlier}; choose another")
+
+
+def _distance_of(group: ScoreGroup) -> str:
+    """The convention of the group's first column that has a reference."""
+    return next(name for metric, name in group.columns.values() if metric not in ("is", "clipsim"))

@@ -144,9 +144,7 @@ def sampling_deviations(protocol: Protocol, sampling: Sampling) -> list[str]:
     return found
 
 
-def _in_order(
-    source: VideoSource, wished: Sequence[Wish], arm: str, repeat: int
-) -> VideoSource:
+def _in_order(source: VideoSource, wished: Sequence[Wish], arm: str, repeat: int) -> VideoSource:
     """Videos called by numbers, which are those of the wishes."""
     by_number = {int(video.id.partition(".")[0]): video for video in source if _is_number(video)}
     lacking = [wish.index for wish in wished if wish.index not in by_number]

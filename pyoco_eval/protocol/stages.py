@@ -25,15 +25,15 @@ class Stages:
 
     Attributes:
         records: of those that were met in this start, in order.
+        told: called with every stage that is over.
 
     Args:
         folder: of the markers.
-        told: called with every stage that begins: its name, arm, and whether it is reused.
     """
 
     def __init__(self, folder: Path, told: Callable[[StageRecord], None]) -> None:
         self._folder = folder
-        self._told = told
+        self.told = told
         self.records: list[StageRecord] = []
 
     def run(
@@ -76,7 +76,7 @@ class Stages:
         seconds = round(time.perf_counter() - started, 3)
         record = StageRecord(stage=stage, arm=arm, digest=digest, seconds=seconds, reused=reused)
         self.records.append(record)
-        self._told(record)
+        self.told(record)
         return outcome
 
 

@@ -85,7 +85,8 @@ def check_training(protocol: Protocol, settings: Sequence[str] = ()) -> list[str
         length = arm.num_frames or samples.num_frames
         if config.data.num_frames != length:
             problems.append(
-                f"arms.{name}: data.num_frames is {config.data.num_frames}, its videos have {length}"
+                f"arms.{name}: data.num_frames is {config.data.num_frames}, its videos have "
+                f"{length}"
             )
         if config.data.size != samples.width or samples.width != samples.height:
             problems.append(

@@ -39,9 +39,9 @@ def drop(dotted: str) -> Callable[[Content], None]:
     return change
 
 
-RULES, SPELT, COUNTS, FLOOR, NEEDS, ARMS, INIT, NAMES = (
+RULES, SPELT, COUNTS, FLOOR, NEEDS, ARMS, INIT, TRAINING, NAMES = (
     PROMISES[5], PROMISES[3], PROMISES[7], PROMISES[8], PROMISES[9], PROMISES[10], PROMISES[11],
-    PROMISES[12],
+    PROMISES[12], PROMISES[13],
 )  # fmt: skip
 KEYS, PROFILE, LENGTHS = PROMISES[0], PROMISES[4], PROMISES[6]
 
@@ -110,6 +110,12 @@ BREAKS: list[tuple[str, str, Callable[[Content], None], str]] = [
     (ARMS, "shapes-alpha", put("arms:scratch:scores", ["is"]), "there is no score is"),
     (INIT, "shapes-alpha", put("arms:image:init_from", "mixed-1"), "is no arm before"),
     (INIT, "shapes-alpha", put("training", None), "the protocol trains nothing"),
+    (TRAINING, "shapes-uncond", put("training:config:stepps", 3), "stepps"),
+    (TRAINING, "shapes-uncond", put("training:config:steps", 0), "must be at least 1"),
+    (TRAINING, "shapes-uncond", put("training:config:model:preset", "x"), "x is none of"),
+    (TRAINING, "shapes-uncond", put("training:config:data:size", 64), "data.size is 64"),
+    (TRAINING, "shapes-alpha", put("arms:scratch:training", {"prio": "x"}), "arms.scratch: "),
+    (TRAINING, "shapes-alpha", put("arms:image:training", {}), "data.num_frames is 8"),
     (NAMES, "shapes-alpha", put("figure:x", "beta"), "has the parameter beta"),
     (NAMES, "shapes-alpha", put("figure:columns", ["is"]), "there is no score is"),
     (NAMES, "ucf101-uncond", put("published:0:values", {"fid": {"value": 1}}), "no score fid"),
@@ -140,7 +146,7 @@ def test_a_resolved_copy_under_another_name_is_valid(path: Path, write: Any) -> 
 
 
 def test_every_promise_about_the_content_is_tested() -> None:
-    elsewhere = {PROMISES[1], PROMISES[2], PROMISES[13]}
+    elsewhere = {PROMISES[1], PROMISES[2], PROMISES[14]}
     """extends, file name, change log: test_loader.py and test_shipped.py."""
     assert {promise for promise, *_ in BREAKS} | elsewhere == set(PROMISES)
 

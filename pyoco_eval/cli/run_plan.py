@@ -1,0 +1,110 @@
+"""What `pyoco-eval run-protocol --dry-run` prints."""
+
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pyoco_eval.protocol.run import ProtocolRun
+
+
+def print_plan(
+    run: "ProtocolRun",
+    gpus: int,
+    seconds_per_video: float | None,
+    seconds_per_step: float | None,
+) -> None:
+    """Check everything, then counts, disk and hours; nothing is written but what the check found.
+
+    Raises:
+        PyocoEvalError: what would hinder the run.
+    """
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from pyoco_eval.protocol.outlook import (
+        Rates,
+        amount,
+        duration,
+        num_real,
+        plan_arms,
+        total_hours,
+    )
+
+    run.prepare()
+    console = Console(highlight=False)
+    console.print(Text(f"{run.loaded.label}  {run.protocol.title}", style="bold"))
+    plans = plan_arms(run)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("arm", "from"):
+        table.add_column(title)
+    for title in ("steps", "generated", "scored", "samples", "features"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for plan in plans:
+        table.add_row(
+            Text(plan.name), Text(plan.source), f"{plan.training_steps:,}",
+            f"{plan.num_generated:,}", f"{plan.num_scored:,}",
+            amount(plan.sample_bytes), amount(plan.feature_bytes),
+        )  # fmt: skip
+    console.print(table)
+    real = num_real(run)
+    disk = sum(plan.sample_bytes + plan.feature_bytes for plan in plans)
+    console.print(f"real videos through networks: {real:,}")
+    console.print(f"disk: {amount(disk)}, besides the features of real videos")
+    measured = _measure_sample(run) if seconds_per_video is None else seconds_per_video
+    rates = Rates(measured, seconds_per_step, _measure_score(run))
+    hours = total_hours(plans, real, rates, gpus)
+    for kind, found in hours.items():
+        if found is None:
+            option = {"training": "--seconds-per-step", "generation": "--seconds-per-video"}
+            told = f"not known; give {option[kind]}" if kind in option else "not known"
+            console.print(f"{kind}: {told}")
+        elif found:
+            processes = "one process" if kind == "training" else f"{gpus} processes"
+            console.print(f"{kind}: {duration(found * 3600)} on {processes}")
+    if measured is not None and seconds_per_video is None:
+        console.print(f"(one video took {duration(measured)} on this machine)")
+    for note in (*run.deviations, *run.warnings):
+        console.print(Text(f"! {note}", style="yellow"), soft_wrap=True)
+
+
+def _measure_sample(run: "ProtocolRun") -> float | None:
+    """Seconds of the second of two videos; None where no model is given."""
+    from pyoco_eval.protocol.sample_stage import open_model
+
+    for name, source in run.choices.given.sources.items():
+        if source.kind in ("ckpt", "generator") and name in run.choices.given.scored(run.protocol):
+            generator = open_model(source.value(0), run.protocol, name, run.choices)
+            tell = run.choices.sampling.tell
+            requests = [wish.request(tell) for wish in run.wished(name, 0)[:2]]
+            generator.check(requests)
+            generator.generate(requests[:1])
+            started = time.perf_counter()
+            generator.generate(requests[1:])
+            return time.perf_counter() - started
+    return None
+
+
+def _measure_score(run: "ProtocolRun") -> float | None:
+    """Seconds of one blank clip through the networks, averaged over them."""
+    import numpy as np
+
+    from pyoco_eval.metrics.conventions import CONVENTIONS
+    from pyoco_eval.scoring.tasks import Networks, Task
+
+    samples = run.protocol.samples
+    name = run.choices.given.scored(run.protocol)[0]
+    spent = []
+    for group in run.groups(name, first_repeat=False):
+        networks = Networks(group.options)
+        length = group.options.clip.num_frames
+        clip = np.zeros((1, length, samples.height, samples.width, 3), np.uint8)
+        for _, convention in group.columns.values():
+            extractor = Task(CONVENTIONS[convention], group.options, networks).extractor()
+            frames = clip[0] if extractor.kind == "image" else clip
+            for _ in range(2):
+                started = time.perf_counter()
+                extractor(frames)
+                seconds = time.perf_counter() - started
+            spent.append(seconds)
+    return sum(spent) / len(spent) if spent else None
