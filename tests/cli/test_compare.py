@@ -135,7 +135,9 @@ def test_only_a_reference_with_an_error_of_its_own_can_be_shared(changes: dict[s
     assert not any("conservative" in warning for warning in found.warnings)
 
 
-@pytest.mark.parametrize("key", [key for key in KEYS if key not in ("size", "ci", "dec", "v")])
+@pytest.mark.parametrize(
+    "key", [key for key in KEYS if key not in ("size", "ci", "dec", "protocol", "v")]
+)
 def test_every_key_that_must_agree_is_refused_with_its_meaning(key: str) -> None:
     changed = {key: "9/9" if key == "n" else "other@99999999"}
     found = compare(score(1.0), score(2.0, **changed))
