@@ -104,8 +104,11 @@ class Engine:
         self._accelerator.wait_for_everyone()
 
     def end(self) -> None:
-        """Leave the group of processes."""
+        """Leave the group of processes; another run may begin in this process."""
+        from accelerate.state import AcceleratorState
+
         self._accelerator.end_training()
+        AcceleratorState._reset_state(reset_partial_state=True)
 
 
 def local(tensor: torch.Tensor) -> torch.Tensor:

@@ -1,6 +1,7 @@
 """What a run tells while it goes: `log.jsonl`, TensorBoard, and the loss as a picture."""
 
 import json
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
     import numpy as np
 
 Entry = dict[str, Any]
+
+_PICTURE_SECONDS = 20
+"""The picture takes a good part of a second, so it is not drawn for every entry."""
 
 _SMOOTHING = 0.9
 """What the smooth line keeps of itself from one entry to the next."""
@@ -39,19 +43,26 @@ class TrainingLog:
             ) from error
         self._path = folder / "log.jsonl"
         self._picture = folder / "loss.png"
+        self._drawn = time.monotonic()
         self.entries = [entry for entry in read_log(self._path) if entry["step"] <= step]
         with atomic_path(self._path) as path:
             path.write_text("".join(map(_line, self.entries)), encoding="utf-8")
         self._writer = SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1)
 
     def add(self, entry: Entry) -> None:
-        """Append one entry with `step` and numbers by name; draw the loss again."""
+        """Append one entry with `step` and numbers by name."""
         self.entries.append(entry)
         with self._path.open("a", encoding="utf-8") as file:
             file.write(_line(entry))
         for name, value in entry.items():
             if name != "step" and isinstance(value, int | float):
                 self._writer.add_scalar(f"train/{name}", value, entry["step"])
+        if time.monotonic() - self._drawn > _PICTURE_SECONDS:
+            self.draw()
+
+    def draw(self) -> None:
+        """Bring the picture and TensorBoard up to date."""
+        self._drawn = time.monotonic()
         self._writer.flush()
         draw_loss(self.entries, self._picture)
 
@@ -60,6 +71,7 @@ class TrainingLog:
         self._writer.add_image(name, pixels, step, dataformats="HWC")
 
     def close(self) -> None:
+        self.draw()
         self._writer.close()
 
 

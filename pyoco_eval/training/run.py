@@ -99,11 +99,18 @@ class _Run:
         self.log = TrainingLog(folder.path, self.first) if engine.is_main else None
 
     def go(self) -> None:
-        config = self.config
         if self.engine.is_main:
-            self.watcher.started(self.first, config.steps, self._about())
+            self.watcher.started(self.first, self.config.steps, self._about())
         if self.first:
             self._save_model()
+        try:
+            self._steps()
+        finally:
+            if self.log is not None:
+                self.log.close()
+
+    def _steps(self) -> None:
+        config = self.config
         with Interrupts().listening() as interrupts:
             share = {"rank": self.engine.rank, "size": self.engine.size}
             steps = range(self.first, config.steps)
@@ -131,8 +138,6 @@ class _Run:
                         f"{self.folder.path}: stopped after step {self.trainer.step} of "
                         f"{config.steps}; the same command goes on from there"
                     )
-        if self.log is not None:
-            self.log.close()
 
     def _after_step(self, result: StepResult, stop: bool) -> None:
         step, log = self.trainer.step, self.config.log

@@ -76,7 +76,8 @@ class SampleSheet:
             texts = list(self._captions)
         elif self._config.condition.labels:
             texts = [self._class_names[label] if label >= 0 else "" for label in self._labels]
-        sheet = contact_sheet(list(self.sample(network)), texts)
+        side = 96 if self._config.data.num_frames == 1 else 64
+        sheet = contact_sheet(list(self.sample(network)), texts, least_side=side)
         with atomic_path(path) as part:
             sheet.save(part, format="PNG")
         return np.asarray(sheet)

@@ -3,6 +3,7 @@
 Axes: T frames, H, W; three channels RGB.
 """
 
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -12,11 +13,11 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 _GAP = 4
-_TEXT_HEIGHT = 14
+_LINE_HEIGHT = 13
 _BACKGROUND = (24, 24, 24)
 _INK = (225, 225, 225)
-_MARGIN_CHARACTERS = 6
-"""Width of a character of Pillow's built-in font, at most."""
+_CHARACTER_WIDTH = 6
+"""Of Pillow's built-in font, on average."""
 
 
 def contact_sheet(
@@ -28,11 +29,11 @@ def contact_sheet(
     most_side: int = 256,
     columns: int = 8,
 ) -> "Image":
-    """A picture of videos; single frames stand side by side.
+    """A picture of videos; single frames stand side by side. Texts are broken into lines.
 
     Args:
         videos: uint8 (T, H, W, 3), all of one H and W.
-        texts: one for each video, or none at all; cut to the width of what they describe.
+        texts: one for each video, or none at all.
         num_frames: frames shown of each video, evenly spaced from the first to the last.
         least_side: frames smaller than this are enlarged by a whole factor, pixels stay squares.
         most_side: larger frames are reduced to it.
@@ -54,7 +55,9 @@ def contact_sheet(
     per_row = columns if across == 1 else 1
     per_row = min(per_row, len(chosen))
     cell = (across * (size[0] + _GAP), size[1] + _GAP)
-    text_height = _TEXT_HEIGHT if any(texts) else 0
+    characters = max(1, (cell[0] - _GAP) // _CHARACTER_WIDTH)
+    lines = [textwrap.wrap(_plain(text), characters) for text in texts]
+    text_height = _LINE_HEIGHT * max(map(len, lines), default=0)
     rows = -(-len(chosen) // per_row)
     whole = (_GAP + per_row * cell[0], _GAP + rows * (cell[1] + text_height))
     sheet = Image.new("RGB", whole, _BACKGROUND)
@@ -63,8 +66,7 @@ def contact_sheet(
         left = _GAP + number % per_row * cell[0]
         top = _GAP + number // per_row * (cell[1] + text_height)
         if text_height:
-            fitting = texts[number][: (cell[0] - _GAP) // _MARGIN_CHARACTERS]
-            draw.text((left, top), _plain(fitting), fill=_INK)
+            draw.multiline_text((left, top), "\n".join(lines[number]), fill=_INK, spacing=2)
         for place, frame in enumerate(frames):
             image = Image.fromarray(frame)
             if image.size != size:

@@ -1,0 +1,141 @@
+"""A run in several processes, and a run that is killed: each in processes of its own."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+
+from pyoco_eval.training.log import read_log
+from pyoco_eval.training.state_folder import TrainingState, load_state, newest_state
+from small_runs import small_tree
+
+TRAIN = [sys.executable, "-m", "pyoco_eval", "train"]
+
+
+def written(folder: Path, **changes: Any) -> tuple[Path, Path]:
+    """The config file of a small run, and the folder of the run."""
+    config, out = folder / "config.yaml", folder / "run"
+    config.write_text(yaml.safe_dump(small_tree(out, **changes)), encoding="utf-8")
+    return config, out
+
+
+def start(config: Path, **environment: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [*TRAIN, str(config)],
+        env=os.environ | {"OMP_NUM_THREADS": "1"} | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def finish(run: subprocess.Popen[str], code: int = 0) -> str:
+    output, _ = run.communicate(timeout=240)
+    assert run.returncode == code, output
+    return output
+
+
+def final(out: Path) -> TrainingState:
+    place = newest_state(out / "checkpoints")
+    assert place is not None
+    return load_state(place)
+
+
+def losses(out: Path) -> list[float]:
+    return [entry["loss"] for entry in read_log(out / "log.jsonl")]
+
+
+def assert_same_bits(one: TrainingState, other: TrainingState) -> None:
+    assert one.step == other.step
+    for part in ("network", "ema", "optimizer"):
+        first, second = getattr(one, part), getattr(other, part)
+        assert first.keys() == second.keys()
+        assert all(torch.equal(first[name], second[name]) for name in first), part
+
+
+@pytest.mark.slow
+def test_a_killed_run_goes_on_bit_for_bit_and_loses_one_interval_at_most(tmp_path: Path) -> None:
+    (tmp_path / "whole").mkdir()
+    (tmp_path / "killed").mkdir()
+    changes: dict[str, Any] = {"steps": 60, "log__checkpoint_every": 5, "log__every": 3}
+    config, out = written(tmp_path / "killed", **changes)
+    run = start(config)
+    while len(read_log(out / "log.jsonl")) < 6 and run.poll() is None:
+        time.sleep(0.05)
+    run.send_signal(signal.SIGKILL)
+    run.communicate()
+    logged = read_log(out / "log.jsonl")[-1]["step"]
+    kept = final(out).step
+    assert run.returncode == -signal.SIGKILL
+    assert logged < 60, "it was killed on the way"
+    assert kept >= logged - 5
+    finish(start(config))
+
+    whole_config, whole = written(tmp_path / "whole", **changes)
+    finish(start(whole_config))
+    assert_same_bits(final(out), final(whole))
+    assert losses(out) == losses(whole)
+
+
+def test_a_stopped_run_keeps_its_last_step(tmp_path: Path) -> None:
+    config, out = written(tmp_path, steps=100_000, log__checkpoint_every=100_000)
+    run = start(config)
+    while not losses(out) and run.poll() is None:
+        time.sleep(0.05)
+    run.send_signal(signal.SIGTERM)
+    output = finish(run, code=130)
+    step = final(out).step
+    assert f"stopped after step {step} of 100000; the same command goes on" in output
+    assert read_log(out / "log.jsonl")[-1]["step"] == step
+
+
+def test_a_second_run_in_the_same_folder_is_kept_out(tmp_path: Path) -> None:
+    config, out = written(tmp_path, steps=100_000)
+    first = start(config)
+    try:
+        while not losses(out) and first.poll() is None:
+            time.sleep(0.05)
+        assert "another run is training here right now" in finish(start(config), code=1)
+    finally:
+        first.kill()
+        first.communicate()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sharding", ["ddp", "fsdp"])
+def test_two_processes_train_as_one(tmp_path: Path, sharding: str) -> None:
+    """The same global batch: means of halves instead of one mean, so losses agree to 1e-5 over
+    six steps; the weights to 1e-4."""
+    one, two = tmp_path / "one", tmp_path / "two"
+    for folder in (one, two):
+        folder.mkdir()
+    config, alone = written(one, steps=6)
+    finish(start(config))
+    config, together = written(two, steps=6, hardware__sharding=sharding)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    runs = [
+        start(
+            config,
+            RANK=rank, LOCAL_RANK=rank, WORLD_SIZE="2", MASTER_ADDR="127.0.0.1", MASTER_PORT=port,
+        )
+        for rank in ("0", "1")
+    ]  # fmt: skip
+    for run in runs:
+        finish(run)
+    assert losses(together) == pytest.approx(losses(alone), rel=1e-5)
+    for name, tensor in final(alone).network.items():
+        torch.testing.assert_close(final(together).network[name], tensor, rtol=1e-3, atol=1e-4)
+    for name, tensor in final(alone).ema.items():
+        torch.testing.assert_close(final(together).ema[name], tensor, rtol=1e-3, atol=1e-4)
+    assert json.loads((together / "model" / "model.json").read_text())["step"] == 6
