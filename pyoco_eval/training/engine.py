@@ -1,17 +1,22 @@
 """One process or many, CPU or GPU: where tensors live and how gradients meet.
 
-accelerate wraps the network (DistributedDataParallel, or fully sharded), moves it and runs it under
-autocast. Tensors are gathered whole for checkpoints, whatever the sharding, so that a run may go
-on with another number of processes.
+accelerate finds the device, brings the processes together and wraps the network for data-parallel
+training; torch's `fully_shard` divides it instead where that is asked for, on GPUs and CPUs alike
+(accelerate's own plugin trains data-parallel on CPUs without saying so). Tensors are gathered
+whole for checkpoints, so that a run may go on with another number of processes.
 """
 
-from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import FSDPModule, fully_shard
 
 from pyoco_eval.errors import MissingError, UsageError
+from pyoco_eval.models.unet import Stage
 from pyoco_eval.training.config import HardwareConfig
 
 if TYPE_CHECKING:
@@ -41,49 +46,56 @@ class Engine:
             raise UsageError("hardware.device: there is no CUDA device here; use cpu or auto")
         if config.threads is not None:
             torch.set_num_threads(config.threads)
-        plugin: dict[str, Any] = {}
-        if config.sharding == "fsdp":
-            plugin["fsdp_plugin"] = accelerate.FullyShardedDataParallelPlugin(
-                fsdp_version=2,
-                auto_wrap_policy="transformer_based_wrap",
-                transformer_cls_names_to_wrap=["Stage"],
-            )
-        self._accelerator = accelerate.Accelerator(
-            cpu=config.device == "cpu",
-            mixed_precision="bf16" if config.precision == "bf16" else "no",
-            **plugin,
-        )
+        self._fully_sharded = config.sharding == "fsdp"
+        self._autocast = config.precision == "bf16"
+        self._accelerator = accelerate.Accelerator(cpu=config.device == "cpu")
         self.rank: int = self._accelerator.process_index
         self.size: int = self._accelerator.num_processes
         self.device: torch.device = self._accelerator.device
-        if config.sharding == "fsdp" and self.size == 1 and self.device.type == "cpu":
-            raise UsageError("hardware.sharding: fsdp needs several processes, or a GPU")
+        if self._fully_sharded and self.size == 1:
+            raise UsageError(
+                "hardware.sharding: fsdp divides a network among processes, and there is one; "
+                "start them with torchrun, or use ddp"
+            )
 
     @property
     def is_main(self) -> bool:
         return self.rank == 0
 
-    def prepare(
-        self, denoiser: "EDMDenoiser", optimizer: torch.optim.Optimizer
-    ) -> tuple[nn.Module, torch.optim.Optimizer]:
-        """The denoiser and its optimizer, wrapped for this run."""
-        wrapped, prepared = self._accelerator.prepare(denoiser, optimizer)
-        assert isinstance(wrapped, nn.Module)
-        return wrapped, getattr(prepared, "optimizer", prepared)
+    def wrap(self, denoiser: "EDMDenoiser") -> nn.Module:
+        """The denoiser as this run calls it; its parameters may be other objects afterwards."""
+        if not self._fully_sharded:
+            wrapped = self._accelerator.prepare(denoiser)
+            assert isinstance(wrapped, nn.Module)
+            return wrapped
+        for parameter in denoiser.parameters():  # channels last cannot be divided
+            parameter.data = parameter.data.contiguous()
+        mesh = init_device_mesh(self.device.type, (self.size,))
+        for module in denoiser.modules():
+            if isinstance(module, Stage):
+                fully_shard(module, mesh=mesh)
+        fully_shard(denoiser, mesh=mesh)
+        return denoiser
 
-    def accumulating(self, module: nn.Module, more: bool) -> AbstractContextManager[None]:
+    def autocast(self) -> torch.autocast:
+        """Around what runs in bfloat16 if the run is to."""
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self._autocast)
+
+    @contextmanager
+    def accumulating(self, module: nn.Module, more: bool) -> Iterator[None]:
         """Around a forward and backward pass; with `more` to come, gradients stay local."""
-        if not more:
-            return nullcontext()
-        context: AbstractContextManager[None] = self._accelerator.no_sync(module)
-        return context
-
-    def backward(self, loss: torch.Tensor) -> None:
-        self._accelerator.backward(loss)
+        if isinstance(module, FSDPModule):
+            module.set_requires_gradient_sync(not more)
+            yield
+        elif more:
+            with self._accelerator.no_sync(module):
+                yield
+        else:
+            yield
 
     def clip_gradients(self, module: nn.Module, largest: float) -> torch.Tensor:
         """Scale the gradients to a 2-norm of at most `largest`; returns what it was."""
-        norm = self._accelerator.clip_grad_norm_(module.parameters(), largest)
+        norm = nn.utils.clip_grad_norm_(module.parameters(), largest)
         return whole(norm.detach())
 
     def mean(self, value: float) -> float:

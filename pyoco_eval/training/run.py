@@ -54,6 +54,7 @@ def train(config: TrainConfig, *, watcher: Watcher | None = None, overwrite: boo
                 folder.clear()
             engine.wait()
             _Run(config, engine, folder, watcher or NobodyWatches()).go()
+            engine.wait()
     finally:
         engine.end()
     return folder.model

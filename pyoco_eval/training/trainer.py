@@ -73,16 +73,15 @@ class Trainer:
         network = network.to(engine.device).train()
         if config.hardware.compile:
             network.compile()
-        denoiser = EDMDenoiser(network, config.loss.sigma_data)
-        optimizer = torch.optim.AdamW(
-            denoiser.parameters(),
+        self._denoiser = engine.wrap(EDMDenoiser(network, config.loss.sigma_data))
+        self._optimizer = torch.optim.AdamW(
+            self._denoiser.parameters(),
             lr=rates.lr,
             betas=rates.betas,
             eps=rates.eps,
             weight_decay=rates.weight_decay,
             fused=True,
         )
-        self._denoiser, self._optimizer = engine.prepare(denoiser, optimizer)
         self._names = [name for name, _ in network.named_parameters()]
         self.ema = [local(parameter).detach().clone() for parameter in self._parameters()]
 
@@ -97,7 +96,7 @@ class Trainer:
         for number, part in enumerate(parts):
             with self._engine.accumulating(self._denoiser, number < len(parts) - 1):
                 loss = self.losses(part).sum() / len(batch.numbers)
-                self._engine.backward(loss)
+                torch.autograd.backward(loss)
             total += loss.detach()
         norm = None
         if self.config.optimizer.clip_norm is not None:
@@ -123,14 +122,17 @@ class Trainer:
         generators = [torch_generator(seed, "noise", number) for number in batch.numbers]
         num_images = self.config.joint.per_video
         torch.manual_seed(derive_seed(seed, "dropout", batch.numbers[0]))
-        return self._loss(
-            self._denoiser,
-            clean,
-            self._conditioner.videos(batch).to(device),
-            generators,
-            num_images=num_images,
-            image_cond=self._conditioner.images(batch).to(device) if num_images else None,
-        )
+        cond = self._conditioner.videos(batch).to(device)
+        image_cond = self._conditioner.images(batch).to(device) if num_images else None
+        with self._engine.autocast():
+            return self._loss(
+                self._denoiser,
+                clean,
+                cond,
+                generators,
+                num_images=num_images,
+                image_cond=image_cond,
+            )
 
     def state(self, loss_sum: float = 0.0, loss_count: int = 0) -> TrainingState:
         """All that the next step depends on, gathered whole; every process must call this.

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 import torch
 import yaml
+from small_runs import small_tree
 
 from pyoco_eval.training.log import read_log
 from pyoco_eval.training.state_folder import TrainingState, load_state, newest_state
-from small_runs import small_tree
 
 TRAIN = [sys.executable, "-m", "pyoco_eval", "train"]
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from small_runs import small_config
 
 from pyoco_eval.errors import PyocoEvalError, UsageError
 from pyoco_eval.models.checkpoint import load_model
@@ -16,7 +17,6 @@ from pyoco_eval.training.config import TrainConfig
 from pyoco_eval.training.log import read_log
 from pyoco_eval.training.run import train
 from pyoco_eval.training.state_folder import load_state, newest_state
-from small_runs import small_config
 
 GOLDEN_LOSSES = (
     0.958404, 0.934678, 1.005992, 0.998458, 0.955368, 0.938461, 0.936312,

@@ -38,10 +38,13 @@ def test_small_frames_are_enlarged_by_whole_pixels_and_large_ones_reduced() -> N
     assert pixels([numbered(1, 768, 1024)], most_side=256).shape == (8 + 192, 8 + 256, 3)
 
 
-def test_texts_stand_above_their_row() -> None:
+def test_texts_are_whole_and_stand_above_their_row() -> None:
     black = np.zeros((4, 96, 96, 3), np.uint8)
-    long = "a caption that is much too long for one line of a sheet " * 4
-    sheet = pixels([black, black], "a größe \u4e2d", long)
-    assert sheet.shape == (4 + 2 * (100 + 14), 404, 3)
-    assert sheet[4:18].max() > 150
-    assert (sheet[18:114, 4:100] == 0).all()
+    text = "a caption that is much too long for one line of a sheet " * 4
+    lines = 4  # of 66 letters, 400 pixels of 6 each
+    sheet = pixels([black, black], "a größe \u4e2d", text)
+    assert sheet.shape == (4 + 2 * (100 + 13 * lines), 404, 3)
+    assert (sheet[4 + 13 * lines : 100 + 13 * lines, 4:100] == 0).all()
+    second = sheet[104 + 13 * lines :]
+    for line in range(lines):
+        assert second[13 * line : 13 * (line + 1)].max() > 150
