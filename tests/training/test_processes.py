@@ -15,6 +15,10 @@ import torch
 import yaml
 from small_runs import small_tree
 
+from pyoco_eval.errors import UsageError
+from pyoco_eval.models.presets import PRESETS
+from pyoco_eval.training.config import HardwareConfig
+from pyoco_eval.training.engine import Engine
 from pyoco_eval.training.log import read_log
 from pyoco_eval.training.state_folder import TrainingState, load_state, newest_state
 
@@ -29,8 +33,21 @@ def written(folder: Path, **changes: Any) -> tuple[Path, Path]:
 
 
 def start(config: Path, **environment: str) -> subprocess.Popen[str]:
+    return launch([*TRAIN, str(config)], **environment)
+
+
+def start_two(command: list[str]) -> list[subprocess.Popen[str]]:
+    """As torchrun does on one machine."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    meeting = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    return [launch(command, RANK=rank, LOCAL_RANK=rank, **meeting) for rank in ("0", "1")]
+
+
+def launch(command: list[str], **environment: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [*TRAIN, str(config)],
+        command,
         env=os.environ | {"OMP_NUM_THREADS": "1"} | environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -121,17 +138,7 @@ def test_two_processes_train_as_one(tmp_path: Path, sharding: str) -> None:
     config, alone = written(one, steps=6)
     finish(start(config))
     config, together = written(two, steps=6, hardware__sharding=sharding)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-    runs = [
-        start(
-            config,
-            RANK=rank, LOCAL_RANK=rank, WORLD_SIZE="2", MASTER_ADDR="127.0.0.1", MASTER_PORT=port,
-        )
-        for rank in ("0", "1")
-    ]  # fmt: skip
-    for run in runs:
+    for run in start_two([*TRAIN, str(config)]):
         finish(run)
     assert losses(together) == pytest.approx(losses(alone), rel=1e-5)
     for name, tensor in final(alone).network.items():
@@ -139,3 +146,32 @@ def test_two_processes_train_as_one(tmp_path: Path, sharding: str) -> None:
     for name, tensor in final(alone).ema.items():
         torch.testing.assert_close(final(together).ema[name], tensor, rtol=1e-3, atol=1e-4)
     assert json.loads((together / "model" / "model.json").read_text())["step"] == 6
+
+
+SHARDED = """
+from pyoco_eval.diffusion.precondition import EDMDenoiser
+from pyoco_eval.models.presets import PRESETS
+from pyoco_eval.training.config import HardwareConfig
+from pyoco_eval.training.engine import Engine, local
+engine = Engine(HardwareConfig(device="cpu", sharding="fsdp"))
+denoiser = engine.wrap(EDMDenoiser(PRESETS["test"].build()))
+print("kept", sum(local(parameter).numel() for parameter in denoiser.parameters()))
+engine.wait()
+engine.end()
+"""
+
+
+@pytest.mark.slow
+def test_fully_sharded_processes_keep_a_part_of_the_network_each() -> None:
+    runs = start_two([sys.executable, "-c", SHARDED])
+    kept = [int(finish(run).rpartition("kept ")[2]) for run in runs]
+    total = PRESETS["test"].num_parameters()
+    assert sum(kept) == total
+    assert max(kept) < 0.6 * total
+
+
+def test_one_process_cannot_be_fully_sharded(tmp_path: Path) -> None:
+    with pytest.raises(
+        UsageError, match="fsdp divides a network among processes, and there is one"
+    ):
+        Engine(HardwareConfig(device="cpu", sharding="fsdp"))
