@@ -188,6 +188,7 @@ def extract_features(
     *,
     convention: str | None = None,
     layer: str | None = None,
+    captions: str | Path | None = None,
     out: str | Path | None = None,
     progress: Progress | None = None,
     **choices: Unpack[Choices],
@@ -199,6 +200,7 @@ def extract_features(
         extractor: `i3d`, `c3d`, `inception`, `clip`, `tiny3d`, `tiny2d` or `tinyclip`.
         convention: whose input rule to follow; the extractor's usual one by default.
         layer: where to read; the convention's by default.
+        captions: file with the caption of every video, kept for `clipsim`.
         out: npz file to write.
         progress: told about every finished video.
         choices: see `scoring.choices.Choices`.
@@ -208,6 +210,7 @@ def extract_features(
         extractor,
         convention=convention,
         layer=layer,
+        captions=captions,
         options=options_from(choices),
         out=out,
         progress=progress,

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from pyoco_eval.cli.options import build_options, video_options
+from pyoco_eval.cli.scoring import captions_option
 
 
 @click.command("features")
@@ -19,6 +20,7 @@ from pyoco_eval.cli.options import build_options, video_options
 )
 @click.option("--convention", default=None, help="Whose input rule to follow, e.g. tf-fvd.")
 @click.option("--layer", default=None, help="Where to read features, e.g. logits.")
+@captions_option
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="File to write (.npz).")
 @click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON.")
 @video_options
@@ -27,15 +29,17 @@ def command(
     extractor: str,
     convention: str | None,
     layer: str | None,
+    captions: str | None,
     out: Path,
     as_json: bool,
     **choices: Any,
 ) -> None:
     """Extract features of every video into one file.
 
-    The file holds features (N, D) float32, ids and the signature of how they were made. The score
-    commands take it in place of a folder, for --samples and for --reference. Finished rows are kept
-    beside the file until it is complete, so a run that was killed goes on where it stopped.
+    The file holds features (N, D) float32, ids, captions where known, and the signature of how they
+    were made. The score commands take it in place of a folder, for --samples and for --reference.
+    Finished rows are kept beside the file until it is complete, so a run that was killed goes on
+    where it stopped.
 
     \b
     Examples:
@@ -57,6 +61,7 @@ def command(
         extractor,
         convention=convention,
         layer=layer,
+        captions=captions,
         options=options,
         out=out,
         progress=TerminalProgress(),

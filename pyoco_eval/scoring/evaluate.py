@@ -189,6 +189,11 @@ class _Run:
             for task in tasks:
                 task.extractor()
             return source
+        if self.captions is not None:
+            raise UsageError(
+                f"--captions {self.captions}: --samples {samples} holds features, which keep the "
+                "captions they were made with; give the file to `pyoco-eval features --captions`"
+            )
         for task in tasks:
             argument = f"--samples {samples}"
             require_made_for(stored, task.network, task.rule, self.options, argument)

@@ -14,6 +14,7 @@ from pyoco_eval.scoring.options import Options
 from pyoco_eval.scoring.sides import Side
 from pyoco_eval.scoring.sources import Samples, open_samples
 from pyoco_eval.statistics.files import FeatureSet, kind_of
+from pyoco_eval.videos.manifest import attach_captions
 
 
 def extract_features(
@@ -22,6 +23,7 @@ def extract_features(
     *,
     convention: str | None = None,
     layer: str | None = None,
+    captions: str | Path | None = None,
     options: Options | None = None,
     out: str | Path | None = None,
     progress: Progress | None = None,
@@ -33,6 +35,7 @@ def extract_features(
         extractor: `i3d`, `c3d`, `inception`, `clip`, `tiny3d`, `tiny2d` or `tinyclip`.
         convention: whose input rule to follow; the extractor's usual one by default.
         layer: where to read, the convention's layer by default.
+        captions: file that says the caption of every video, kept with the features for `clipsim`.
         options: how videos become features.
         out: npz file to write: `features` (N, D) float32, `ids`, `signature`, `header`.
         progress: told about every finished video.
@@ -59,6 +62,8 @@ def extract_features(
     with group.announcing_failure():
         network = Network.named(extractor, options, rule=convention, layer=layer)
         source = open_samples(samples, "--samples", options)
+        if captions is not None:
+            source = attach_captions(source, Path(captions))
         loaded = network.load(options)
         request = Request(network, loaded, keep_rows=True)
         (side,) = measure(

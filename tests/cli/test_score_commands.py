@@ -105,6 +105,20 @@ def test_clipsim(arrays: Path, tmp_path: Path) -> None:
         pyoco_eval.clipsim(arrays / "val.npy", profile="embedded")
 
 
+def test_features_keep_captions_for_clipsim(arrays: Path, tmp_path: Path) -> None:
+    out, samples = tmp_path / "features.npz", str(arrays / "val.npy")
+    captions = ["--captions", str(arrays / "captions.jsonl")]
+    features = ["features", "--samples", samples, "--extractor", "tinyclip", "--out", str(out)]
+    made = CliRunner().invoke(cli, [*features, *captions])
+    assert made.exception is None, made.output
+    (from_file,) = run("clipsim", "--samples", str(out))["scores"]
+    (from_videos,) = run("clipsim", "--samples", samples, *captions)["scores"]
+    assert from_file["value"] == from_videos["value"]
+    assert from_file["signature"] == from_videos["signature"]
+    with pytest.raises(UsageError, match="keep the captions they were made with"):
+        pyoco_eval.clipsim(out, captions=arrays / "captions.jsonl", profile="embedded")
+
+
 def test_curve(arrays: Path, rows: dict[str, np.ndarray], tmp_path: Path) -> None:
     table, figure = tmp_path / "curve.csv", tmp_path / "curve.png"
     paths = ["--csv", str(table), "--plot", str(figure)]
