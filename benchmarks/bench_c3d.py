@@ -47,6 +47,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--batch", type=int, nargs="+", default=[1, 4])
     parser.add_argument("--repetitions", type=int, default=7)
+    parser.add_argument("--precision", choices=["fp32", "bf16"], default="fp32", help="of ours")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
 
@@ -55,6 +56,7 @@ def main() -> None:
     spec = ExtractorSpec("c3d", "random", "logits", 101, RESIZE, "2x/255-1", identity)
     ours = C3DExtractor(network, torch.full((16, 3, 112, 112), 100.0), spec)
     peer = plain_network(network)
+    ours.set_precision(options.precision)
 
     for batch in options.batch:
         clips = torch.rand(batch, 16, 3, 112, 112) * 256 - 100

@@ -36,6 +36,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--precision", choices=["fp32", "bf16"], default="fp32", help="of ours")
     arguments = parser.parse_args()
 
     torch.manual_seed(0)
@@ -45,7 +46,7 @@ def main() -> None:
         save_file(peer.state_dict(), path)
         weight_file = WeightFile("clip", path, "sha256:" + "0" * 64, published=False)
         loading = seconds(lambda: load_clip(weight_file))
-        ours = load_clip(weight_file)
+        ours = load_clip(weight_file).set_precision(arguments.precision)
 
     frames = np.random.default_rng(0).integers(0, 256, (arguments.batch, 256, 340, 3), np.uint8)
     batch = ours.prepare(frames)

@@ -4,6 +4,7 @@ The peer is written here as those ports are: explicit padding before every opera
 normalisation, default memory layout. Both hold the same seeded random weights.
 
     python benchmarks/bench_i3d.py --threads 2 --batch 4
+    python benchmarks/bench_i3d.py --precision bf16  # the peer stays in float32
 """
 
 import argparse
@@ -109,6 +110,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, nargs="+", default=[1, 4])
     parser.add_argument("--frames", type=int, default=16)
     parser.add_argument("--repetitions", type=int, default=7)
+    parser.add_argument("--precision", choices=["fp32", "bf16"], default="fp32", help="of ours")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
 
@@ -122,6 +124,7 @@ def main() -> None:
     ours = I3DExtractor(network, spec)
     peer = PeerI3D(network)
     peer.load_state_dict(state, strict=False)
+    ours.set_precision(options.precision)
     peer.eval()
 
     for batch in options.batch:

@@ -47,6 +47,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--precision", choices=["fp32", "bf16"], default="fp32", help="of ours")
     arguments = parser.parse_args()
 
     with tempfile.TemporaryDirectory() as folder:
@@ -54,6 +55,7 @@ def main() -> None:
         random_weights(path)
         state = torch.load(path, weights_only=True)
         ours = load_inception(WeightFile("inception", path, "sha256:" + "0" * 64, published=False))
+    ours.set_precision(arguments.precision)
     pytorch_fid.inception.load_state_dict_from_url = lambda *_, **__: state
     peer = pytorch_fid.inception.InceptionV3([3], resize_input=False, normalize_input=False).eval()
 
