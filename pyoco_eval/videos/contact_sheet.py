@@ -4,6 +4,7 @@ Axes: T frames, H, W; three channels RGB.
 """
 
 import textwrap
+import unicodedata
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -82,5 +83,7 @@ def _evenly(length: int, number: int) -> list[int]:
 
 
 def _plain(text: str) -> str:
-    """Text that Pillow's built-in font has letters for."""
-    return text.encode("latin-1", "replace").decode("latin-1")
+    """One line of what Pillow's built-in font has: letters lose their accents, others become ?."""
+    line = unicodedata.normalize("NFKD", " ".join(text.split()))
+    kept = (letter for letter in line if not unicodedata.combining(letter))
+    return "".join(letter if letter.isascii() and letter.isprintable() else "?" for letter in kept)

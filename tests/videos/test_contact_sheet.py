@@ -48,3 +48,8 @@ def test_texts_are_whole_and_stand_above_their_row() -> None:
     second = sheet[104 + 13 * lines :]
     for line in range(lines):
         assert second[13 * line : 13 * (line + 1)].max() > 150
+
+
+def test_letters_the_font_lacks_do_not_become_boxes() -> None:
+    black = np.zeros((8, 64, 64, 3), np.uint8)
+    assert np.array_equal(pixels([black], "größe\n\u4e2d"), pixels([black], "gro?e ?"))
