@@ -18,7 +18,7 @@ DEFAULT_BUDGET: Final = 12 << 20
 HEADINGS: Final[Mapping[Role, tuple[str, str]]] = {
     "nearest": (
         "Nearest to the reference",
-        "Very near may mean copied: compare with its neighbour.",
+        "Very near may mean copied.",
     ),
     "farthest": ("Farthest from the reference", "Unlike everything in the reference."),
     "random": ("Drawn at random", "Not picked by anyone."),

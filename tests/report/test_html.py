@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from report_examples import HOSTILE, entry, hostile_results, results, signature
+from report_examples import HOSTILE, arm, entry, hostile_results, results, shapes, signature
 
 from pyoco_eval.report.exhibits import Budget, build_halls, wanted_of_sheet
 from pyoco_eval.report.html import html_report, signature_parts, signatures
@@ -118,3 +118,14 @@ def test_a_signature_of_several_repeats_is_shown_once_with_their_values() -> Non
     other = signature(n="1024/2048")
     score.signatures = [signature(), signature(), other]
     assert signatures(score) == [(signature(), [300.0, 320.0]), (other, [310.0])]
+
+
+def test_galleries_of_many_rows_are_folded(tmp_path: Path) -> None:
+    clips = shapes(tmp_path, 1)
+    for count in (1, 5):
+        run = results(*(arm(f"row {i}", gallery=clips) for i in range(count)))
+        sheet = sheet_of_results([("run", tmp_path / "results.json", run)])
+        budget = Budget()
+        page = html_report([sheet], [build_halls(wanted_of_sheet(sheet), budget)], budget)
+        assert page.count("<summary>1 clip</summary>") == (5 if count == 5 else 0)
+        assert page.count("<video") == 2 * count
