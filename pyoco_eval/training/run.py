@@ -198,6 +198,7 @@ class _Run:
         weights = self.trainer.averages()
         if self.engine.is_main:
             network = self.parts.averaged(weights)
+            self.parts.prior.save(self.folder.model)
             save_model(self.folder.model, network, self.parts.info(self.trainer.step))
 
     def _write_sheet(self) -> None:
