@@ -83,7 +83,7 @@ Examples:
 @click.option("--json", "as_json", is_flag=True, help="Print the record as JSON.")
 @click.option("--batch-size", type=int, default=16, show_default=True, help="Frames per call.")
 @click.option("--workers", type=int, default=None, help="Decoding threads.  [default: up to 4]")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1.")
 @click.option(
     "--value-range",
     type=click.Choice(["0..1", "-1..1", "0..255"]),

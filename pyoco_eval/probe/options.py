@@ -32,7 +32,7 @@ class ProbeOptions:
         on_error: `error` lists every unusable video and fails; `skip` goes on and says so.
         value_range, quantise: of float arrays.
         decoder: `pyav` or `decord`.
-        device: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`.
+        device: `auto`, `cpu`, `cuda`, `cuda:1`.
     """
 
     clip: ClipRule = field(default_factory=ClipRule)

@@ -81,7 +81,10 @@ def run_probe(
         if len(source) < 2:
             raise UsageError(f"--videos {source.name}: holds one video; the probe compares several")
         if isinstance(model, str):
-            model = open_image_model(model, device=pick_device(options.device))
+            device = pick_device(options.device)
+            if device.type == "mps":
+                raise UsageError("--device mps: has no float64, which the ODE needs; use cpu")
+            model = open_image_model(model, device=device)
         walk = Walk(model, options.solver, options.num_steps, options.batch_size)
         model.condition(options.prompt, 1)
         return _run(walk, source, out, options, figures, progress)
