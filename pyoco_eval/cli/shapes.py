@@ -32,6 +32,7 @@ Examples:
   pyoco-eval shapes --out shapes/
   pyoco-eval shapes --split val --num 2048 --format npz --out val/
   pyoco-eval shapes --size 128 --num-frames 76 --fps 25 --num 32 --out long/
+  pyoco-eval shapes --only texture=plain --only background=plain,gradient --out easy/
   pyoco-eval shapes --corrupt noise:2 --corrupt freeze:3 --out bad/""",
 )
 @click.option("--out", required=True, type=click.Path(path_type=Path, file_okay=False))
@@ -58,6 +59,14 @@ Examples:
 @click.option(
     "--corrupt", "corrupted", multiple=True, metavar="KIND:LEVEL", help="Worse on purpose."
 )
+@click.option(
+    "--only",
+    "choices",
+    multiple=True,
+    metavar="ATTRIBUTE=VALUES",
+    help="Clips of certain attributes, such as background=plain,gradient; --num and --start then "
+    "count these. May be given several times.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace the clips of an earlier run in --out.")
 def command(
     out: Path,
@@ -69,6 +78,7 @@ def command(
     fps: float,
     file_format: str,
     corrupted: tuple[str, ...],
+    choices: tuple[str, ...],
     overwrite: bool,
 ) -> None:
     """Write labelled, captioned clips of coloured shapes that move over backgrounds.
@@ -84,20 +94,36 @@ def command(
 
     corruptions = [Corruption.parse(text) for text in corrupted]
     shapes = MovingShapes(split, size, num_frames, fps)  # type: ignore[arg-type]
-    if start + num > len(shapes):
-        raise UsageError(f"--start {start} --num {num}: split {split} has {len(shapes)} clips")
+    indices = shapes.matching(_chosen(choices))
+    if start + num > len(indices):
+        such = " such" if choices else ""
+        raise UsageError(
+            f"--start {start} --num {num}: split {split} has {len(indices)}{such} clips"
+        )
     if file_format == "mp4" and size % 2:
         raise UsageError(f"--size {size}: mp4 needs an even size; or use --format npz")
     _make_room(out, overwrite)
     lines = []
     with TerminalProgress().stage("shapes", num) as stage:
-        for index in range(start, start + num):
+        for index in indices[start : start + num]:
             clip = corrupt_clip(shapes, index, *corruptions)
             name = f"{split}-{index:06d}{_SUFFIXES[file_format]}"
             write_video(out / name, clip.frames, fps)
             lines.append(_manifest_line(name, clip, corruptions))
             stage.advance()
     (out / "manifest.jsonl").write_text("".join(lines), encoding="utf-8")
+
+
+def _chosen(choices: tuple[str, ...]) -> dict[str, list[str]]:
+    from pyoco_eval.errors import UsageError
+
+    found: dict[str, list[str]] = {}
+    for choice in choices:
+        name, equals, values = choice.partition("=")
+        if not equals:
+            raise UsageError(f"--only {choice}: expected ATTRIBUTE=VALUE,VALUE")
+        found[name] = values.split(",")
+    return found
 
 
 def _manifest_line(name: str, clip: "ShapesClip", corruptions: "list[Corruption]") -> str:

@@ -25,6 +25,7 @@ class DataConfig:
         path: where it is; not for `shapes`.
         split: of `shapes` (train, val, test) or `ucf101` (train01, ..., all).
         split_lists: folder of the split lists of UCF-101, where they are not beside `path`.
+        only: of `shapes`: attribute -> accepted values, such as `{background: [plain, gradient]}`.
         captions: manifest with the captions (and labels) of `videos` or `images`.
         size: side of the square frames in pixels.
         num_frames: T; with 1, single frames are drawn from the videos, as the paper trains its
@@ -47,6 +48,7 @@ class DataConfig:
     path: str | None = None
     split: str | None = None
     split_lists: str | None = None
+    only: dict[str, tuple[str, ...]] = field(default_factory=dict)
     captions: str | None = None
     size: int = 64
     num_frames: int = 16

@@ -68,17 +68,18 @@ class ShapesExamples:
         fps = config.fps or 8.0
         self.fps: float | None = fps / config.stride
         self._shapes = MovingShapes(split, config.size, config.num_frames, fps)
+        self._indices = self._shapes.matching(config.only)
         self._stride = config.stride
         self.name = f"shapes-{split}"
         self.class_names = CLASS_NAMES
 
     def __len__(self) -> int:
-        return len(self._shapes)
+        return len(self._indices)
 
     def read(self, index: int, draw: np.random.Generator) -> Example:
         length = (self._shapes.num_frames - 1) * self._stride + 1
         start = int(draw.integers(self.SPAN)) if length == 1 else 0
-        clip = self._shapes.clip(index, num_frames=length, start=start)
+        clip = self._shapes.clip(self._indices[index], num_frames=length, start=start)
         return Example(clip.frames[:: self._stride], clip.caption, clip.label)
 
 
@@ -91,6 +92,8 @@ def open_examples(config: DataConfig) -> ExampleSet:
     """
     if config.source == "shapes":
         return ShapesExamples(config)
+    if config.only:
+        raise UsageError("data.only: chooses among the moving shapes, by their attributes")
     from pyoco_eval.training.picture_source import open_pictures
     from pyoco_eval.training.video_examples import VideoExamples
     from pyoco_eval.videos.manifest import attach_captions

@@ -95,6 +95,18 @@ def _only(words: list[str], choices: tuple[str, ...]) -> str:
     return next((word for word in words if word in choices), "")
 
 
+ATTRIBUTE_VALUES = {
+    "size": SIZES,
+    "texture": TEXTURES,
+    "colour": COLOURS,
+    "shape": SHAPES,
+    "motion": MOTIONS,
+    "speed": SPEEDS,
+    "background_colour": BACKGROUND_COLOURS,
+    "background": BACKGROUNDS,
+}
+"""Attribute -> all its values; `heading` depends on the motion and is left out."""
+
 VOCABULARY = (
     *("a", "an", "over"),
     *SIZES,
