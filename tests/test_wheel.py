@@ -30,7 +30,7 @@ def test_the_wheel_carries_code_weights_and_resources(wheel: Path) -> None:
         assert f"pyoco_eval/report/templates/{name}" in names
     for name in ("expected.json", "clip.mp4", "clip-av1.mkv", "clip.gif"):
         assert f"pyoco_eval/selftest/{name}" in names
-    resources = ("prompts", "protocols", "reference_stats")
+    resources = ("configs", "prompts", "protocols", "reference_stats")
     for path in (path for name in resources for path in (ROOT / name).rglob("*")):
         if path.is_file():
             relative = path.relative_to(ROOT).as_posix()

@@ -87,3 +87,15 @@ def test_wrong_arguments_write_nothing(tmp_path: Path, arguments: tuple, message
 
 def test_help_shows_examples() -> None:
     assert "--corrupt noise:2" in run("--help").output
+
+
+def test_only_writes_clips_of_chosen_attributes(tmp_path: Path) -> None:
+    choice = ("--only", "size=large", "--only", "background=plain,gradient")
+    result = run("--out", tmp_path, "--num", 6, "--size", 16, "--format", "npz", *choice)
+    assert result.exit_code == 0
+    captions = [str(entry["caption"]) for entry in manifest(tmp_path)]
+    assert len(captions) == 6
+    assert all(" large " in caption for caption in captions)
+    assert all("gradient" in caption or "over plain" in caption for caption in captions)
+    with pytest.raises(UsageError, match="--only size: expected ATTRIBUTE=VALUE"):
+        run("--out", tmp_path / "other", "--only", "size")

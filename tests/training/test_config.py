@@ -1,5 +1,6 @@
 """Configs: every mistake is named by its key, and what is written reads back."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ from pyoco_eval.errors import UsageError
 from pyoco_eval.resources import resource_folder
 from pyoco_eval.training.config import TrainConfig
 from pyoco_eval.training.config_file import (
+    _flat,
+    config_tree,
     differences,
     dump_config,
     find_config,
@@ -127,3 +130,16 @@ def test_shipped_configs_are_found_by_name_and_valid(
 def test_an_unknown_config_lists_those_that_come_along() -> None:
     with pytest.raises(UsageError, match=r"nothing.yaml: no such file; .*shapes-image.yaml"):
         find_config(Path("nothing.yaml"))
+
+
+def test_the_page_has_every_key_with_its_default() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "training.md").read_text(encoding="utf-8")
+    config = parse_config(SMALL, "x")
+    for key, value in _flat(config_tree(config)).items():
+        if key.startswith("joint.data.") or key in ("out", "model.preset"):
+            continue
+        assert f"| `{key}` | `{_shown(value)}` |" in page
+
+
+def _shown(value: object) -> str:
+    return json.dumps(value) if value is None or isinstance(value, bool) else str(value)

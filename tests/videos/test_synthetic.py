@@ -214,3 +214,37 @@ def test_the_vocabulary_has_no_word_twice() -> None:
 def test_other_sentences_do_not_parse(caption: str) -> None:
     with pytest.raises(UsageError, match="not a moving-shapes caption"):
         parse_caption(caption)
+
+
+def test_clips_of_chosen_attributes_are_found_without_rendering() -> None:
+    shapes = MovingShapes("val", 8, 1)
+    found = shapes.matching({"texture": ["plain"], "background": ["plain", "gradient"]})
+    assert 300 < len(found) < 2000
+    for index in found[:20]:
+        attributes = shapes[index].attributes
+        assert attributes == shapes.attributes(index)
+        assert attributes.texture == "plain"
+        assert attributes.background in ("plain", "gradient")
+    others = sorted(set(range(200)) - set(found))
+    assert all(
+        shapes[i].attributes.texture != "plain"
+        or shapes[i].attributes.background not in ("plain", "gradient")
+        for i in others[:20]
+    )
+
+
+@pytest.mark.parametrize(
+    ("only", "message"),
+    [
+        ({"texure": ["plain"]}, "'texure' is no attribute; one of size, texture"),
+        ({"texture": ["plaid"]}, "texture: 'plaid' is none of plain, striped"),
+    ],
+)
+def test_unknown_attributes_are_told(only: dict[str, list[str]], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        MovingShapes("val", 8, 1).matching(only)
+
+
+def test_a_clip_may_start_later() -> None:
+    shapes = MovingShapes("test", 16, 12)
+    assert np.array_equal(shapes.clip(3, num_frames=4, start=5).frames, shapes[3].frames[5:9])
