@@ -99,6 +99,7 @@ class ConditionConfig:
     Attributes:
         encoders: text encoders as `load_text_encoder` takes them, such as `shapes` or
             `t5:google/t5-v1_1-large`; captions are needed then.
+        embeddings: folder of `pyoco-eval embed-text` with the captions, instead of the encoders.
         text_dropout: probability with which each encoder's embedding is dropped, one
             independently of the other.
         labels: tell the class.
@@ -108,6 +109,7 @@ class ConditionConfig:
     __pydantic_config__: ClassVar[dict[str, Any]] = FORBID
 
     encoders: tuple[str, ...] = ()
+    embeddings: str | None = None
     text_dropout: float = 0.1
     labels: bool = False
     label_dropout: float = 0.1

@@ -116,7 +116,12 @@ def make_parts(config: TrainConfig, engine: Engine) -> Parts:
             raise UsageError(f"condition.labels: {examples.name} states no classes")
         if images is not None and images.class_names not in ((), class_names):
             raise UsageError("condition.labels: the classes of images and videos differ")
-    encoders = tuple(load_text_encoder(spec, engine.device) for spec in config.condition.encoders)
+    folder = config.condition.embeddings
+    stored = None if folder is None else Path(folder)
+    encoders = tuple(
+        load_text_encoder(spec, engine.device, embeddings=stored)
+        for spec in config.condition.encoders
+    )
     network = build_network(config, encoders, len(class_names))
     prior = parse_prior(config.prior)
     prior.frame_covariance(config.data.num_frames)

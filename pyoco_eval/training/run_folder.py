@@ -18,7 +18,10 @@ from pyoco_eval.training.config import TrainConfig
 from pyoco_eval.training.config_file import differences, dump_config, load_config
 from pyoco_eval.training.state_folder import TrainingState, load_state, newest_state
 
-_MAY_CHANGE = ("log.", "hardware.", "out", "data.path", "data.cache", "joint.data.path")
+_MAY_CHANGE = (
+    *("log.", "hardware.", "out", "condition.embeddings"),
+    *("data.path", "data.cache", "joint.data.path", "joint.data.cache"),
+)
 """Keys that a run may change when it goes on; `steps` too, unless the rate depends on it."""
 
 _OWN = ("config.yaml", "log.jsonl", "loss.png", "tensorboard", "samples", "checkpoints", "model")

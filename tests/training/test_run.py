@@ -13,10 +13,14 @@ from small_runs import small_config
 
 from pyoco_eval.errors import PyocoEvalError, UsageError
 from pyoco_eval.models.checkpoint import load_model
+from pyoco_eval.models.text.load import load_text_encoder
+from pyoco_eval.models.text.store import precompute_embeddings
 from pyoco_eval.training.config import TrainConfig
 from pyoco_eval.training.log import read_log
 from pyoco_eval.training.run import train
+from pyoco_eval.training.samples import SampleOrder
 from pyoco_eval.training.state_folder import load_state, newest_state
+from pyoco_eval.videos.synthetic import MovingShapes
 
 GOLDEN_LOSSES = (
     0.958404, 0.934678, 1.005992, 0.998458, 0.955368, 0.938461, 0.936312,
@@ -170,6 +174,23 @@ def test_a_joint_batch_learns_from_its_images(image_run: TrainConfig, tmp_path: 
     train(alone)
     train(joint)
     assert losses(joint) != losses(alone)
+
+
+def test_stored_embeddings_train_as_the_encoder_does(
+    image_run: TrainConfig, tmp_path: Path
+) -> None:
+    shapes = MovingShapes("train", 16)
+    order = SampleOrder(len(shapes), image_run.seed, "data")
+    captions = [shapes[order[number]].caption for number in range(8)]
+    encoder = load_text_encoder("shapes")
+    assert precompute_embeddings(captions, encoder, tmp_path / "texts") == 8
+    config = small_config(
+        tmp_path / "run",
+        steps=2,
+        condition={"encoders": ["shapes"], "embeddings": str(tmp_path / "texts")},
+    )
+    train(config)
+    assert losses(config) == losses(image_run)[:2]
 
 
 def test_labels_are_learnt_and_named(tmp_path: Path) -> None:
