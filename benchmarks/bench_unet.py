@@ -8,6 +8,7 @@ alone; a training step counts three evaluations.
 
     python benchmarks/bench_unet.py --threads 2 --mode eval
     python benchmarks/bench_unet.py --threads 2 --mode train --repetitions 1
+    python benchmarks/bench_unet.py --threads 1 --clock cpu  # on a busy machine
     python benchmarks/bench_unet.py --device cuda --precision bf16 --batch 8 --compile
 """
 
@@ -128,9 +129,12 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--repetitions", type=int, default=3)
+    parser.add_argument("--clock", choices=("wall", "cpu"), default="wall")
     parser.add_argument("--compile", action="store_true", help="torch.compile all of them")
     parser.add_argument("--peers", nargs="*", default=["lucidrains", "diffusers"])
     options = parser.parse_args()
+    if options.clock == "cpu" and options.threads != 1:
+        parser.error("--clock cpu needs --threads 1: threads that wait spin")
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
     import_torchvision()
@@ -153,7 +157,8 @@ def main() -> None:
         if options.compile:
             network.compile()
         runs[name] = prepare(network, x, level, autocast)
-    seconds = median_seconds(runs, repetitions=options.repetitions)
+    clock = time.process_time if options.clock == "cpu" else time.perf_counter
+    seconds = median_seconds(runs, repetitions=options.repetitions, clock=clock)
 
     ours = next(iter(rivals))
     print(f"{options.mode}, {options.precision}, batch {options.batch}, on {device}")
