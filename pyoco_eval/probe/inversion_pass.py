@@ -182,7 +182,7 @@ def _run(
 
     def prepare(video: Video) -> Iterator[str | VideoFacts | _Clip]:
         digest = video.digest()
-        known = store.find(video.index, video.id, digest)
+        known = store.find(video.index, video.id, digest, prompt_of(video, options))
         if known is not None:
             yield known
             return
@@ -223,7 +223,8 @@ def _invert(
     options: ProbeOptions,
     store: NoiseStore,
 ) -> VideoFacts:
-    maps = invert_frames(clip.frames, walk, prompt=prompt_of(video, options)).numpy()
+    prompt = prompt_of(video, options)
+    maps = invert_frames(clip.frames, walk, prompt=prompt).numpy()
     with torch.inference_mode():
         encoded = walk.model.encode(clip.frames.to(walk.model.device)).cpu().numpy()
     height, width = clip.clip.frames.shape[1:3]
@@ -233,6 +234,7 @@ def _invert(
         frames=clip.clip.indices,
         size=(width, height),
         looped=clip.clip.looped,
+        prompt=prompt,
         **describe_maps(maps, encoded),
     )
     store.write(video.index, facts, maps)
@@ -241,17 +243,18 @@ def _invert(
 
 def _checked(video: Video, walk: Walk, options: ProbeOptions, folder: Path) -> RoundTrip:
     path = folder / f"round-trip-{video.index:08d}.json"
-    digest = video.digest()
+    prompt = prompt_of(video, options)
+    made_of = {"digest": video.digest(), "prompt": prompt}
     try:
         kept = json.loads(path.read_text(encoding="utf-8"))
-        if kept["digest"] == digest:
+        if kept["made_of"] == made_of:
             return _ROUND_TRIP.validate_python(kept["round_trip"])
     except (OSError, ValueError, KeyError, TypeError):
         pass  # not there or damaged: measured anew
     clip = _prepare(video, options, resize_rule(options, walk))
-    result = round_trip(clip.frames, walk, prompt=prompt_of(video, options))
+    result = round_trip(clip.frames, walk, prompt=prompt)
     with atomic_path(path) as partial:
-        text = json.dumps({"digest": digest, "round_trip": asdict(result)})
+        text = json.dumps({"made_of": made_of, "round_trip": asdict(result)})
         partial.write_text(text, encoding="utf-8")
     return result
 

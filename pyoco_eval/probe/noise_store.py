@@ -3,8 +3,8 @@
 Axes: T frames, c, h, w of the model's space.
 
 A file is an npz of `maps` float32 (T, c, h, w), `cosines` float64 (T, T) and `header`, a JSON text.
-It is used again only for a video of the same id, content and recipe. Several processes may write
-to one folder.
+It is used again only for a video of the same id, content, prompt and recipe. Several processes may
+write to one folder.
 """
 
 import hashlib
@@ -31,6 +31,7 @@ class VideoFacts:
         frames: which frames of it.
         size: (width, height) of its frames as stored.
         looped: it was too short and was repeated.
+        prompt: what the model was told of it.
         mean, std, kurtosis: of the numbers in its noise maps: 0, 1 and 3 for Gaussian noise.
         alignment: mean cosine similarity of a noise map with the frame it comes from.
     """
@@ -40,6 +41,7 @@ class VideoFacts:
     frames: tuple[int, ...]
     size: tuple[int, int]
     looped: bool
+    prompt: str | None
     mean: float
     std: float
     kurtosis: float
@@ -87,13 +89,14 @@ class NoiseStore:
         text = json.dumps(self._recipe, sort_keys=True)
         self.folder = folder / hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:12]
 
-    def find(self, index: int, video_id: str, digest: str) -> VideoFacts | None:
+    def find(self, index: int, video_id: str, digest: str, prompt: str | None) -> VideoFacts | None:
         """What is known of this very video, if its maps are here; a damaged file counts as none."""
         try:
             facts = self.facts(index)
         except PyocoEvalError:
             return None
-        return facts if (facts.id, facts.digest) == (video_id, digest) else None
+        found = (facts.id, facts.digest, facts.prompt)
+        return facts if found == (video_id, digest, prompt) else None
 
     def write(self, index: int, facts: VideoFacts, maps: np.ndarray) -> None:
         """Keep the maps (T, c, h, w) of one video."""

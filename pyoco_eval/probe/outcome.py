@@ -1,6 +1,7 @@
 """What a probe found, as signed scores, a record, and the sentences a reader must know."""
 
 import hashlib
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -77,7 +78,7 @@ def recipe_of(walk: Walk, options: ProbeOptions, decoder: str) -> dict[str, str]
     if options.captions:
         recipe["text"] = "captions"
     elif options.prompt is not None:
-        recipe["text"] = f"prompt@{hashlib.sha256(options.prompt.encode()).hexdigest()[:8]}"
+        recipe["text"] = f"prompt@{_short(options.prompt.encode())}"
     if options.value_range is not None:
         recipe["input"] = f"{options.value_range}-{options.quantise}"
     return recipe
@@ -157,6 +158,7 @@ def _sign(
 ) -> Signature:
     facts = inverted.facts.values()
     sizes = {known.size for known in facts}
+    told = json.dumps([known.prompt for known in facts]).encode()
     recipe: dict[str, str | None] = dict(recipe_of(walk, options, source.decoder_label()))
     if not any(known.looped for known in facts):
         recipe["clip"] = str(recipe["clip"]).removesuffix("-loop")
@@ -166,6 +168,7 @@ def _sign(
         "size": "{}x{}".format(*sizes.pop()) if len(sizes) == 1 else "mixed",
         "ref": f"{name}@{inverted.digest()[:8]}",
         "ci": f"bootstrap{options.num_resamples}-{similarity.level:.0%}-seed{options.seed}",
+        "text": f"captions@{_short(told)}" if options.captions else recipe.get("text"),
         "skip": f"{len(inverted.skipped)}of{num_chosen}" if inverted.skipped else None,
         "v": __version__,
     }
@@ -232,6 +235,10 @@ def _warnings(
             f"{len(inverted.skipped)} of {num_chosen} videos were left out; the record says why."
         )
     return tuple(found)
+
+
+def _short(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:8]
 
 
 def _plain(value: Any) -> Any:

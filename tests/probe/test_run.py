@@ -22,6 +22,7 @@ from pyoco_eval.probe.outcome import Probe
 from pyoco_eval.probe.run import run_probe
 from pyoco_eval.report.record import Record
 from pyoco_eval.videos.clip_frames import ClipRule
+from pyoco_eval.videos.source import VideoSource, open_source
 from pyoco_eval.videos.write import write_video
 
 RHO = 0.8
@@ -138,6 +139,23 @@ def test_changed_content_is_inverted_anew(tmp_path: Path) -> None:
     used = model()
     probed(tmp_path, source=clips, used=used)
     assert calls(used) == 4 * (2 * 24 - 2)
+
+
+def test_a_changed_caption_is_inverted_anew_and_signed(tmp_path: Path) -> None:
+    options = replace(OPTIONS, captions=True)
+    captions = [f"clip {number}" for number in range(12)]
+
+    def told() -> VideoSource:
+        return open_source(videos()).described([(caption, None) for caption in captions])
+
+    first = probed(tmp_path, options, source=told())
+    captions[7] = "another"
+    used = model()
+    second = probed(tmp_path, options, source=told(), used=used)
+    assert calls(used) == 4 * (2 * 24 - 2)
+    texts = [str(found.signature.get("text")) for found in (first, second)]
+    assert texts[0] != texts[1]
+    assert all(text.startswith("captions@") for text in texts)
 
 
 def test_max_videos_takes_a_random_choice_by_seed(tmp_path: Path) -> None:
