@@ -17,9 +17,6 @@ Entry = dict[str, Any]
 _PICTURE_SECONDS = 20
 """The picture takes a good part of a second, so it is not drawn for every entry."""
 
-_SMOOTHING = 0.9
-"""What the smooth line keeps of itself from one entry to the next."""
-
 
 class TrainingLog:
     """The log of one run, from one process.
@@ -95,14 +92,11 @@ def draw_loss(entries: Sequence[Mapping[str, Any]], path: Path) -> None:
 
     steps = [entry["step"] for entry in entries]
     losses = [entry["loss"] for entry in entries]
-    smooth: list[float] = []
-    for loss in losses:
-        smooth.append(loss if not smooth else _SMOOTHING * smooth[-1] + (1 - _SMOOTHING) * loss)
     figure = Figure(figsize=(7, 4), dpi=100, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
     axes.plot(steps, losses, color="0.75", linewidth=1, label="mean since the entry before")
-    axes.plot(steps, smooth, color="tab:blue", label="smoothed")
+    axes.plot(steps, _smooth(losses), color="tab:blue", label="smoothed")
     axes.set_xlabel("step")
     axes.set_ylabel("loss")
     if losses and min(losses) > 0:
@@ -111,6 +105,16 @@ def draw_loss(entries: Sequence[Mapping[str, Any]], path: Path) -> None:
     axes.legend()
     with atomic_path(path) as part:
         figure.savefig(part, format="png")
+
+
+def _smooth(values: Sequence[float]) -> list[float]:
+    """Means over a neighbourhood of a tenth of all values, narrower at both ends."""
+    smooth = []
+    for place in range(len(values)):
+        reach = min(place, len(values) - 1 - place, len(values) // 20)
+        near = values[place - reach : place + reach + 1]
+        smooth.append(sum(near) / len(near))
+    return smooth
 
 
 def _line(entry: Mapping[str, Any]) -> str:
