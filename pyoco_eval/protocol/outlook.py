@@ -21,7 +21,7 @@ _LOGITS = {"c3d": 101, "c3d-torchscript": 101, "tiny3d": 48}
 """Features of the layers that Inception Scores are computed from."""
 
 _MP4_BYTES_PER_PIXEL = 0.15
-"""Of H.264 as `videos.write` makes it, measured on moving shapes; real content varies by 3."""
+"""Of H.264 as `videos.write` makes it: five real clips took 0.07 to 0.21, by size and content."""
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from pyoco_eval.datasets.msrvtt import open_msrvtt
 from pyoco_eval.datasets.ucf101 import open_ucf101
 from pyoco_eval.errors import PyocoEvalError, UsageError
 from pyoco_eval.progress import Progress
+from pyoco_eval.protocol.class_lists import class_names
 from pyoco_eval.protocol.conditioning import Captions, ClassPrompts
 from pyoco_eval.protocol.schema import Protocol, ReferenceRule
 from pyoco_eval.seeding import numpy_generator
@@ -150,10 +151,10 @@ class RealVideos:
         return VideoSource(label, ordered([whole[place] for place in places]), whole.ignored)
 
     def class_counts(self, split: str) -> list[int]:
-        """Videos of every class in a split, by label."""
+        """Videos of every class in a split, in the order of `class_lists.class_names`."""
         dataset = self.open(split)
-        found = Counter(dataset.labels)
-        return [found[label] for label in range(len(dataset.class_names))]
+        found = Counter(dataset.class_names[label] for label in dataset.labels)
+        return [found[name] for name in class_names(dataset.name)]
 
     def test_captions(self, rule: Captions, count: int) -> list[tuple[str, str]]:
         """(id of the video, caption) of the test captions that the rule takes, in their order."""

@@ -27,7 +27,7 @@ from pyoco_eval.protocol.sample_stage import (
 )
 from pyoco_eval.protocol.schema import ReferenceRule
 from pyoco_eval.protocol.score_groups import ScoreGroup, score_groups
-from pyoco_eval.protocol.score_stage import Scored, first, require_weights, score
+from pyoco_eval.protocol.score_stage import Scored, first, require_possible, score
 from pyoco_eval.protocol.stages import Outcome, Stages, digest_of, fingerprint
 from pyoco_eval.protocol.summary import ArmOutcome, summarise
 from pyoco_eval.protocol.training_stage import check_training, train_arm, training_tree
@@ -108,7 +108,7 @@ class ProtocolRun:
             missing = ", ".join(choices.given.left_out)
             self.warnings.append(f"Arms of the protocol that are not in this run: {missing}.")
         for name in choices.given.scored(protocol):
-            require_weights(self.groups(name, first_repeat=True))
+            require_possible(self.groups(name, first_repeat=True))
         for name, source in choices.given.sources.items():
             self._look_at(name, source)
 

@@ -1,11 +1,14 @@
 """Scores of one arm and repeat, signed with the protocol, and their records."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pyoco_eval import provenance
+from pyoco_eval.errors import UsageError
+from pyoco_eval.metrics.conventions import CONVENTIONS
+from pyoco_eval.metrics.inception_score import SplitRule
 from pyoco_eval.metrics.signature import Signature
 from pyoco_eval.processes import processes
 from pyoco_eval.progress import Progress
@@ -136,18 +139,24 @@ def reference_identity(reference: VideoSource) -> str:
     return f"{reference.name} {fingerprint(paths)}"
 
 
-def require_weights(groups: list[ScoreGroup]) -> None:
-    """Find the weights of every network before anything runs.
+def require_possible(groups: Sequence[ScoreGroup]) -> None:
+    """Find before anything is made what would end in an error after hours.
 
     Raises:
-        MissingError: a file is not there; says how to get it.
+        MissingError: weights are not there; says how to get them.
+        UsageError: fewer videos than splits.
     """
-    from pyoco_eval.metrics.conventions import CONVENTIONS
-
     for group in groups:
-        for _, name in group.columns.values():
-            for key in _WEIGHTS.get(CONVENTIONS[name].extractor, ()):
+        for metric, name in group.columns.values():
+            rule = CONVENTIONS[name]
+            for key in _WEIGHTS.get(rule.extractor, ()):
                 resolve(key, group.options.weights)
+            splits = SplitRule.parse(rule.splits).count if metric == "is" else 1
+            if group.count < splits:
+                raise UsageError(
+                    f"{group.count} videos cannot be divided into the {splits} splits of {name}; "
+                    "reduce the run less"
+                )
 
 
 _WEIGHTS = {

@@ -1,5 +1,6 @@
-"""Protocol files that tests change on their way."""
+"""Protocol files that tests change on their way, and what other tests make: trees, weights."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,9 @@ import pytest
 import yaml
 
 from pyoco_eval.protocol.loader import load_protocol
+
+HERE = Path(__file__).parent
+sys.path += [str(HERE), str(HERE.parent / "datasets"), str(HERE.parent / "features")]
 
 Change = Callable[[dict[str, Any]], None]
 Write = Callable[..., Path]

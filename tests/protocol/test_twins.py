@@ -1,0 +1,134 @@
+"""The embedded twins run offline by one command each, with models trained on the spot."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from running import SHAPES, call, run_protocol
+
+from pyoco_eval.errors import PyocoEvalError, UsageError
+from pyoco_eval.protocol.class_lists import class_names
+from pyoco_eval.protocol.exhibits import per_class
+from pyoco_eval.protocol.prompts import own_list
+from pyoco_eval.videos.synthetic import MovingShapes
+
+CLASSES = "python:toy_models:classes"
+QUICK = (
+    "--set", "steps=2", "--set", "batch=2", "--set", "model.preset=test",
+    "--set", "log.sampler=deis:order=1,num_steps=2",
+)  # fmt: skip
+
+
+def test_zeroshot_asks_for_every_class_in_turn_and_shows_how_each_fares(tmp_path: Path) -> None:
+    results = run_protocol(
+        "shapes-zeroshot", tmp_path, "--generator", CLASSES, "--tell", "labels", "--scale", "0.6"
+    )
+    (arm,) = results.arms
+    assert any("are told labels" in sentence for sentence in results.deviations)
+    assert len(arm.class_scores) == 48
+    accuracy = np.mean([found.values["accuracy"] for found in arm.class_scores])
+    assert accuracy > 0.5, "the classifier knows shapes of the class asked for"
+    rows = next((tmp_path / "samples").rglob("manifest.jsonl")).read_text().splitlines()
+    assert [json.loads(row)["label"] for row in rows[:49]] == [*range(48), 0]
+
+
+def test_prompts_reach_the_model_and_may_be_the_users(tmp_path: Path) -> None:
+    names = class_names("shapes")
+    run_protocol("shapes-zeroshot", tmp_path / "a", "--generator", SHAPES, "--scale", "0.02")
+    rows = next((tmp_path / "a" / "samples").rglob("manifest.jsonl")).read_text().splitlines()
+    own = own_list("shapes", names)
+    assert [json.loads(row)["caption"] for row in rows] == [own.prompt(n, 0) for n in names[:4]]
+    mine = tmp_path / "mine.txt"
+    mine.write_text("".join(f"a small red {name.split('-')[0]} zooms\n" for name in names))
+    results = run_protocol(
+        "shapes-zeroshot", tmp_path / "b", "--generator", SHAPES, "--scale", "0.02",
+        "--prompts", str(mine),
+    )  # fmt: skip
+    assert any("mine.txt" in sentence for sentence in results.deviations)
+    rows = next((tmp_path / "b" / "samples").rglob("manifest.jsonl")).read_text().splitlines()
+    assert json.loads(rows[0])["caption"] == "a small red circle zooms"
+
+
+def test_msrvtt_twin_writes_mp4_for_captions_and_scores_agreement(tmp_path: Path) -> None:
+    results = run_protocol("shapes-msrvtt", tmp_path, "--generator", SHAPES, "--scale", "0.05")
+    (arm,) = results.arms
+    assert {entry.key for entry in arm.scores} == {"clip-fid", "fid", "clipsim"}
+    folder = next((tmp_path / "samples").rglob("manifest.jsonl")).parent
+    rows = [json.loads(row) for row in (folder / "manifest.jsonl").read_text().splitlines()]
+    shapes = MovingShapes("test", 8, 1)
+    assert [row["caption"] for row in rows] == [shapes.clip(i).caption for i in range(8)]
+    assert all(row["id"].endswith(".mp4") for row in rows)
+
+
+@pytest.mark.slow
+def test_training_strategies_train_in_order_from_the_image_model(tmp_path: Path) -> None:
+    results = run_protocol(
+        "shapes-training-strategies", tmp_path, "--arms", "image,mixed", *QUICK, "--scale", "0.02"
+    )
+    assert [arm.key for arm in results.arms] == ["image", "mixed"]
+    stages = [(stage.stage, stage.arm) for stage in results.stages if stage.stage == "train"]
+    assert stages == [("train", "image"), ("train", "image"), ("train", "mixed")]
+    config = (tmp_path / "training" / "mixed-r0" / "config.yaml").read_text()
+    assert "mixed:alpha=1" in config
+    assert str(tmp_path / "training" / "image-r0" / "model") in config
+    assert [entry.key for entry in results.arms[0].scores] == ["frame-fid"]
+    assert results.arms[0].scores[0].num_samples == 26
+    assert results.arms[1].generator["prior"] == "mixed:alpha=1"
+
+
+@pytest.mark.slow
+def test_repeats_of_the_training_train_models_of_other_seeds(tmp_path: Path) -> None:
+    results = run_protocol(
+        "shapes-alpha", tmp_path, "--arms", "scratch,progressive-2", "--repeats", "2", *QUICK,
+        "--scale", "0.03",
+    )  # fmt: skip
+    scratch, progressive = results.arms
+    assert (scratch.parameters["alpha"], progressive.parameters["alpha"]) == (0, 2)
+    models = {
+        (tmp_path / "training" / f"{name}-r{repeat}" / "model" / "model.safetensors").read_bytes()
+        for name in ("scratch", "progressive-2")
+        for repeat in (0, 1)
+    }
+    assert len(models) == 4
+    assert not (tmp_path / "training" / "image-r1").exists()
+    fvd = scratch.score("fvd")
+    assert fvd is not None
+    assert len(set(fvd.repeats)) == 2
+    assert results.figure is not None
+    assert (results.figure.x, results.figure.series) == ("alpha", "series")
+
+
+def test_a_setting_that_is_none_is_refused_before_anything_is_trained(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="stepps"):
+        call("shapes-uncond", tmp_path, "--set", "stepps=3")
+    with pytest.raises(UsageError, match="write KEY=VALUE"):
+        call("shapes-uncond", tmp_path, "--set", "steps")
+    assert not (tmp_path / "training").exists()
+
+
+def test_per_class_values_are_counted_by_label() -> None:
+    probabilities = np.array([[0.9, 0.1, 0], [0.2, 0.8, 0], [0.3, 0.7, 0], [0.1, 0.1, 0.8]])
+    found = per_class(probabilities, np.array([0, 0, 1, 1]), ("a", "b", "c"))
+    assert [(f.name, f.num_videos) for f in found] == [("a", 2), ("b", 2)]
+    assert [f.values["accuracy"] for f in found] == [0.5, 0.5]
+    assert [f.values["probability"] for f in found] == pytest.approx([0.55, 0.4])
+
+
+def test_dry_run_checks_and_counts_and_makes_nothing(tmp_path: Path) -> None:
+    text = " ".join(
+        call(
+            "shapes-uncond", tmp_path, "--dry-run", "--gpus", "4", "--seconds-per-video", "9",
+            "--seconds-per-step", "2",
+        ).split()
+    )  # fmt: skip
+    assert "300 480 960" in text
+    assert f"{480 * 8 * 32 * 32 * 3 / 1e6:.3g} MB" in text
+    assert f"training: {300 * 2 // 60} min on one process" in text
+    assert f"generation: {480 * 9 // 4 // 60} min on 4 processes" in text
+    assert "real videos through networks: 512" in text
+    assert not (tmp_path / "samples").exists()
+    with pytest.raises(PyocoEvalError, match="give --data-root"):
+        call("ucf101-uncond", tmp_path, "--samples", str(tmp_path), "--dry-run")
+    measured = call("shapes-msrvtt", tmp_path, "--generator", SHAPES, "--dry-run", "--scale", "0.1")
+    assert "one video took" in measured
