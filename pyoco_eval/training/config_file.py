@@ -96,7 +96,7 @@ def config_tree(config: TrainConfig) -> Tree:
 
 def differences(one: TrainConfig, other: TrainConfig) -> dict[str, tuple[Any, Any]]:
     """Dotted key -> the two values, for every key that differs."""
-    first, second = _flat(config_tree(one)), _flat(config_tree(other))
+    first, second = flat(config_tree(one)), flat(config_tree(other))
     keys = dict.fromkeys([*first, *second])
     return {
         key: (first.get(key), second.get(key)) for key in keys if first.get(key) != second.get(key)
@@ -146,11 +146,12 @@ def _set(tree: Tree, setting: str) -> None:
     tree[name] = _yaml(value, f"--set {setting}")
 
 
-def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Values by dotted key."""
     found: dict[str, Any] = {}
     for key, value in tree.items():
         if isinstance(value, dict) and value:
-            found |= _flat(value, f"{prefix}{key}.")
+            found |= flat(value, f"{prefix}{key}.")
         else:
             found[prefix + key] = value
     return found

@@ -10,11 +10,11 @@ from pyoco_eval.errors import UsageError
 from pyoco_eval.resources import resource_folder
 from pyoco_eval.training.config import TrainConfig
 from pyoco_eval.training.config_file import (
-    _flat,
     config_tree,
     differences,
     dump_config,
     find_config,
+    flat,
     load_config,
     parse_config,
 )
@@ -135,7 +135,7 @@ def test_an_unknown_config_lists_those_that_come_along() -> None:
 def test_the_page_has_every_key_with_its_default() -> None:
     page = (Path(__file__).parents[2] / "docs" / "training.md").read_text(encoding="utf-8")
     config = parse_config(SMALL, "x")
-    for key, value in _flat(config_tree(config)).items():
+    for key, value in flat(config_tree(config)).items():
         if key.startswith("joint.data.") or key in ("out", "model.preset"):
             continue
         assert f"| `{key}` | `{_shown(value)}` |" in page

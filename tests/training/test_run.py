@@ -98,6 +98,7 @@ def test_a_run_in_two_parts_is_the_run_in_one(image_run: TrainConfig, tmp_path: 
     assert losses(config) == losses(image_run)
 
 
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_workers_that_read_ahead_change_nothing(image_run: TrainConfig, tmp_path: Path) -> None:
     config = replace(image_run, out=str(tmp_path / "run"), steps=6)
     config = replace(config, hardware=replace(config.hardware, workers=2))

@@ -84,6 +84,7 @@ def test_processes_share_a_step_and_together_have_all_of_it(tmp_path: Path) -> N
     assert numbers(1, 2) == [(10, 11), (14, 15)]
 
 
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_errors_of_reading_processes_arrive_as_what_they_are(tmp_path: Path) -> None:
     samples = TrainingSamples(small_config(tmp_path, condition={}), Numbers())
     with pytest.raises(PyocoEvalError, match=r"^video \d: is damaged$"):
