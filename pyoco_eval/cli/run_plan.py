@@ -6,6 +6,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pyoco_eval.protocol.run import ProtocolRun
 
+_REMEDY = {
+    "training": "; give --seconds-per-step",
+    "generation": "; give --seconds-per-video",
+    "scoring": "; it is measured once data and weights are there",
+}
+
 
 def print_plan(
     run: "ProtocolRun",
@@ -13,15 +19,16 @@ def print_plan(
     seconds_per_video: float | None,
     seconds_per_step: float | None,
 ) -> None:
-    """Check everything, then counts, disk and hours; nothing is written but what the check found.
+    """Counts and disk, a check of everything, then hours; nothing is written but what was found.
 
     Raises:
-        PyocoEvalError: what would hinder the run.
+        PyocoEvalError: what would hinder the run, after everything that can be said is printed.
     """
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
+    from pyoco_eval.errors import PyocoEvalError
     from pyoco_eval.protocol.outlook import (
         Rates,
         amount,
@@ -31,7 +38,6 @@ def print_plan(
         total_hours,
     )
 
-    run.prepare()
     console = Console(highlight=False)
     console.print(Text(f"{run.loaded.label}  {run.protocol.title}", style="bold"))
     plans = plan_arms(run)
@@ -51,21 +57,28 @@ def print_plan(
     disk = sum(plan.sample_bytes + plan.feature_bytes for plan in plans)
     console.print(f"real videos through networks: {real:,}")
     console.print(f"disk: {amount(disk)}, besides the features of real videos")
-    measured = _measure_sample(run) if seconds_per_video is None else seconds_per_video
-    rates = Rates(measured, seconds_per_step, _measure_score(run))
-    hours = total_hours(plans, real, rates, gpus)
-    for kind, found in hours.items():
+    hindrance = None
+    measured, scoring = seconds_per_video, None
+    try:
+        run.prepare()
+        if measured is None:
+            measured = _measure_sample(run)
+            if measured is not None:
+                console.print(f"one video took {duration(measured)} on this machine")
+        scoring = _measure_score(run)
+    except PyocoEvalError as error:
+        hindrance = error
+    rates = Rates(measured, seconds_per_step, scoring)
+    for kind, found in total_hours(plans, real, rates, gpus).items():
         if found is None:
-            option = {"training": "--seconds-per-step", "generation": "--seconds-per-video"}
-            told = f"not known; give {option[kind]}" if kind in option else "not known"
-            console.print(f"{kind}: {told}")
+            console.print(f"{kind}: not known{_REMEDY.get(kind, '')}")
         elif found:
-            processes = "one process" if kind == "training" else f"{gpus} processes"
-            console.print(f"{kind}: {duration(found * 3600)} on {processes}")
-    if measured is not None and seconds_per_video is None:
-        console.print(f"(one video took {duration(measured)} on this machine)")
+            shared = "one process" if kind == "training" else f"{gpus} processes"
+            console.print(f"{kind}: {duration(found * 3600)} on {shared}")
     for note in (*run.deviations, *run.warnings):
         console.print(Text(f"! {note}", style="yellow"), soft_wrap=True)
+    if hindrance is not None:
+        raise hindrance
 
 
 def _measure_sample(run: "ProtocolRun") -> float | None:

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from running import SHAPES, call, run_protocol
 
-from pyoco_eval.errors import PyocoEvalError, UsageError
+from pyoco_eval.cli.run_protocol import command
+from pyoco_eval.errors import UsageError
 from pyoco_eval.protocol.class_lists import class_names
 from pyoco_eval.protocol.exhibits import per_class
 from pyoco_eval.protocol.prompts import own_list
@@ -128,7 +130,16 @@ def test_dry_run_checks_and_counts_and_makes_nothing(tmp_path: Path) -> None:
     assert f"generation: {480 * 9 // 4 // 60} min on 4 processes" in text
     assert "real videos through networks: 512" in text
     assert not (tmp_path / "samples").exists()
-    with pytest.raises(PyocoEvalError, match="give --data-root"):
-        call("ucf101-uncond", tmp_path, "--samples", str(tmp_path), "--dry-run")
     measured = call("shapes-msrvtt", tmp_path, "--generator", SHAPES, "--dry-run", "--scale", "0.1")
     assert "one video took" in measured
+
+
+def test_a_dry_run_says_what_it_can_before_it_says_what_is_missing(tmp_path: Path) -> None:
+    words = ["ucf101-uncond", "--out", str(tmp_path / "run"), "--generator", SHAPES, "--dry-run"]
+    found = CliRunner().invoke(command, words, standalone_mode=False)
+    assert isinstance(found.exception, UsageError)
+    assert "give --data-root" in str(found.exception)
+    text = " ".join(found.output.split())
+    assert "20,480 40,960" in text
+    assert "real videos through networks: 2,048" in text
+    assert "generation: not known; give --seconds-per-video" in text
