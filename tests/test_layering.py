@@ -103,3 +103,9 @@ def test_public_names_exist_are_sorted_and_documented() -> None:
     for name in pyoco_eval.__all__:
         value = getattr(pyoco_eval, name)
         assert isinstance(value, str) or value.__doc__
+
+
+def test_test_files_have_names_of_their_own() -> None:
+    """pytest imports them by name alone."""
+    names = [path.name for path in (PACKAGE.parent / "tests").rglob("test_*.py")]
+    assert sorted(set(names)) == sorted(names)
