@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from pyoco_eval.metrics.conventions import CONVENTIONS
+from pyoco_eval.processes import processes
 from pyoco_eval.progress import Progress
 from pyoco_eval.protocol.requests import Wish
 from pyoco_eval.protocol.score_groups import ScoreGroup
@@ -19,6 +20,8 @@ from pyoco_eval.report.results import ClassScore, Curve, CurvePoint, GalleryEntr
 from pyoco_eval.scoring.features import extract_features
 from pyoco_eval.scoring.sides import Side
 from pyoco_eval.videos.source import VideoSource
+from pyoco_eval.videos.video import Video
+from pyoco_eval.videos.write import write_video
 
 GALLERY_ROWS = 200_000
 """Feature rows of either side up to which a gallery looks for the nearest ones."""
@@ -136,6 +139,7 @@ def gallery(
         if video.path is None or "#" in video.id:
             continue
         neighbour = real.get(choice.neighbour or "")
+        beside = None if neighbour is None else _readable(neighbour, folder)
         entries.append(
             GalleryEntry(
                 file=relative(video.path, folder),
@@ -145,12 +149,22 @@ def gallery(
                 class_name=names[wish.label] if wish.label is not None and names else None,
                 distance=choice.distance,
                 neighbour=choice.neighbour,
-                neighbour_file=relative(neighbour.path, folder)
-                if neighbour is not None and neighbour.path is not None
-                else None,
+                neighbour_file=None if beside is None else relative(beside, folder),
             )
         )
     return entries, told
+
+
+def _readable(video: Video, folder: Path) -> Path | None:
+    """Where a real video can be read; a rendered one is written into the run's folder first."""
+    if video.path is not None:
+        return video.path if "#" not in video.id else None
+    path = folder / "reference" / f"{video.id}.npz"
+    if processes().is_main and not path.is_file():
+        facts = video.probe()
+        frames = video.read(range(facts.header_frames or 1))
+        write_video(path, frames)
+    return path
 
 
 def relative(path: Path, folder: Path) -> str:

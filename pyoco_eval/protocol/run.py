@@ -207,7 +207,7 @@ class ProtocolRun:
             "config": {k: v for k, v in tree.items() if k not in ("init", "hardware")},
             "init": model_identity(init) if init is not None else None,
         }
-        folder = choices.out / "training" / f"{arm}-r{repeat}"
+        folder = choices.out / "training" / arm / f"r{repeat}-{digest_of(inputs)[:8]}"
         tree["out"] = str(folder)
         if choices.machine.device in ("cpu", "cuda"):
             tree.setdefault("hardware", {})["device"] = choices.machine.device

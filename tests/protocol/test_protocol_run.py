@@ -52,6 +52,8 @@ def test_the_whole_uncond_twin_runs_and_its_record_says_how(tmp_path: Path) -> N
     assert curve.points[-1].num_rows <= 160
     assert {entry.role for entry in arm.gallery} == {"nearest", "farthest", "random"}
     assert all((tmp_path / entry.file).is_file() for entry in arm.gallery)
+    beside = [entry.neighbour_file for entry in arm.gallery if entry.role == "nearest"]
+    assert all(name and (tmp_path / name).is_file() for name in beside)
     assert [stage.stage for stage in results.stages] == ["generate", "score"] * 3
     for name in ("report.html", "report.md", "report.tex"):
         assert (tmp_path / name).stat().st_size > 0

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from running import SHAPES, call, run_protocol
+from running import SHAPES, call, run_protocol, scores
 
 from pyoco_eval.cli.run_protocol import command
 from pyoco_eval.errors import UsageError
@@ -71,12 +71,20 @@ def test_training_strategies_train_in_order_from_the_image_model(tmp_path: Path)
     assert [arm.key for arm in results.arms] == ["image", "mixed"]
     stages = [(stage.stage, stage.arm) for stage in results.stages if stage.stage == "train"]
     assert stages == [("train", "image"), ("train", "image"), ("train", "mixed")]
-    config = (tmp_path / "training" / "mixed-r0" / "config.yaml").read_text()
+    (mixed,) = (tmp_path / "training" / "mixed").iterdir()
+    (image,) = (tmp_path / "training" / "image").iterdir()
+    config = (mixed / "config.yaml").read_text()
     assert "mixed:alpha=1" in config
-    assert str(tmp_path / "training" / "image-r0" / "model") in config
+    assert str(image / "model") in config
     assert [entry.key for entry in results.arms[0].scores] == ["frame-fid"]
     assert results.arms[0].scores[0].num_samples == 26
     assert results.arms[1].generator["prior"] == "mixed:alpha=1"
+    given = run_protocol(
+        "shapes-training-strategies", tmp_path / "given", "--arms", "image,mixed",
+        "--ckpt", f"image={image}", "--ckpt", f"mixed={mixed / 'model'}", "--scale", "0.02",
+    )  # fmt: skip
+    assert scores(given) == scores(results), "a model scores the same, trained here or given"
+    assert not any(stage.stage == "train" for stage in given.stages)
 
 
 @pytest.mark.slow
@@ -87,13 +95,14 @@ def test_repeats_of_the_training_train_models_of_other_seeds(tmp_path: Path) -> 
     )  # fmt: skip
     scratch, progressive = results.arms
     assert (scratch.parameters["alpha"], progressive.parameters["alpha"]) == (0, 2)
-    models = {
-        (tmp_path / "training" / f"{name}-r{repeat}" / "model" / "model.safetensors").read_bytes()
+    folders = [
+        folder
         for name in ("scratch", "progressive-2")
-        for repeat in (0, 1)
-    }
-    assert len(models) == 4
-    assert not (tmp_path / "training" / "image-r1").exists()
+        for folder in (tmp_path / "training" / name).iterdir()
+    ]
+    weights = {(folder / "model" / "model.safetensors").read_bytes() for folder in folders}
+    assert len(folders) == len(weights) == 4
+    assert len(list((tmp_path / "training" / "image").iterdir())) == 1
     fvd = scratch.score("fvd")
     assert fvd is not None
     assert len(set(fvd.repeats)) == 2
