@@ -40,7 +40,7 @@ def main() -> None:
     image, video, real, samples = (
         str(given.out / name) for name in ("image", "video", "real", "samples")
     )
-    num = "16" if given.short else "96"
+    num = "16" if given.short else "72"
     more = SHORT if given.short else {"image": (), "video": ()}
     seconds = {}
     seconds["image model"] = step(

@@ -84,12 +84,15 @@ class ModelConfig:
     Attributes:
         preset: a name in `models.presets.PRESETS`.
         overrides: fields of the preset's `UNetConfig` to change.
+        train: `all` weights, or `temporal`: only the layers an image model does not have. The
+            image model then stays as it is, frame by frame; the paper finetunes all.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = FORBID
 
     preset: str | None = None
     overrides: dict[str, Any] = field(default_factory=dict)
+    train: Literal["all", "temporal"] = "all"
 
 
 @dataclass(frozen=True)

@@ -46,6 +46,8 @@ def out_of_range(config: TrainConfig) -> Iterator[str]:
                 f"joint.data.size: must be data.size, {config.data.size}, "
                 f"found {config.joint.data.size}"
             )
+    if config.model.train == "temporal" and config.data.num_frames == 1:
+        yield "model.train: temporal layers are for videos; data.num_frames is 1"
     if config.model.preset is None and config.init is None:
         yield "model.preset: must be given where there is no init; see docs/training.md"
 

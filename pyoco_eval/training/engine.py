@@ -6,7 +6,7 @@ training; torch's `fully_shard` divides it instead where that is asked for, on G
 whole for checkpoints, so that a run may go on with another number of processes.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -93,11 +93,6 @@ class Engine:
         else:
             yield
 
-    def clip_gradients(self, module: nn.Module, largest: float) -> torch.Tensor:
-        """Scale the gradients to a 2-norm of at most `largest`; returns what it was."""
-        norm = nn.utils.clip_grad_norm_(module.parameters(), largest)
-        return whole(norm.detach())
-
     def mean(self, value: float) -> float:
         """Over all processes."""
         if self.size == 1:
@@ -121,6 +116,11 @@ class Engine:
 
         self._accelerator.end_training()
         AcceleratorState._reset_state(reset_partial_state=True)
+
+
+def clip_gradients(parameters: Iterable[nn.Parameter], largest: float) -> torch.Tensor:
+    """Scale the gradients to a 2-norm of at most `largest`; returns what it was."""
+    return whole(nn.utils.clip_grad_norm_(parameters, largest).detach())
 
 
 def local(tensor: torch.Tensor) -> torch.Tensor:

@@ -14,7 +14,7 @@ import torch
 from pyoco_eval.errors import UsageError
 from pyoco_eval.models.checkpoint import Model, load_model
 from pyoco_eval.models.config import TextInput, UNetConfig
-from pyoco_eval.models.inflation import inflate
+from pyoco_eval.models.inflation import inflate, temporal_names
 from pyoco_eval.models.presets import PRESETS
 from pyoco_eval.models.state import load_state
 from pyoco_eval.models.text.encoder import TextEncoder
@@ -56,8 +56,19 @@ def build_network(
         network = unet.build()
     if start is not None:
         _start_from(network, start, config)
+    trained = trained_names(network, config)
+    for name, parameter in network.named_parameters():
+        # Group norm's backward pass on CPUs fails in torch 2.13 where its scale needs no gradient.
+        parameter.requires_grad_(name in trained or parameter.ndim == 1)
     network.gradient_checkpointing = config.hardware.gradient_checkpointing
     return network
+
+
+def trained_names(network: VideoUNet, config: TrainConfig) -> frozenset[str]:
+    """Names of the parameters that the optimizer changes."""
+    if config.model.train == "temporal":
+        return temporal_names(network)
+    return frozenset(name for name, _ in network.named_parameters())
 
 
 def _unet(config: TrainConfig, start: Model | None) -> UNetConfig:

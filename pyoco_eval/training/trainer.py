@@ -19,7 +19,8 @@ from pyoco_eval.seeding import derive_seed, torch_generator
 from pyoco_eval.training.conditions import Conditioner
 from pyoco_eval.training.config import OptimizerConfig, TrainConfig
 from pyoco_eval.training.ema import ema_weight, update_ema
-from pyoco_eval.training.engine import Engine, local, placed, whole
+from pyoco_eval.training.engine import Engine, clip_gradients, local, placed, whole
+from pyoco_eval.training.network import trained_names
 from pyoco_eval.training.samples import Batch
 from pyoco_eval.training.state_folder import Tensors, TrainingState
 
@@ -74,15 +75,21 @@ class Trainer:
         if config.hardware.compile:
             network.compile()
         self._denoiser = engine.wrap(EDMDenoiser(network, config.loss.sigma_data))
+        trained = trained_names(network, config)
+        self._names = [name for name, _ in network.named_parameters()]
+        self._trained = [
+            parameter
+            for name, parameter in zip(self._names, self._parameters(), strict=True)
+            if name in trained
+        ]
         self._optimizer = torch.optim.AdamW(
-            self._denoiser.parameters(),
+            self._trained,
             lr=rates.lr,
             betas=rates.betas,
             eps=rates.eps,
             weight_decay=rates.weight_decay,
             fused=True,
         )
-        self._names = [name for name, _ in network.named_parameters()]
         self.ema = [local(parameter).detach().clone() for parameter in self._parameters()]
 
     def train_on(self, batch: Batch) -> StepResult:
@@ -100,9 +107,9 @@ class Trainer:
             total += loss.detach()
         norm = None
         if self.config.optimizer.clip_norm is not None:
-            norm = self._engine.clip_gradients(self._denoiser, self.config.optimizer.clip_norm)
+            norm = clip_gradients(self._trained, self.config.optimizer.clip_norm)
         self._optimizer.step()
-        self._optimizer.zero_grad(set_to_none=True)
+        self._denoiser.zero_grad(set_to_none=True)
         self.step += 1
         average = self.config.ema
         keep = ema_weight(
@@ -144,7 +151,7 @@ class Trainer:
         named = list(zip(self._names, parameters, strict=True))
         optimizer: Tensors = {}
         for name, parameter in named:
-            moments = self._optimizer.state[parameter]
+            moments = self._optimizer.state.get(parameter, {})
             for moment in _MOMENTS:
                 if moment in moments:
                     optimizer[f"{moment}/{name}"] = whole(moments[moment])
