@@ -13,6 +13,7 @@ from small_runs import small_config
 
 from pyoco_eval.errors import PyocoEvalError, UsageError
 from pyoco_eval.models.checkpoint import load_model
+from pyoco_eval.models.inflation import temporal_names
 from pyoco_eval.models.text.load import load_text_encoder
 from pyoco_eval.models.text.store import precompute_embeddings
 from pyoco_eval.training.config import TrainConfig
@@ -254,3 +255,31 @@ def test_the_log_is_json_lines(image_run: TrainConfig) -> None:
     entry = json.loads(lines[-1])
     assert (entry["step"], entry["samples"], entry["learning_rate"]) == (20, 80, 2e-3)
     assert json.loads(lines[0])["learning_rate"] == pytest.approx(2e-3 / 5)
+
+
+def test_temporal_layers_alone_may_be_trained(image_run: TrainConfig, tmp_path: Path) -> None:
+    """The image part keeps its bits; the video network comes back after a restart."""
+    config = small_config(
+        tmp_path / "video",
+        steps=4,
+        init=image_run.out,
+        model={"train": "temporal"},
+        data={"source": "shapes", "size": 16, "num_frames": 4},
+        log={"every": 1, "checkpoint_every": 2, "samples_every": 0},
+    )
+    train(replace(config, steps=2))
+    train(config)
+    video = final(config)
+    start = load_model(Path(image_run.out)).network.state_dict()
+    temporal = temporal_names(load_model(Path(config.out)).network)
+    assert temporal
+    for name, tensor in video.network.items():
+        if name in temporal:
+            continue
+        assert torch.equal(tensor, start[name]), name
+    assert {name.partition("/")[2] for name in video.optimizer} == temporal
+    moved = [float(video.network[name].abs().max()) for name in temporal if "output" in name]
+    assert min(moved) > 0, "they start at zero"
+    whole = replace(config, out=str(tmp_path / "whole"))
+    train(whole)
+    assert_same_bits(final(whole), video)
