@@ -110,17 +110,19 @@ def test_training_strategies_with_a_model_for_each_arm(
 ) -> None:
     weights = [*video_networks, *image_networks]
     results = run_protocol(
-        "ucf101-training-strategies", tmp_path / "run", "--arms", "scratch,mixed",
-        "--generator", f"scratch={NOISE}", "--generator", f"mixed={NOISE}",
+        "ucf101-training-strategies", tmp_path / "run", "--arms", "image,mixed",
+        "--generator", f"image={NOISE}", "--generator", f"mixed={NOISE}",
         "--data-root", str(ucf101), *weights, *TINY,
     )  # fmt: skip
-    assert [arm.key for arm in results.arms] == ["scratch", "mixed"]
-    for arm in results.arms:
-        assert [entry.key for entry in arm.scores] == ["is", "fvd", "frame-fid"]
-        fid = arm.score("frame-fid")
-        assert fid is not None
-        assert fid.num_samples == 2 * 16
-    assert results.arms[0].parameters == {"strategy": "scratch", "noise": "independent"}
+    image, mixed = results.arms
+    assert [entry.key for entry in image.scores] == ["frame-fid"]
+    assert [entry.key for entry in mixed.scores] == ["is", "fvd", "frame-fid"]
+    pictures, frames = image.score("frame-fid"), mixed.score("frame-fid")
+    assert pictures is not None
+    assert frames is not None
+    assert (pictures.num_samples, frames.num_samples) == (17, 2 * 16)
+    assert pictures.num_reference == frames.num_reference == 2 * 16
+    assert image.parameters == {"strategy": "image", "noise": "independent"}
     assert any("finetune" in warning for warning in results.warnings)
 
 
