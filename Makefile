@@ -5,8 +5,10 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .PHONY: demo test lint types suite format benchmarks clean
 
-demo: .venv/base
+demo: .venv/demo
 	$(BIN)/python scripts/demo.py
+	$(BIN)/python scripts/demo_generation.py --short
+	$(BIN)/python scripts/demo_probe.py --model demo/generation/image --out demo/probe
 
 test: lint types suite
 
@@ -33,6 +35,10 @@ benchmarks: .venv/dev
 
 .venv/base: .venv/bin/python pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
+	touch $@
+
+.venv/demo: .venv/base
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[train,probe]'
 	touch $@
 
 .venv/dev: .venv/base

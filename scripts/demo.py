@@ -1,4 +1,4 @@
-"""The main job on the embedded default: write clips, look at them, score them, offline.
+"""The main job on the embedded default: write clips, look at them, score them, report, offline.
 
 Every step is a command a user could type; each is shown before it runs.
 """
@@ -45,9 +45,12 @@ def main() -> None:
     print("\nEach metric tells the good clips from the bad ones:")
     for metric in good:
         print(f"  {metric:<9} good {good[metric]:9.3f}   bad {bad[metric]:9.3f}")
+    step("The same two, side by side on one page",
+         "report", "good.json", "bad.json", "--out", "comparison.html")  # fmt: skip
     print(f"\nDone in {time.perf_counter() - started:.0f} s. Look at:")
     print(f"  {OUT / 'good'} and {OUT / 'bad'}  the clips (mp4) and their captions")
     print(f"  {OUT / 'good.json'}  the record: scores, signatures, file hashes, versions")
+    print(f"  {OUT / 'comparison.html'}  both on one page")
     print("  README.md  how to score your own videos with the published networks")
 
 
