@@ -1,9 +1,12 @@
 """What `pyoco-eval run-protocol --dry-run` prints."""
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pyoco_eval.protocol.run import ProtocolRun
 
 _REMEDY = {
@@ -73,7 +76,7 @@ def print_plan(
         if found is None:
             console.print(f"{kind}: not known{_REMEDY.get(kind, '')}")
         elif found:
-            shared = "one process" if kind == "training" else f"{gpus} processes"
+            shared = "one process" if kind == "training" or gpus == 1 else f"{gpus} processes"
             console.print(f"{kind}: {duration(found * 3600)} on {shared}")
     for note in (*run.deviations, *run.warnings):
         console.print(Text(f"! {note}", style="yellow"), soft_wrap=True)
@@ -92,14 +95,12 @@ def _measure_sample(run: "ProtocolRun") -> float | None:
             requests = [wish.request(tell) for wish in run.wished(name, 0)[:2]]
             generator.check(requests)
             generator.generate(requests[:1])
-            started = time.perf_counter()
-            generator.generate(requests[1:])
-            return time.perf_counter() - started
+            return _seconds(partial(generator.generate, requests[1:]))
     return None
 
 
 def _measure_score(run: "ProtocolRun") -> float | None:
-    """Seconds of one blank clip through the networks, averaged over them."""
+    """Seconds of one blank clip through the networks, averaged over them; the best of three."""
     import numpy as np
 
     from pyoco_eval.metrics.conventions import CONVENTIONS
@@ -115,9 +116,12 @@ def _measure_score(run: "ProtocolRun") -> float | None:
         for _, convention in group.columns.values():
             extractor = Task(CONVENTIONS[convention], group.options, networks).extractor()
             frames = clip[0] if extractor.kind == "image" else clip
-            for _ in range(2):
-                started = time.perf_counter()
-                extractor(frames)
-                seconds = time.perf_counter() - started
-            spent.append(seconds)
+            extractor(frames)
+            spent.append(min(_seconds(partial(extractor, frames)) for _ in range(3)))
     return sum(spent) / len(spent) if spent else None
+
+
+def _seconds(work: "Callable[[], object]") -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
