@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final, Protocol, cast
 import numpy as np
 
 from pyoco_eval.errors import PyocoEvalError, UsageError
+from pyoco_eval.progress import Stage
 
 if TYPE_CHECKING:
     from torch.distributed import ProcessGroup
@@ -249,6 +250,27 @@ class Processes:
 
 
 _joined: Processes | None = None
+
+
+class SharedStage:
+    """A stage of work that shows how much is done in all processes together."""
+
+    def __init__(self, stage: Stage, group: Processes) -> None:
+        self._stage = stage
+        self._group = group
+        self._shown = 0
+
+    def advance(self) -> None:
+        """One piece more is done by this process; raises PeerError if another one failed."""
+        done = self._group.count("videos", 1)
+        self.show(done if self._group.size > 1 else self._shown + 1)
+        self._group.check_peers()
+
+    def show(self, done: int) -> None:
+        """So many are known to be done in all."""
+        for _ in range(done - self._shown):
+            self._stage.advance()
+        self._shown = max(done, self._shown)
 
 
 def processes() -> Processes:

@@ -20,8 +20,8 @@ from pyoco_eval.errors import UnusableVideosError, UsageError, VideoError
 from pyoco_eval.probe.invert import RoundTrip, Walk, invert_frames, round_trip
 from pyoco_eval.probe.noise_store import NoiseStore, VideoFacts, describe_maps
 from pyoco_eval.probe.options import ProbeOptions
-from pyoco_eval.processes import Processes
-from pyoco_eval.progress import Progress, Silent, Stage
+from pyoco_eval.processes import Processes, SharedStage
+from pyoco_eval.progress import Progress, Silent
 from pyoco_eval.scoring.stream import OrderedStream
 from pyoco_eval.seeding import numpy_generator
 from pyoco_eval.videos.clip_frames import ShortVideo, VideoClip, read_clips
@@ -101,7 +101,7 @@ def invert_videos(
     found = Inverted()
     shown = progress if group.is_main else Silent()
     with shown.stage("inversion", len(chosen)) as stage:
-        counter = _Counter(stage, group)
+        counter = SharedStage(stage, group)
         _run(own, walk, options, store, found, counter.advance)
         payloads = group.gather(_pack(found))
         counter.show(len(chosen))
@@ -261,22 +261,3 @@ def _checked(video: Video, walk: Walk, options: ProbeOptions, folder: Path) -> R
 
 def _pack(found: Inverted) -> bytes:
     return json.dumps(asdict(found)).encode()
-
-
-class _Counter:
-    """Shows how many videos are done in all processes together."""
-
-    def __init__(self, stage: Stage, group: Processes) -> None:
-        self._stage = stage
-        self._group = group
-        self._shown = 0
-
-    def advance(self) -> None:
-        done = self._group.count("videos", 1)
-        self.show(done if self._group.size > 1 else self._shown + 1)
-        self._group.check_peers()
-
-    def show(self, done: int) -> None:
-        for _ in range(done - self._shown):
-            self._stage.advance()
-        self._shown = max(done, self._shown)

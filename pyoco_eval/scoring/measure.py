@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from pyoco_eval.features.base import FeatureExtractor
-from pyoco_eval.processes import Processes, processes
-from pyoco_eval.progress import Progress, Silent, Stage
+from pyoco_eval.processes import SharedStage, processes
+from pyoco_eval.progress import Progress, Silent
 from pyoco_eval.scoring.extraction import Pass, run_pass
 from pyoco_eval.scoring.feature_store import FeatureStore
 from pyoco_eval.scoring.networks import Network
@@ -82,11 +82,11 @@ def measure(
         collected.append(collector)
     shown = progress if group.is_main else Silent()
     with shown.stage(title, len(source)) as stage:
-        counter = _Counter(stage, group)
+        counter = SharedStage(stage, group)
         found = run_pass(source, taps, options, chosen=chosen, on_video=counter.advance)
         part = Part(found, () if _failed(found, options) else _pieces(taps, collected, len(chosen)))
         parts = gather_parts(part, group, everywhere=everywhere)
-        counter.finish(len(source))
+        counter.show(len(source))
     if not parts:
         return []
     whole = Pass()
@@ -122,28 +122,6 @@ def planned_recipe(
     if options.value_range is not None:
         recipe["input"] = f"{options.value_range}-{options.quantise}"
     return recipe
-
-
-class _Counter:
-    """Shows how many videos are done in all processes together."""
-
-    def __init__(self, stage: Stage, group: Processes) -> None:
-        self._stage = stage
-        self._group = group
-        self._shown = 0
-
-    def advance(self) -> None:
-        done = self._group.count("videos", 1)
-        self._show(done if self._group.size > 1 else self._shown + 1)
-        self._group.check_peers()
-
-    def finish(self, total: int) -> None:
-        self._show(total)
-
-    def _show(self, done: int) -> None:
-        for _ in range(done - self._shown):
-            self._stage.advance()
-        self._shown = max(done, self._shown)
 
 
 def _failed(found: Pass, options: Options) -> bool:
