@@ -8,6 +8,7 @@ References:
     .npz: a ZIP archive with one .npy member per array.
 """
 
+import math
 import threading
 import tokenize
 import zipfile
@@ -27,6 +28,10 @@ MAX_EXPANSION = 200
 """A compressed array over `_LARGE` bytes that shrank more than this is taken for a zip bomb."""
 
 _LARGE = 1 << 30
+_PIECE = 1 << 20
+_HEADERS = threading.Lock()
+"""Headers are Python literals, and CPython 3.11 may fail when two threads parse at once
+(python/cpython#106905)."""
 _LOCAL_HEADER_SIZE = 30
 _DAMAGE = (
     ValueError,
@@ -66,6 +71,7 @@ class _Stored:
     Attributes:
         member: name inside the .npz file, None for .npy.
         offset: of the values in the file; None if they are compressed.
+        header_size: bytes before the values in the file or member.
     """
 
     file: StoredFile
@@ -74,6 +80,7 @@ class _Stored:
     dtype: np.dtype[Any]
     fortran: bool
     offset: int | None
+    header_size: int
 
     def map(self) -> np.ndarray:
         """Map the values that lie uncompressed in the file."""
@@ -81,14 +88,27 @@ class _Stored:
         return self.file.map(self.dtype, self.offset, self.shape, "F" if self.fortran else "C")
 
     def unpack(self) -> np.ndarray:
-        """Read the compressed values."""
+        """Read the compressed values; several threads may do so at once."""
         assert self.member is not None
         with (
             self.file.open() as raw,
             zipfile.ZipFile(raw) as archive,
             archive.open(self.member) as file,
         ):
-            return np.lib.format.read_array(file, allow_pickle=False)
+            file.read(self.header_size)
+            content = bytearray(math.prod(self.shape) * self.dtype.itemsize)
+            filled = 0
+            while filled < len(content):
+                piece = file.read(min(_PIECE, len(content) - filled))
+                if not piece:
+                    raise EOFError
+                content[filled : filled + len(piece)] = piece
+                filled += len(piece)
+            file.read(1)  # at the end of the member its checksum is compared
+        values = np.frombuffer(content, self.dtype)
+        if self.fortran:
+            return values.reshape(self.shape[::-1]).transpose()
+        return values.reshape(self.shape)
 
 
 def array_videos(
@@ -157,7 +177,7 @@ def _npy(file: StoredFile) -> list[_Stored]:
     with file.open() as raw:
         shape, fortran, dtype = _header(raw)
         offset = raw.tell()
-    stored = _Stored(file, None, shape, dtype, fortran, offset)
+    stored = _Stored(file, None, shape, dtype, fortran, offset, offset)
     _require_bytes(stored, file.size() - offset)
     return [stored]
 
@@ -187,7 +207,7 @@ def _npz(stored_file: StoredFile) -> list[_Stored]:
                     f"would grow from {info.compress_size:,} to {info.file_size:,} bytes when "
                     "unpacked; save it as .npy if that is meant"
                 )
-            stored = _Stored(stored_file, info.filename, shape, dtype, fortran, offset)
+            stored = _Stored(stored_file, info.filename, shape, dtype, fortran, offset, header_size)
             _require_bytes(stored, info.file_size - header_size)
             found.append(stored)
     return found
@@ -207,10 +227,11 @@ def _require_bytes(stored: _Stored, available: int) -> None:
 
 def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     version = np.lib.format.read_magic(file)
-    if version == (1, 0):
-        return np.lib.format.read_array_header_1_0(file)
-    if version == (2, 0):
-        return np.lib.format.read_array_header_2_0(file)
+    with _HEADERS:
+        if version == (1, 0):
+            return np.lib.format.read_array_header_1_0(file)
+        if version == (2, 0):
+            return np.lib.format.read_array_header_2_0(file)
     raise UnreadableError(f"is in version {version[0]}.{version[1]} of the .npy format: save uint8")
 
 

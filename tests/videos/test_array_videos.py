@@ -51,6 +51,19 @@ def test_one_video_per_file_keeps_the_name(tmp_path):
     assert np.array_equal(all_frames(source), CLIPS[[1, 0, 2]])
 
 
+def test_reading_frames_parses_no_header(tmp_path, monkeypatch):
+    """Threads read at once, and CPython 3.11 may fail when two of them parse a literal."""
+    np.savez_compressed(tmp_path / "a.npz", np.asfortranarray(CLIPS))
+    np.savez_compressed(tmp_path / "b.npz", CLIPS[0].astype(np.float32) / 255)
+    source = open_source(tmp_path, value_range="0..1")
+
+    def parsed(*args, **kwargs):
+        raise AssertionError("a header was parsed")
+
+    monkeypatch.setattr("ast.literal_eval", parsed)
+    assert np.array_equal(all_frames(source), np.concatenate([CLIPS, CLIPS[:1]]))
+
+
 def test_several_arrays_in_one_file_follow_each_other(tmp_path):
     np.savez_compressed(tmp_path / "a.npz", first=CLIPS[0], rest=CLIPS[1:])
     assert np.array_equal(all_frames(open_source(tmp_path / "a.npz")), CLIPS)
