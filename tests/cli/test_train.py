@@ -35,7 +35,7 @@ def test_help_shows_examples_and_loads_no_torch() -> None:
 def test_check_prints_the_config_whole_and_trains_nothing(tmp_path: Path) -> None:
     result = run("shapes-video", "--check", "--set", f"out={tmp_path / 'run'}", "--set", "seed=5")
     config = parse_config(yaml.safe_load(result.stdout), "printed")
-    assert (config.seed, config.prior, config.data.num_frames) == (5, "progressive:alpha=2", 16)
+    assert (config.seed, config.prior, config.data.num_frames) == (5, "progressive:alpha=6", 16)
     assert not (tmp_path / "run").exists()
 
 
