@@ -14,6 +14,7 @@ from pyoco_eval.protocol.exhibits import curve_of, relative
 from pyoco_eval.protocol.loader import LoadedProtocol
 from pyoco_eval.protocol.schema import Protocol
 from pyoco_eval.protocol.score_stage import Scored
+from pyoco_eval.report.compare import HIGHER_IS_BETTER
 from pyoco_eval.report.record import ScoreRecord
 from pyoco_eval.report.results import (
     Arm,
@@ -29,8 +30,6 @@ from pyoco_eval.report.results import (
     StageRecord,
 )
 from pyoco_eval.version import __version__
-
-HIGHER_IS_BETTER = ("is", "clipsim")
 
 
 @dataclass(frozen=True)

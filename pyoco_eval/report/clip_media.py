@@ -8,7 +8,6 @@ import io
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,7 @@ import numpy as np
 from pyoco_eval.errors import PyocoEvalError
 from pyoco_eval.videos.source import open_source
 from pyoco_eval.videos.video import Video
-from pyoco_eval.videos.write import write_video
+from pyoco_eval.videos.write import encode_h264, write_video
 
 MAX_SIDE = 256
 """Longer sides are shrunk to this many pixels."""
@@ -129,31 +128,8 @@ def _encodings(frames: np.ndarray, fps: float) -> Iterator[tuple[bytes, str]]:
 
 
 def _h264(frames: np.ndarray, fps: float, quality: int) -> bytes:
-    import av
-    from av.video.reformatter import VideoReformatter
-
-    from pyoco_eval.videos.pyav_reader import EXACT_CONVERSION
-
     content = io.BytesIO()
-    with av.open(content, "w", format="mp4") as container:
-        stream = container.add_stream("libx264", Fraction(fps).limit_denominator(1001))
-        stream.height, stream.width, stream.pix_fmt = *frames.shape[1:3], "yuv420p"
-        stream.options = {
-            "crf": str(quality),
-            "preset": "slow",
-            "threads": "1",
-            "x264-params": "cpu-independent=1",
-        }
-        reformatter = VideoReformatter()
-        for frame in frames:
-            picture = reformatter.reformat(
-                av.VideoFrame.from_ndarray(frame, "rgb24"),
-                format="yuv420p",
-                interpolation=EXACT_CONVERSION,
-                threads=1,
-            )
-            container.mux(stream.encode(picture))
-        container.mux(stream.encode())
+    encode_h264(content, frames, fps, quality=quality, preset="slow")
     return content.getvalue()
 
 

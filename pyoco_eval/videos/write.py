@@ -15,17 +15,13 @@ import tempfile
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
 from pyoco_eval.errors import UsageError
 
-_H264_OPTIONS: dict[str, object] = {
-    "crf": "8",
-    "preset": "medium",
-    "threads": "1",
-    "x264-params": "cpu-independent=1",
-}
+_REPEATABLE = {"threads": "1", "x264-params": "cpu-independent=1"}
 """The same frames give the same file: by default x264 decides by what happens to lie in memory
 behind a small picture, and by the processor."""
 
@@ -58,19 +54,26 @@ def write_video(path: Path, frames: np.ndarray, fps: float = 8) -> None:
         part.replace(path)
 
 
-def _write_mp4(path: Path, frames: np.ndarray, fps: float) -> None:
+def encode_h264(
+    target: str | IO[bytes], frames: np.ndarray, fps: float, *, quality: int, preset: str
+) -> None:
+    """Write an mp4 file with colour at half resolution; the same frames give the same bytes.
+
+    Args:
+        target: a path, or a file to write to.
+        frames: uint8 (T, H, W, 3) RGB, H and W even.
+        quality: x264's constant rate factor, 0 (without loss) to 51.
+        preset: x264's name for how long it may search.
+    """
     import av
     from av.video.reformatter import VideoReformatter
 
     from pyoco_eval.videos.pyav_reader import EXACT_CONVERSION
 
-    _, height, width, _ = frames.shape
-    if height % 2 or width % 2:
-        raise UsageError(f"{path.name}: mp4 needs even sides, not {width} x {height}")
-    with av.open(str(path), "w") as container:
+    with av.open(target, "w", format="mp4") as container:
         stream = container.add_stream("libx264", Fraction(fps).limit_denominator(1001))
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        stream.options = _H264_OPTIONS
+        stream.height, stream.width, stream.pix_fmt = *frames.shape[1:3], "yuv420p"
+        stream.options = {"crf": str(quality), "preset": preset, **_REPEATABLE}
         reformatter = VideoReformatter()
         for frame in frames:
             picture = reformatter.reformat(
@@ -81,6 +84,13 @@ def _write_mp4(path: Path, frames: np.ndarray, fps: float) -> None:
             )
             container.mux(stream.encode(picture))
         container.mux(stream.encode())
+
+
+def _write_mp4(path: Path, frames: np.ndarray, fps: float) -> None:
+    _, height, width, _ = frames.shape
+    if height % 2 or width % 2:
+        raise UsageError(f"{path.name}: mp4 needs even sides, not {width} x {height}")
+    encode_h264(str(path), frames, fps, quality=8, preset="medium")
 
 
 def _write_gif(path: Path, frames: np.ndarray, fps: float) -> None:
