@@ -18,8 +18,8 @@ import decord
 import numpy as np
 from interleaved import median_seconds
 
+from pyoco_eval.shapes.dataset import MovingShapes
 from pyoco_eval.videos.source import open_source
-from pyoco_eval.videos.synthetic import MovingShapes
 from pyoco_eval.videos.write import write_video
 
 Decode = Callable[[Path], np.ndarray]

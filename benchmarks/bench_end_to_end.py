@@ -22,8 +22,8 @@ from cdfvd.third_party.i3d.utils import preprocess_i3d
 import pyoco_eval
 from pyoco_eval.scoring.networks import Network
 from pyoco_eval.scoring.options import Options
+from pyoco_eval.shapes.dataset import MovingShapes
 from pyoco_eval.videos.source import open_source
-from pyoco_eval.videos.synthetic import MovingShapes
 from pyoco_eval.videos.write import write_video
 
 PEER_BATCH = 16

@@ -10,7 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from pyoco_eval.videos.synthetic import MovingShapes
+from pyoco_eval.shapes.dataset import MovingShapes
 from pyoco_eval.videos.write import write_video
 
 SCORE = """

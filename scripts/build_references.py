@@ -13,8 +13,8 @@ from pyoco_eval.progress import Silent
 from pyoco_eval.scoring.measure import Request, measure
 from pyoco_eval.scoring.networks import Network
 from pyoco_eval.scoring.options import Options
+from pyoco_eval.shapes.dataset import MovingShapes
 from pyoco_eval.videos.source import open_source
-from pyoco_eval.videos.synthetic import MovingShapes
 from pyoco_eval.videos.write import write_video
 
 NUM_CLIPS = 2048

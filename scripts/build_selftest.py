@@ -34,7 +34,7 @@ from pyoco_eval.selftest.networks import measure_networks
 from pyoco_eval.selftest.resizing import measure_resizing
 from pyoco_eval.statistics.files import StatisticsFile
 from pyoco_eval.statistics.moments import Moments
-from pyoco_eval.videos.pyav_reader import EXACT_CONVERSION
+from pyoco_eval.videos.readers.pyav_reader import EXACT_CONVERSION
 from pyoco_eval.videos.write import write_video
 
 ENCODERS = {

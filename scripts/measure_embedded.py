@@ -19,10 +19,10 @@ from matplotlib.figure import Figure
 from pyoco_eval.features.base import FeatureExtractor
 from pyoco_eval.features.tiny import TinyFrameExtractor, load_tiny
 from pyoco_eval.metrics.frechet import frechet_distance
+from pyoco_eval.shapes.captions import BACKGROUND_COLOURS, BACKGROUNDS, COLOURS, SHAPES, TEXTURES
+from pyoco_eval.shapes.corruptions import CORRUPTION_KINDS, LADDERS, Corruption, corrupt_clip
+from pyoco_eval.shapes.dataset import CLASS_NAMES, MovingShapes
 from pyoco_eval.statistics.moments import Moments
-from pyoco_eval.videos.captions import BACKGROUND_COLOURS, BACKGROUNDS, COLOURS, SHAPES, TEXTURES
-from pyoco_eval.videos.corruptions import CORRUPTION_KINDS, LADDERS, Corruption, corrupt_clip
-from pyoco_eval.videos.synthetic import CLASS_NAMES, MovingShapes
 
 IMAGES = Path(__file__).resolve().parents[1] / "docs" / "images"
 METRICS = {"FVD": "tiny3d", "FID": "tiny2d", "CLIP-FID": "tinyclip"}

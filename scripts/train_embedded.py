@@ -29,8 +29,8 @@ from pyoco_eval.features.tiny_networks import (
     TinyVideoNetwork,
     word_numbers,
 )
-from pyoco_eval.videos import captions as grammar
-from pyoco_eval.videos.synthetic import MovingShapes
+from pyoco_eval.shapes import captions as grammar
+from pyoco_eval.shapes.dataset import MovingShapes
 
 CHOICES = {
     "shape": grammar.SHAPES,

@@ -16,7 +16,7 @@ from pyoco_eval import processes as module
 from pyoco_eval.errors import UsageError
 from pyoco_eval.processes import UNIT, Processes, processes
 from pyoco_eval.report.record import Record
-from pyoco_eval.videos.synthetic import MovingShapes
+from pyoco_eval.shapes.dataset import MovingShapes
 
 NUM = 70
 

@@ -8,8 +8,8 @@ import pytest
 import pyoco_eval
 from pyoco_eval.features.tiny import load_tiny
 from pyoco_eval.resources import resource_folder
+from pyoco_eval.shapes.dataset import MovingShapes
 from pyoco_eval.statistics.files import StatisticsFile
-from pyoco_eval.videos.synthetic import MovingShapes
 
 NUM_CLIPS = 80
 

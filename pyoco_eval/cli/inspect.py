@@ -46,7 +46,7 @@ def command(
     PATH is a folder (searched recursively for mp4, avi, mkv, webm, mov, m4v, gif, webp, npz, npy
     and folders of png or jpg frames) or one such file.
     """
-    from pyoco_eval.videos.findings import differences, duplicates, findings
+    from pyoco_eval.videos.inspection_report import differences, duplicates, findings
 
     inspection = _inspect(path, value_range)
     other = None if reference is None else _inspect(reference, value_range)
@@ -75,8 +75,8 @@ def _inspect(path: Path, value_range: str | None) -> "Inspection":
     from rich.console import Console
     from rich.progress import Progress
 
-    from pyoco_eval.videos.array_reader import Levels
     from pyoco_eval.videos.inspection import inspect_source
+    from pyoco_eval.videos.readers.array_reader import Levels
     from pyoco_eval.videos.source import find_videos
 
     source = find_videos(path, levels=Levels(value_range))

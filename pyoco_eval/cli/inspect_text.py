@@ -6,8 +6,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pyoco_eval.videos.findings import codec, frame_rate, size
 from pyoco_eval.videos.inspection import InspectedVideo, Inspection
+from pyoco_eval.videos.inspection_report import codec, frame_rate, size
 
 MOST_ROWS = 40
 """Longer lists show only the videos with an error or a remark, and no more than this."""

@@ -113,7 +113,7 @@ def command(
     from pyoco_eval.cli.progress import TerminalProgress
     from pyoco_eval.errors import UsageError
     from pyoco_eval.probe.run import run_probe
-    from pyoco_eval.videos.places import place_is_there
+    from pyoco_eval.videos.listing.locate import place_is_there
 
     if not place_is_there(videos):
         raise UsageError(f"--videos {videos}: no such file or folder")
@@ -130,7 +130,7 @@ def command(
 
 def _options(choices: dict[str, Any]) -> Any:
     from pyoco_eval.probe.options import ProbeOptions
-    from pyoco_eval.videos.clip_frames import ClipRule
+    from pyoco_eval.videos.clip_rule import ClipRule
 
     select = choices.pop("clip")
     rule = ClipRule(

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from pyoco_eval.videos.corruptions import Corruption
-    from pyoco_eval.videos.synthetic import ShapesClip
+    from pyoco_eval.shapes.corruptions import Corruption
+    from pyoco_eval.shapes.dataset import ShapesClip
 
 _SUFFIXES = {"mp4": ".mp4", "gif": ".gif", "npz": ".npz", "png": ""}
 _WRITTEN = re.compile(r"(train|val|test)-\d{6}(\.mp4|\.gif|\.npz)?")
@@ -88,8 +88,8 @@ def command(
     """
     from pyoco_eval.cli.progress import TerminalProgress
     from pyoco_eval.errors import UsageError
-    from pyoco_eval.videos.corruptions import Corruption, corrupt_clip
-    from pyoco_eval.videos.synthetic import MovingShapes
+    from pyoco_eval.shapes.corruptions import Corruption, corrupt_clip
+    from pyoco_eval.shapes.dataset import MovingShapes
     from pyoco_eval.videos.write import write_video
 
     corruptions = [Corruption.parse(text) for text in corrupted]
@@ -127,7 +127,7 @@ def _chosen(choices: tuple[str, ...]) -> dict[str, list[str]]:
 
 
 def _manifest_line(name: str, clip: "ShapesClip", corruptions: "list[Corruption]") -> str:
-    from pyoco_eval.videos.synthetic import CLASS_NAMES
+    from pyoco_eval.shapes.dataset import CLASS_NAMES
 
     entry: dict[str, object] = {
         "id": name,

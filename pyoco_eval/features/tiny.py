@@ -28,9 +28,9 @@ from pyoco_eval.features.tiny_networks import (
     TinyVideoNetwork,
     word_numbers,
 )
-from pyoco_eval.videos.captions import COLOURS, SHAPES, VOCABULARY
+from pyoco_eval.shapes.captions import COLOURS, SHAPES, VOCABULARY
+from pyoco_eval.shapes.dataset import CLASS_NAMES
 from pyoco_eval.videos.resize import ResizeRule, resize_frames
-from pyoco_eval.videos.synthetic import CLASS_NAMES
 
 WEIGHTS_FOLDER: Final = Path(__file__).with_name("embedded")
 RESIZE: Final = ResizeRule(INPUT_SIZE, "bilinear-antialias", "squash")
@@ -133,7 +133,7 @@ class TinyImageTextExtractor(_TinyExtractor):
         """One vector per caption, in the space of the frames' embedding; not normalised.
 
         Args:
-            captions: words of `pyoco_eval.videos.captions.VOCABULARY`, at most 16 each, in any
+            captions: words of `pyoco_eval.shapes.captions.VOCABULARY`, at most 16 each, in any
                 order; upper case and a final full stop are ignored.
 
         Returns:

@@ -9,7 +9,7 @@ from itertools import pairwise
 import torch
 from torch import nn
 
-from pyoco_eval.videos.captions import (
+from pyoco_eval.shapes.captions import (
     BACKGROUND_COLOURS,
     BACKGROUNDS,
     COLOURS,
@@ -18,7 +18,7 @@ from pyoco_eval.videos.captions import (
     TEXTURES,
     VOCABULARY,
 )
-from pyoco_eval.videos.synthetic import CLASS_NAMES
+from pyoco_eval.shapes.dataset import CLASS_NAMES
 
 INPUT_SIZE = 64
 WIDTHS = (16, 32, 48, 64)

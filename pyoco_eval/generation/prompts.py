@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pyoco_eval.errors import UsageError
-from pyoco_eval.videos.manifest_rows import CAPTION_COLUMNS, texts_of
+from pyoco_eval.videos.listing.manifest_rows import CAPTION_COLUMNS, texts_of
 
 SUFFIXES: Final = (".txt", ".jsonl", ".csv", ".tsv")
 

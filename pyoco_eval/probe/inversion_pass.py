@@ -24,7 +24,7 @@ from pyoco_eval.processes import Processes, SharedStage
 from pyoco_eval.progress import Progress, Silent
 from pyoco_eval.scoring.stream import OrderedStream
 from pyoco_eval.seeding import numpy_generator
-from pyoco_eval.videos.clip_frames import ShortVideo, VideoClip, read_clips
+from pyoco_eval.videos.clip_rule import ShortVideo, VideoClip, read_clips
 from pyoco_eval.videos.resize import ResizeRule, resize_frames
 from pyoco_eval.videos.source import VideoSource
 from pyoco_eval.videos.video import Video

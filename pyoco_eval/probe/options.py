@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from pyoco_eval.errors import UsageError
-from pyoco_eval.videos.clip_frames import ClipRule
+from pyoco_eval.videos.clip_rule import ClipRule
 
 Solver = Literal["heun", "ddim", "deis"]
 OnError = Literal["error", "skip"]

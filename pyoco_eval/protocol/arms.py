@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from pyoco_eval.protocol.schema import ArmRule, Protocol, ScoreRule
-from pyoco_eval.videos.clip_frames import ClipRule
+from pyoco_eval.videos.clip_rule import ClipRule
 
 
 def columns_of(protocol: Protocol, arm: str) -> list[str]:

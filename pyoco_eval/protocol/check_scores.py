@@ -12,7 +12,7 @@ from pyoco_eval.protocol.arms import clip_of, columns_of, count_of
 from pyoco_eval.protocol.conditioning import ClassPrompts, Unconditional
 from pyoco_eval.protocol.schema import NONE, Protocol, ScoreRule
 from pyoco_eval.scoring.frame_rules import FrameRule
-from pyoco_eval.videos.clip_frames import ClipRule
+from pyoco_eval.videos.clip_rule import ClipRule
 from pyoco_eval.videos.resize import ResizeRule
 
 FRECHET: Final = ("fvd", "fid", "clip-fid")

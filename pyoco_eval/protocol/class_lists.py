@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from pyoco_eval.resources import resource_folder
-from pyoco_eval.videos.synthetic import CLASS_NAMES
+from pyoco_eval.shapes.dataset import CLASS_NAMES
 
 
 def class_names(dataset: str) -> Sequence[str]:

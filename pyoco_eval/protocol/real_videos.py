@@ -19,9 +19,9 @@ from pyoco_eval.protocol.class_lists import class_names
 from pyoco_eval.protocol.conditioning import Captions, ClassPrompts
 from pyoco_eval.protocol.schema import Protocol, ReferenceRule
 from pyoco_eval.seeding import numpy_generator
-from pyoco_eval.videos.array_reader import ArrayReader, Levels
+from pyoco_eval.shapes.dataset import CLASS_NAMES, MovingShapes, Split
+from pyoco_eval.videos.readers.array_reader import ArrayReader, Levels
 from pyoco_eval.videos.source import VideoSource
-from pyoco_eval.videos.synthetic import CLASS_NAMES, MovingShapes, Split
 from pyoco_eval.videos.video import Video
 
 

@@ -9,7 +9,7 @@ from pyoco_eval.protocol.reduction import Reduction
 from pyoco_eval.protocol.schema import NONE, Protocol, ReferenceRule
 from pyoco_eval.scoring.frame_rules import FrameRule
 from pyoco_eval.scoring.options import Options
-from pyoco_eval.videos.clip_frames import ClipRule
+from pyoco_eval.videos.clip_rule import ClipRule
 from pyoco_eval.videos.resize import ResizeRule
 
 

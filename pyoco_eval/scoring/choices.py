@@ -8,7 +8,7 @@ from pyoco_eval.errors import UsageError
 from pyoco_eval.features.base import Precision
 from pyoco_eval.scoring.frame_rules import FrameRule
 from pyoco_eval.scoring.options import OnError, Options
-from pyoco_eval.videos.clip_frames import ClipRule, Select, Short
+from pyoco_eval.videos.clip_rule import ClipRule, Select, Short
 from pyoco_eval.videos.resize import ResizeRule
 from pyoco_eval.weights.resolve import entry_of
 

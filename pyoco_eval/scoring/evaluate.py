@@ -182,7 +182,7 @@ class _Run:
         if stored is None:
             source = open_samples(samples, "--samples", self.options)
             if self.captions is not None:
-                from pyoco_eval.videos.manifest import attach_captions
+                from pyoco_eval.videos.listing.manifest import attach_captions
 
                 source = attach_captions(source, Path(self.captions))
             require_captions(tasks, source)

@@ -15,7 +15,7 @@ from pyoco_eval.scoring.feature_store import StoredVideo, VideoFacts
 from pyoco_eval.scoring.options import Options
 from pyoco_eval.scoring.row_queue import RowQueue, Tap
 from pyoco_eval.scoring.stream import OrderedStream
-from pyoco_eval.videos.clip_frames import ShortVideo, VideoClip, read_clips
+from pyoco_eval.videos.clip_rule import ShortVideo, VideoClip, read_clips
 from pyoco_eval.videos.resize import resize_frames
 from pyoco_eval.videos.source import VideoSource
 from pyoco_eval.videos.video import Video

@@ -14,7 +14,7 @@ from pyoco_eval.scoring.options import Options
 from pyoco_eval.scoring.sides import Side
 from pyoco_eval.scoring.sources import Samples, open_samples
 from pyoco_eval.statistics.files import FeatureSet, kind_of
-from pyoco_eval.videos.manifest import attach_captions
+from pyoco_eval.videos.listing.manifest import attach_captions
 
 
 def extract_features(

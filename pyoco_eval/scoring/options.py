@@ -9,7 +9,7 @@ from typing import Literal
 from pyoco_eval.errors import UsageError
 from pyoco_eval.features.base import Precision
 from pyoco_eval.scoring.frame_rules import FrameRule
-from pyoco_eval.videos.clip_frames import ClipRule
+from pyoco_eval.videos.clip_rule import ClipRule
 from pyoco_eval.videos.resize import IN_NETWORK, ResizeRule
 
 OnError = Literal["error", "skip"]

@@ -10,7 +10,7 @@ from pyoco_eval.metrics.conventions import PROFILES, convention
 from pyoco_eval.scoring.networks import Network
 from pyoco_eval.scoring.options import Options
 from pyoco_eval.scoring.sides import RECIPE_KEYS
-from pyoco_eval.videos.clip_frames import ClipRule
+from pyoco_eval.videos.clip_rule import ClipRule
 
 _SHORT_SUFFIX = re.compile("-(loop|skip)$")
 

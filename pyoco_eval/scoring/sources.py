@@ -8,7 +8,7 @@ import numpy as np
 
 from pyoco_eval.errors import UsageError
 from pyoco_eval.scoring.options import Options
-from pyoco_eval.videos.places import place_is_there
+from pyoco_eval.videos.listing.locate import place_is_there
 from pyoco_eval.videos.source import VideoSource, open_source
 
 Samples = str | Path | np.ndarray | Sequence[Any] | VideoSource

@@ -15,8 +15,8 @@ import numpy as np
 
 from pyoco_eval.errors import VideoError
 from pyoco_eval.selftest.check import FOLDER, Measurement, Skipped, stored
+from pyoco_eval.shapes.dataset import MovingShapes
 from pyoco_eval.videos.source import open_source
-from pyoco_eval.videos.synthetic import MovingShapes
 from pyoco_eval.videos.write import write_video
 
 NUM_FRAMES: Final = 8

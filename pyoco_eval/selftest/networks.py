@@ -15,7 +15,7 @@ from pyoco_eval.features.tiny import load_tiny
 from pyoco_eval.selftest.check import Measurement, Skipped
 from pyoco_eval.selftest.integers import sketch
 from pyoco_eval.selftest.recipes import LOADERS
-from pyoco_eval.videos.synthetic import MovingShapes
+from pyoco_eval.shapes.dataset import MovingShapes
 
 TOLERANCE: Final = 1e-5
 """Relative error of features. Float32 was seen within 2.1e-6 of the float64 truth, with the

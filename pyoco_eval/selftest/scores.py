@@ -13,8 +13,8 @@ from pyoco_eval.metrics.frechet import frechet_distance
 from pyoco_eval.metrics.inception_score import SplitRule, inception_score
 from pyoco_eval.selftest.check import Measurement
 from pyoco_eval.selftest.integers import sketch, uniform
+from pyoco_eval.shapes.dataset import MovingShapes
 from pyoco_eval.statistics.moments import Moments, MomentsAccumulator
-from pyoco_eval.videos.synthetic import MovingShapes
 
 NUM_CLIPS: Final = 128
 NUM_CLIPS_QUICK: Final = 72

@@ -10,8 +10,8 @@ from typing import Protocol
 import numpy as np
 
 from pyoco_eval.errors import UsageError
+from pyoco_eval.shapes.dataset import CLASS_NAMES, SPLITS, MovingShapes
 from pyoco_eval.training.config import DataConfig
-from pyoco_eval.videos.synthetic import CLASS_NAMES, SPLITS, MovingShapes
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def open_examples(config: DataConfig) -> ExampleSet:
         raise UsageError("data.only: chooses among the moving shapes, by their attributes")
     from pyoco_eval.training.picture_source import open_pictures
     from pyoco_eval.training.video_examples import VideoExamples
-    from pyoco_eval.videos.manifest import attach_captions
+    from pyoco_eval.videos.listing.manifest import attach_captions
     from pyoco_eval.videos.source import open_source
 
     assert config.path is not None

@@ -4,15 +4,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pyoco_eval.errors import UsageError
-from pyoco_eval.videos.decode import FRAME_SUFFIXES, SHARD_SUFFIXES
-from pyoco_eval.videos.manifest import is_manifest
-from pyoco_eval.videos.manifest_rows import listed, read_rows
-from pyoco_eval.videos.patterns import is_pattern, match_local
-from pyoco_eval.videos.pillow_reader import FrameFolder
-from pyoco_eval.videos.reader import BrokenReader, FrameReader, UnreadableError
+from pyoco_eval.videos.listing.manifest import is_manifest
+from pyoco_eval.videos.listing.manifest_rows import listed, read_rows
+from pyoco_eval.videos.listing.patterns import is_pattern, match_local
+from pyoco_eval.videos.listing.tar_shards import shard_samples
+from pyoco_eval.videos.readers.base import BrokenReader, FrameReader, UnreadableError
+from pyoco_eval.videos.readers.choose import FRAME_SUFFIXES, SHARD_SUFFIXES
+from pyoco_eval.videos.readers.pillow_reader import FrameFolder
+from pyoco_eval.videos.readers.stored_file import LocalFile
 from pyoco_eval.videos.source import VideoSource
-from pyoco_eval.videos.stored_file import LocalFile
-from pyoco_eval.videos.tar_shards import shard_samples
 from pyoco_eval.videos.video import Video
 
 _KINDS = FRAME_SUFFIXES | SHARD_SUFFIXES

@@ -14,7 +14,7 @@ from pyoco_eval.errors import UsageError, VideoError
 from pyoco_eval.training.config import DataConfig
 from pyoco_eval.training.examples import Example
 from pyoco_eval.training.frame_cache import FrameCache
-from pyoco_eval.videos.clip_frames import ClipRule, ShortVideo, clip_indices
+from pyoco_eval.videos.clip_rule import ClipRule, ShortVideo, clip_indices
 from pyoco_eval.videos.resize import ResizeRule, resize_frames
 from pyoco_eval.videos.source import VideoSource
 from pyoco_eval.videos.video import Video

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from pyoco_eval.errors import VideoError
-from pyoco_eval.videos.array_reader import ArrayReader
-from pyoco_eval.videos.reader import UnreadableError, VideoProperties
+from pyoco_eval.videos.readers.array_reader import ArrayReader
+from pyoco_eval.videos.readers.base import UnreadableError, VideoProperties
 from pyoco_eval.videos.source import VideoSource
 from pyoco_eval.videos.video import Video
 

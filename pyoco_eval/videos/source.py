@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from pyoco_eval.errors import UsageError
-from pyoco_eval.videos.array_reader import ArrayReader, Levels, check_layout, unstated_range
-from pyoco_eval.videos.decode import check_decoder, decoders_label
-from pyoco_eval.videos.opener import Opener
-from pyoco_eval.videos.places import list_place
-from pyoco_eval.videos.reader import UnreadableError
+from pyoco_eval.videos.listing.locate import list_place
+from pyoco_eval.videos.listing.opener import Opener
+from pyoco_eval.videos.readers.array_reader import ArrayReader, Levels, check_layout, unstated_range
+from pyoco_eval.videos.readers.base import UnreadableError
+from pyoco_eval.videos.readers.choose import check_decoder, decoders_label
 from pyoco_eval.videos.video import Video
 
 

@@ -7,7 +7,12 @@ from pathlib import Path
 import numpy as np
 
 from pyoco_eval.errors import UsageError, VideoError
-from pyoco_eval.videos.reader import EndOfFramesError, FrameReader, UnreadableError, VideoProperties
+from pyoco_eval.videos.readers.base import (
+    EndOfFramesError,
+    FrameReader,
+    UnreadableError,
+    VideoProperties,
+)
 
 __all__ = ["EndOfVideoError", "Video", "VideoProperties"]
 

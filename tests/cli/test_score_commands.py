@@ -18,7 +18,7 @@ from pyoco_eval.metrics.kernel import KernelRule, kernel_distance
 from pyoco_eval.metrics.manifold import prdc
 from pyoco_eval.scoring.networks import load_text_encoder
 from pyoco_eval.scoring.options import Options
-from pyoco_eval.videos.synthetic import MovingShapes
+from pyoco_eval.shapes.dataset import MovingShapes
 
 NUM = 100
 

@@ -9,9 +9,9 @@ from click.testing import CliRunner, Result
 
 from pyoco_eval.cli.shapes import command
 from pyoco_eval.errors import UsageError
-from pyoco_eval.videos.corruptions import Corruption, corrupt_clip
+from pyoco_eval.shapes.corruptions import Corruption, corrupt_clip
+from pyoco_eval.shapes.dataset import CLASS_NAMES, MovingShapes
 from pyoco_eval.videos.source import open_source
-from pyoco_eval.videos.synthetic import CLASS_NAMES, MovingShapes
 
 
 def run(*arguments: object) -> Result:

@@ -13,7 +13,7 @@ from pyoco_eval.features.base import FeatureExtractor
 from pyoco_eval.features.i3d_tensors import published_tensors
 from pyoco_eval.scoring.networks import Network
 from pyoco_eval.scoring.options import Options
-from pyoco_eval.videos.synthetic import MovingShapes
+from pyoco_eval.shapes.dataset import MovingShapes
 
 CLOSE = 2e-2  # relative L2; bfloat16 keeps 8 bits, measured 4e-3 to 1e-2
 

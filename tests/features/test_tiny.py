@@ -17,10 +17,10 @@ from pyoco_eval.features.tiny import (
     load_tiny,
 )
 from pyoco_eval.metrics.frechet import frechet_distance
+from pyoco_eval.shapes.captions import COLOURS, SHAPES, VOCABULARY
+from pyoco_eval.shapes.corruptions import CORRUPTION_KINDS, Corruption, corrupt_clip
+from pyoco_eval.shapes.dataset import MovingShapes, ShapesClip
 from pyoco_eval.statistics.moments import Moments
-from pyoco_eval.videos.captions import COLOURS, SHAPES, VOCABULARY
-from pyoco_eval.videos.corruptions import CORRUPTION_KINDS, Corruption, corrupt_clip
-from pyoco_eval.videos.synthetic import MovingShapes, ShapesClip
 
 NAMES = ("tiny3d", "tiny2d", "tinyclip")
 NUM_CLIPS = 96

@@ -9,7 +9,7 @@ from pyoco_eval.metrics.conventions import CONVENTIONS, METRICS, PROFILES, conve
 from pyoco_eval.metrics.inception_score import SplitRule
 from pyoco_eval.metrics.kernel import KernelRule
 from pyoco_eval.metrics.manifold import neighbours
-from pyoco_eval.videos.clip_frames import ClipRule
+from pyoco_eval.videos.clip_rule import ClipRule
 from pyoco_eval.videos.resize import ResizeRule
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "conventions.md"

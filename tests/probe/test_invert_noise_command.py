@@ -14,7 +14,7 @@ from own_models import save_image_model
 from pyoco_eval.cli.invert_noise import command
 from pyoco_eval.errors import PyocoEvalError, UnusableVideosError, UsageError
 from pyoco_eval.report.record import Record
-from pyoco_eval.videos.synthetic import MovingShapes
+from pyoco_eval.shapes.dataset import MovingShapes
 from pyoco_eval.videos.write import write_video
 
 FAST = ("--frames-per-video", 3, "--num-steps", 4, "--check-videos", 1, "--resamples", 50)

@@ -19,7 +19,7 @@ from pyoco_eval.protocol.prompts import (
     spaced,
 )
 from pyoco_eval.resources import resource_folder
-from pyoco_eval.videos.captions import parse_caption
+from pyoco_eval.shapes.captions import parse_caption
 
 UCF = class_names("ucf101")
 COLUMNS = {

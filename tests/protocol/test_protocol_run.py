@@ -88,7 +88,7 @@ def test_scores_are_those_of_evaluate_on_the_same_folders(tmp_path: Path) -> Non
 
 def _options(num_frames: int) -> object:
     from pyoco_eval.scoring.options import Options
-    from pyoco_eval.videos.clip_frames import ClipRule
+    from pyoco_eval.videos.clip_rule import ClipRule
 
     return Options(clip=ClipRule(num_frames), device="cpu", allow_small=True)
 

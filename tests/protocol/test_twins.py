@@ -13,7 +13,7 @@ from pyoco_eval.errors import UsageError
 from pyoco_eval.protocol.class_lists import class_names
 from pyoco_eval.protocol.exhibits import per_class
 from pyoco_eval.protocol.prompts import own_list
-from pyoco_eval.videos.synthetic import MovingShapes
+from pyoco_eval.shapes.dataset import MovingShapes
 
 CLASSES = "python:toy_models:classes"
 QUICK = (

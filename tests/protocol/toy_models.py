@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pyoco_eval.videos.synthetic import MovingShapes
+from pyoco_eval.shapes.dataset import MovingShapes
 
 SIZE, FRAMES = 32, 8
 

@@ -18,7 +18,7 @@ from pyoco_eval.report.results import (
     Results,
     ScoreEntry,
 )
-from pyoco_eval.videos.synthetic import MovingShapes
+from pyoco_eval.shapes.dataset import MovingShapes
 from pyoco_eval.videos.write import write_video
 
 HOSTILE = (

@@ -11,8 +11,8 @@ from pyoco_eval.errors import PyocoEvalError
 from pyoco_eval.report.clip_media import MAX_FRAMES, MAX_SIDE, embed, open_clip_file
 from pyoco_eval.report.exhibits import Budget, Wanted, build_halls, wanted_of_source
 from pyoco_eval.report.gallery import Choice
+from pyoco_eval.shapes.dataset import MovingShapes
 from pyoco_eval.videos.source import open_source
-from pyoco_eval.videos.synthetic import MovingShapes
 from pyoco_eval.videos.video import Video
 from pyoco_eval.videos.write import write_video
 

@@ -12,7 +12,7 @@ import pyoco_eval
 from pyoco_eval.cli.main import cli
 from pyoco_eval.errors import UsageError
 from pyoco_eval.report.make import GalleryChoices, make_report
-from pyoco_eval.videos.synthetic import MovingShapes
+from pyoco_eval.shapes.dataset import MovingShapes
 from pyoco_eval.videos.write import write_video
 
 NUM = 66

@@ -13,7 +13,7 @@ from pyoco_eval.scoring.frame_rules import FrameRule
 from pyoco_eval.scoring.measure import RowCollector
 from pyoco_eval.scoring.options import Options
 from pyoco_eval.scoring.row_queue import Tap
-from pyoco_eval.videos.clip_frames import ClipRule
+from pyoco_eval.videos.clip_rule import ClipRule
 from pyoco_eval.videos.resize import ResizeRule
 from pyoco_eval.videos.source import open_source
 

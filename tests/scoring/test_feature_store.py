@@ -17,7 +17,7 @@ from pyoco_eval.scoring.feature_store import UNIT, FeatureStore
 from pyoco_eval.scoring.measure import RowCollector
 from pyoco_eval.scoring.options import Options
 from pyoco_eval.scoring.row_queue import Tap
-from pyoco_eval.videos.clip_frames import ClipRule
+from pyoco_eval.videos.clip_rule import ClipRule
 from pyoco_eval.videos.source import VideoSource, open_source
 
 RECIPE = {"net": "toy-mean-rgb@00000000", "clip": "4f-s1-first", "conv": "custom"}
@@ -135,7 +135,7 @@ def test_what_was_left_out_by_rule_is_remembered_and_what_failed_is_tried_again(
 
 @pytest.mark.slow
 def test_a_killed_command_ends_with_the_same_record(tmp_path: Path) -> None:
-    from pyoco_eval.videos.synthetic import MovingShapes
+    from pyoco_eval.shapes.dataset import MovingShapes
     from pyoco_eval.videos.write import write_video
 
     for split in ("val", "test"):

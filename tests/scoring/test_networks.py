@@ -7,7 +7,7 @@ from pyoco_eval.devices import pick_device
 from pyoco_eval.errors import MissingError, UsageError
 from pyoco_eval.scoring.networks import Network
 from pyoco_eval.scoring.options import Options
-from pyoco_eval.videos.clip_frames import ClipRule
+from pyoco_eval.videos.clip_rule import ClipRule
 from pyoco_eval.videos.resize import ResizeRule
 
 

@@ -12,7 +12,7 @@ from pyoco_eval.scoring.frame_rules import FrameRule
 from pyoco_eval.scoring.measure import planned_recipe
 from pyoco_eval.scoring.networks import Network
 from pyoco_eval.scoring.options import Options
-from pyoco_eval.videos.clip_frames import ClipRule
+from pyoco_eval.videos.clip_rule import ClipRule
 from pyoco_eval.videos.resize import KERNELS, ResizeRule
 
 NAMES = st.sampled_from(["a", "b", "c"])

@@ -15,7 +15,7 @@ from pyoco_eval.scoring import networks
 from pyoco_eval.scoring.options import Options
 from pyoco_eval.scoring.reference_files import find_references, verify
 from pyoco_eval.scoring.reference_import import import_reference
-from pyoco_eval.videos.clip_frames import ClipRule
+from pyoco_eval.videos.clip_rule import ClipRule
 
 IMAGE_NETWORKS = ("inception", "clip", "tiny2d", "tinyclip")
 

@@ -21,9 +21,9 @@ from pyoco_eval.scoring import networks
 from pyoco_eval.scoring.options import Options
 from pyoco_eval.scoring.reference_build import Built, RealVideos, build_reference
 from pyoco_eval.scoring.reference_recipes import recipe_differences
+from pyoco_eval.shapes.dataset import MovingShapes
 from pyoco_eval.statistics.files import FeatureSet, StatisticsFile
-from pyoco_eval.videos.clip_frames import ClipRule
-from pyoco_eval.videos.synthetic import MovingShapes
+from pyoco_eval.videos.clip_rule import ClipRule
 from pyoco_eval.videos.write import write_video
 
 IMAGE_NETWORKS = ("inception", "clip", "tiny2d", "tinyclip")

@@ -169,7 +169,7 @@ def test_stored_scores_are_rebuilt_from_float64(script):
 
 def test_another_decoder_is_noticed(monkeypatch, tmp_path):
     """FFmpeg's quick colour conversion, which darkens by about a level."""
-    monkeypatch.setattr("pyoco_eval.videos.pyav_reader.EXACT_CONVERSION", "BILINEAR")
+    monkeypatch.setattr("pyoco_eval.videos.readers.pyav_reader.EXACT_CONVERSION", "BILINEAR")
     assert {"clip.mp4", "clip-vp9.webm"} <= failed(measure_decoding())
 
 

@@ -13,7 +13,7 @@ from pyoco_eval.errors import UsageError, VideoError
 from pyoco_eval.training.config import DataConfig
 from pyoco_eval.training.examples import open_examples
 from pyoco_eval.training.video_examples import drawn_indices
-from pyoco_eval.videos.clip_frames import ClipRule
+from pyoco_eval.videos.clip_rule import ClipRule
 from pyoco_eval.videos.write import write_video
 
 

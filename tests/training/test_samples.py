@@ -8,6 +8,7 @@ import torch
 from small_runs import small_config
 
 from pyoco_eval.errors import PyocoEvalError, UsageError, VideoError
+from pyoco_eval.shapes.dataset import MovingShapes
 from pyoco_eval.training.config import DataConfig
 from pyoco_eval.training.examples import Example, ShapesExamples, open_examples
 from pyoco_eval.training.samples import (
@@ -18,7 +19,6 @@ from pyoco_eval.training.samples import (
     batches,
     collate,
 )
-from pyoco_eval.videos.synthetic import MovingShapes
 
 
 class Numbers:

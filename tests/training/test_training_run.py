@@ -16,12 +16,12 @@ from pyoco_eval.models.checkpoint import load_model
 from pyoco_eval.models.inflation import temporal_names
 from pyoco_eval.models.text.load import load_text_encoder
 from pyoco_eval.models.text.store import precompute_embeddings
+from pyoco_eval.shapes.dataset import MovingShapes
 from pyoco_eval.training.config import TrainConfig
 from pyoco_eval.training.log import read_log
 from pyoco_eval.training.run import train
 from pyoco_eval.training.samples import SampleOrder
 from pyoco_eval.training.state_folder import load_state, newest_state
-from pyoco_eval.videos.synthetic import MovingShapes
 
 GOLDEN_LOSSES = (
     0.958404, 0.934678, 1.005992, 0.998458, 0.955368, 0.938461, 0.936312,

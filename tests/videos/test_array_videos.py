@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyoco_eval.errors import PyocoEvalError, UsageError, VideoError
-from pyoco_eval.videos.array_reader import RANGES
+from pyoco_eval.videos.readers.array_reader import RANGES
 from pyoco_eval.videos.source import open_source
 from pyoco_eval.videos.video import EndOfVideoError
 
@@ -210,7 +210,7 @@ def test_compressed_values_that_are_damaged(tmp_path):
 
 
 def test_zip_bombs_are_not_unpacked(tmp_path, monkeypatch):
-    monkeypatch.setattr("pyoco_eval.videos.array_files._LARGE", 1000)
+    monkeypatch.setattr("pyoco_eval.videos.readers.array_files._LARGE", 1000)
     np.savez_compressed(tmp_path / "bomb.npz", np.zeros((1, 10, 100, 100, 3), np.uint8))
     (video,) = open_source(tmp_path)
     with pytest.raises(VideoError, match="would grow from"):

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyoco_eval.errors import UsageError, VideoError
-from pyoco_eval.videos.clip_frames import ClipRule, ShortVideo, clip_indices, read_clips
+from pyoco_eval.videos.clip_rule import ClipRule, ShortVideo, clip_indices, read_clips
 from pyoco_eval.videos.source import open_source
 
 

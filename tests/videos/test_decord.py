@@ -7,7 +7,7 @@ import pytest
 from encoded_clips import encode, number_of
 
 from pyoco_eval.errors import MissingError, VideoError
-from pyoco_eval.videos.decode import decoder_label
+from pyoco_eval.videos.readers.choose import decoder_label
 from pyoco_eval.videos.source import open_source
 from pyoco_eval.videos.video import EndOfVideoError
 

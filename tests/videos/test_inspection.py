@@ -7,9 +7,9 @@ import pytest
 from encoded_clips import encode, numbered_frame
 from PIL import Image
 
-from pyoco_eval.videos.array_reader import Levels
-from pyoco_eval.videos.findings import differences, duplicates, findings
 from pyoco_eval.videos.inspection import Inspection, inspect_source
+from pyoco_eval.videos.inspection_report import differences, duplicates, findings
+from pyoco_eval.videos.readers.array_reader import Levels
 from pyoco_eval.videos.source import find_videos
 
 

@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 from pyoco_eval.errors import UsageError
-from pyoco_eval.videos.patterns import expand_braces, is_pattern, match_local, root_of
+from pyoco_eval.videos.listing.patterns import expand_braces, is_pattern, match_local, root_of
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")

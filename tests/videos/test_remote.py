@@ -10,8 +10,8 @@ import pytest
 
 import pyoco_eval
 from pyoco_eval.errors import UnusableVideosError, UsageError
+from pyoco_eval.shapes.dataset import MovingShapes
 from pyoco_eval.videos.source import VideoSource, open_source
-from pyoco_eval.videos.synthetic import MovingShapes
 from pyoco_eval.videos.write import write_video
 
 

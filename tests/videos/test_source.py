@@ -12,7 +12,7 @@ from encoded_clips import encode
 from PIL import Image
 
 from pyoco_eval.errors import UsageError, VideoError
-from pyoco_eval.videos.decode import decoder_label
+from pyoco_eval.videos.readers.choose import decoder_label
 from pyoco_eval.videos.source import open_source
 
 

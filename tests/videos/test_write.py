@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from pyoco_eval.errors import UsageError
-from pyoco_eval.videos.corruptions import Corruption, corrupt_clip
-from pyoco_eval.videos.synthetic import MovingShapes
+from pyoco_eval.shapes.corruptions import Corruption, corrupt_clip
+from pyoco_eval.shapes.dataset import MovingShapes
 from pyoco_eval.videos.write import write_video
 
 

@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
-from pyoco_eval.videos.decode import ANIMATION_SUFFIXES, ARRAY_SUFFIXES, VIDEO_SUFFIXES
-from pyoco_eval.videos.manifest_rows import texts_of
-from pyoco_eval.videos.reader import UnreadableError
-from pyoco_eval.videos.stored_file import FilePart, StoredFile
-from pyoco_eval.videos.tar_members import MAX_TEXT, TEXT_SUFFIXES, TarMember, tar_members
+from pyoco_eval.videos.listing.manifest_rows import texts_of
+from pyoco_eval.videos.listing.tar_members import MAX_TEXT, TEXT_SUFFIXES, TarMember, tar_members
+from pyoco_eval.videos.readers.base import UnreadableError
+from pyoco_eval.videos.readers.choose import ANIMATION_SUFFIXES, ARRAY_SUFFIXES, VIDEO_SUFFIXES
+from pyoco_eval.videos.readers.stored_file import FilePart, StoredFile
 
 VIDEOS = VIDEO_SUFFIXES | ANIMATION_SUFFIXES | ARRAY_SUFFIXES
 

@@ -21,8 +21,8 @@ from urllib.parse import unquote
 
 from pyoco_eval.errors import MissingError, UsageError
 from pyoco_eval.resources import OFFLINE_VARIABLE, is_offline
-from pyoco_eval.videos.reader import UnreadableError
-from pyoco_eval.videos.stored_file import StoredFile
+from pyoco_eval.videos.readers.base import UnreadableError
+from pyoco_eval.videos.readers.stored_file import StoredFile
 
 WHOLE = 32 << 20
 """Larger objects are not read whole."""

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from pyoco_eval.errors import UsageError
-from pyoco_eval.videos.decode import (
+from pyoco_eval.videos.readers.choose import (
     ANIMATION_SUFFIXES,
     ARRAY_SUFFIXES,
     FRAME_SUFFIXES,
     SHARD_SUFFIXES,
     VIDEO_SUFFIXES,
 )
-from pyoco_eval.videos.stored_file import LocalFile, StoredFile
+from pyoco_eval.videos.readers.stored_file import LocalFile, StoredFile
 
 FILE_SUFFIXES = VIDEO_SUFFIXES | ANIMATION_SUFFIXES | ARRAY_SUFFIXES | SHARD_SUFFIXES
 _COMPRESSED_SHARD = re.compile(r"\.(tar\.(gz|bz2|xz|zst|lz4)|tgz|tbz2?|txz|tzst)$", re.IGNORECASE)

@@ -9,7 +9,7 @@ from math import pi, tau
 
 import numpy as np
 
-from pyoco_eval.videos.captions import (
+from pyoco_eval.shapes.captions import (
     BACKGROUND_COLOURS,
     BACKGROUNDS,
     COLOURS,

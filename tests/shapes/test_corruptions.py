@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pyoco_eval.errors import UsageError
-from pyoco_eval.videos.corruptions import (
+from pyoco_eval.shapes.corruptions import (
     CORRUPTION_KINDS,
     LADDERS,
     Corruption,
@@ -14,7 +14,7 @@ from pyoco_eval.videos.corruptions import (
     freeze,
     shuffle,
 )
-from pyoco_eval.videos.synthetic import CLASS_NAMES, MovingShapes
+from pyoco_eval.shapes.dataset import CLASS_NAMES, MovingShapes
 
 
 @pytest.fixture(scope="module")

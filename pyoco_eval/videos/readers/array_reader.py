@@ -13,7 +13,7 @@ from typing import Literal, cast
 import numpy as np
 
 from pyoco_eval.errors import UsageError
-from pyoco_eval.videos.reader import (
+from pyoco_eval.videos.readers.base import (
     EndOfFramesError,
     FrameReader,
     UnreadableError,

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, Literal, cast
 
 import numpy as np
 
-from pyoco_eval.videos.reader import UnreadableError
+from pyoco_eval.videos.readers.base import UnreadableError
 
 _BUFFER_SIZE = 1 << 17
 

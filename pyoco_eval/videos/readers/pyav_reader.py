@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 
 import numpy as np
 
-from pyoco_eval.videos.cut_off import is_cut_off
-from pyoco_eval.videos.orientation import Orientation
-from pyoco_eval.videos.reader import (
+from pyoco_eval.videos.readers.base import (
     MAX_PIXELS,
     FrameReader,
     UnreadableError,
     VideoProperties,
     check_size,
 )
-from pyoco_eval.videos.stored_file import StoredFile
+from pyoco_eval.videos.readers.orientation import Orientation
+from pyoco_eval.videos.readers.stored_file import StoredFile
+from pyoco_eval.videos.readers.truncation import is_cut_off
 
 if TYPE_CHECKING:
     from av.container import InputContainer

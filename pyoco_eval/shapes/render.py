@@ -11,7 +11,7 @@ from math import cos, pi, sin, sqrt
 import numpy as np
 
 from pyoco_eval.seeding import numpy_generator
-from pyoco_eval.videos.synthetic_scene import Pose, Scene, pose_at
+from pyoco_eval.shapes.scene import Pose, Scene, pose_at
 
 _COLOURS = {
     "red": (232, 52, 46),

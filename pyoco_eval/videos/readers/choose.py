@@ -5,8 +5,8 @@ from importlib.metadata import version
 from typing import Literal, get_args
 
 from pyoco_eval.errors import UsageError
-from pyoco_eval.videos.reader import FrameReader
-from pyoco_eval.videos.stored_file import StoredFile
+from pyoco_eval.videos.readers.base import FrameReader
+from pyoco_eval.videos.readers.stored_file import StoredFile
 
 Decoder = Literal["pyav", "decord"]
 DECODERS: tuple[str, ...] = get_args(Decoder)
@@ -25,7 +25,7 @@ def check_decoder(decoder: str) -> None:
     if decoder not in DECODERS:
         raise UsageError(f"--decoder {decoder!r}: choose one of {', '.join(DECODERS)}")
     if decoder == "decord":
-        from pyoco_eval.videos.decord_reader import require_decord
+        from pyoco_eval.videos.readers.decord_reader import require_decord
 
         require_decord()
 
@@ -36,14 +36,14 @@ def file_reader(file: StoredFile, decoder: str) -> FrameReader:
     Array files hold many videos: see `array_files`.
     """
     if file.suffix in ANIMATION_SUFFIXES:
-        from pyoco_eval.videos.pillow_reader import AnimationReader
+        from pyoco_eval.videos.readers.pillow_reader import AnimationReader
 
         return AnimationReader(file)
     if decoder == "decord":
-        from pyoco_eval.videos.decord_reader import DecordReader
+        from pyoco_eval.videos.readers.decord_reader import DecordReader
 
         return DecordReader(file)
-    from pyoco_eval.videos.pyav_reader import PyavReader
+    from pyoco_eval.videos.readers.pyav_reader import PyavReader
 
     return PyavReader(file)
 

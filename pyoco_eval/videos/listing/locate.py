@@ -6,11 +6,11 @@ from os import PathLike, fspath
 from pathlib import Path
 
 from pyoco_eval.errors import UsageError
-from pyoco_eval.videos.folder import FolderEntry, Found, list_videos, search_folder
-from pyoco_eval.videos.manifest import is_manifest, list_manifest
-from pyoco_eval.videos.patterns import is_pattern, match_local, root_of
-from pyoco_eval.videos.remote import is_remote, without_file_protocol
-from pyoco_eval.videos.stored_file import LocalFile, StoredFile
+from pyoco_eval.videos.listing.folder import FolderEntry, Found, list_videos, search_folder
+from pyoco_eval.videos.listing.manifest import is_manifest, list_manifest
+from pyoco_eval.videos.listing.patterns import is_pattern, match_local, root_of
+from pyoco_eval.videos.listing.remote import is_remote, without_file_protocol
+from pyoco_eval.videos.readers.stored_file import LocalFile, StoredFile
 
 _FLATTENED_URL = re.compile(r"[a-z][\w+.-]+:/(?!/)", re.IGNORECASE | re.ASCII)
 
@@ -27,7 +27,7 @@ def list_place(place: str | PathLike[str]) -> tuple[str, list[FolderEntry], int]
     """
     text = without_file_protocol(fspath(place))
     if is_remote(text):
-        from pyoco_eval.videos.remote_search import list_remote
+        from pyoco_eval.videos.listing.remote_search import list_remote
 
         return list_remote(text)
     path = Path(text)

@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pyoco_eval.videos.array_files import ArrayCache, array_videos
-from pyoco_eval.videos.array_reader import Levels
-from pyoco_eval.videos.decode import ARRAY_SUFFIXES, SHARD_SUFFIXES, file_reader
-from pyoco_eval.videos.folder import COMPRESSED, FolderEntry, is_compressed_shard
-from pyoco_eval.videos.reader import BrokenReader, FrameReader, UnreadableError
-from pyoco_eval.videos.stored_file import StoredFile
-from pyoco_eval.videos.tar_shards import shard_samples
+from pyoco_eval.videos.listing.folder import COMPRESSED, FolderEntry, is_compressed_shard
+from pyoco_eval.videos.listing.tar_shards import shard_samples
+from pyoco_eval.videos.readers.array_files import ArrayCache, array_videos
+from pyoco_eval.videos.readers.array_reader import Levels
+from pyoco_eval.videos.readers.base import BrokenReader, FrameReader, UnreadableError
+from pyoco_eval.videos.readers.choose import ARRAY_SUFFIXES, SHARD_SUFFIXES, file_reader
+from pyoco_eval.videos.readers.stored_file import StoredFile
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Opener:
 
     def _readers(self, entry: FolderEntry) -> Iterator[tuple[str, FrameReader]]:
         if entry.frames:
-            from pyoco_eval.videos.pillow_reader import FrameFolder
+            from pyoco_eval.videos.readers.pillow_reader import FrameFolder
 
             yield entry.id, FrameFolder(entry.frames)
         elif is_compressed_shard(entry.file.name):

@@ -16,15 +16,15 @@ from contextlib import nullcontext
 import numpy as np
 
 from pyoco_eval.errors import MissingError
-from pyoco_eval.videos.pyav_reader import PyavReader
-from pyoco_eval.videos.reader import (
+from pyoco_eval.videos.readers.base import (
     EndOfFramesError,
     FrameReader,
     UnreadableError,
     VideoProperties,
     ready,
 )
-from pyoco_eval.videos.stored_file import StoredFile
+from pyoco_eval.videos.readers.pyav_reader import PyavReader
+from pyoco_eval.videos.readers.stored_file import StoredFile
 
 _BLOCK = 32
 """Frames decoded at a time, which bounds the memory."""

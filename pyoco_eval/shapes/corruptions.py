@@ -11,7 +11,7 @@ import numpy as np
 
 from pyoco_eval.errors import UsageError
 from pyoco_eval.seeding import numpy_generator
-from pyoco_eval.videos.synthetic import CLASS_NAMES, MovingShapes, ShapesClip
+from pyoco_eval.shapes.dataset import CLASS_NAMES, MovingShapes, ShapesClip
 
 CorruptionKind = Literal["noise", "blur", "freeze", "shuffle", "drop"]
 CORRUPTION_KINDS: tuple[CorruptionKind, ...] = get_args(CorruptionKind)

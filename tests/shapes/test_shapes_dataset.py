@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pyoco_eval.errors import UsageError
-from pyoco_eval.videos import captions, synthetic_render
-from pyoco_eval.videos.captions import VOCABULARY, ShapeAttributes, parse_caption
-from pyoco_eval.videos.synthetic import CLASS_NAMES, SPLITS, MovingShapes
-from pyoco_eval.videos.synthetic_render import render_scene
-from pyoco_eval.videos.synthetic_scene import draw_scene, pose_at
+from pyoco_eval.shapes import captions
+from pyoco_eval.shapes.captions import VOCABULARY, ShapeAttributes, parse_caption
+from pyoco_eval.shapes.dataset import CLASS_NAMES, SPLITS, MovingShapes
+from pyoco_eval.shapes.render import render_scene
+from pyoco_eval.shapes.scene import draw_scene, pose_at
 
 # sha256 of the frames of clips 0, 1, ... of a split, in order. A change here is a change of the
 # dataset: networks trained on it and statistics made of it are then of another dataset.
@@ -119,7 +119,7 @@ def test_no_sprite_is_cut_off(shape: str, monkeypatch: pytest.MonkeyPatch) -> No
     times = np.linspace(0, 3, 12)
     scenes = [draw_scene(np.random.default_rng(n), shape, "wobble") for n in range(12)]
     drawn = [render_scene(scene, times, 64) for scene in scenes]
-    monkeypatch.setattr(synthetic_render, "_REACH", 10)
+    monkeypatch.setattr(render, "_REACH", 10)
     for scene, frames in zip(scenes, drawn, strict=True):
         assert np.array_equal(frames, render_scene(scene, times, 64))
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
-from pyoco_eval.videos.reader import (
+from pyoco_eval.videos.readers.base import (
     EndOfFramesError,
     FrameReader,
     UnreadableError,
@@ -27,7 +27,7 @@ from pyoco_eval.videos.reader import (
     check_size,
     ready,
 )
-from pyoco_eval.videos.stored_file import StoredFile
+from pyoco_eval.videos.readers.stored_file import StoredFile
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from pyoco_eval.errors import PyocoEvalError, UsageError
-from pyoco_eval.videos.folder import (
+from pyoco_eval.videos.listing.folder import (
     COMPRESSED,
     FILE_SUFFIXES,
     LOOKED_FOR,
@@ -16,10 +16,16 @@ from pyoco_eval.videos.folder import (
     Found,
     is_compressed_shard,
 )
-from pyoco_eval.videos.manifest_rows import MANIFEST_SUFFIXES
-from pyoco_eval.videos.patterns import expand_braces, is_pattern, is_wild, require_all, root_of
-from pyoco_eval.videos.remote import RemoteFile, Store, name_of, reason_of, shown
-from pyoco_eval.videos.stored_file import StoredFile
+from pyoco_eval.videos.listing.manifest_rows import MANIFEST_SUFFIXES
+from pyoco_eval.videos.listing.patterns import (
+    expand_braces,
+    is_pattern,
+    is_wild,
+    require_all,
+    root_of,
+)
+from pyoco_eval.videos.listing.remote import RemoteFile, Store, name_of, reason_of, shown
+from pyoco_eval.videos.readers.stored_file import StoredFile
 
 _Infos = Mapping[str, Mapping[str, Any]]
 

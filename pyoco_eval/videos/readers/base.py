@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 if TYPE_CHECKING:
-    from pyoco_eval.videos.stored_file import StoredFile
+    from pyoco_eval.videos.readers.stored_file import StoredFile
 
 MAX_PIXELS = 1 << 26
 """Largest frame accepted (8192 x 8192): beyond it a damaged header is likelier than a video."""

@@ -10,8 +10,8 @@ References:
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from pyoco_eval.videos.reader import UnreadableError
-from pyoco_eval.videos.stored_file import StoredFile
+from pyoco_eval.videos.readers.base import UnreadableError
+from pyoco_eval.videos.readers.stored_file import StoredFile
 
 MAX_TEXT = 1 << 20
 """Bytes of text or extended header that are read for one member."""

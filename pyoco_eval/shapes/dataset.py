@@ -13,9 +13,9 @@ import numpy as np
 
 from pyoco_eval.errors import UsageError
 from pyoco_eval.seeding import numpy_generator
-from pyoco_eval.videos.captions import ATTRIBUTE_VALUES, MOTIONS, SHAPES, ShapeAttributes
-from pyoco_eval.videos.synthetic_render import render_scene
-from pyoco_eval.videos.synthetic_scene import Scene, draw_scene
+from pyoco_eval.shapes.captions import ATTRIBUTE_VALUES, MOTIONS, SHAPES, ShapeAttributes
+from pyoco_eval.shapes.render import render_scene
+from pyoco_eval.shapes.scene import Scene, draw_scene
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
@@ -36,7 +36,7 @@ class ShapesClip:
     Attributes:
         frames: uint8 (T, H, W, 3) RGB.
         label: position in `CLASS_NAMES`.
-        caption: a sentence of the grammar in `pyoco_eval.videos.captions`.
+        caption: a sentence of the grammar in `pyoco_eval.shapes.captions`.
         attributes: what the caption says.
     """
 

@@ -13,16 +13,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pyoco_eval.errors import UsageError
-from pyoco_eval.videos.decode import ARRAY_SUFFIXES, FRAME_SUFFIXES, SHARD_SUFFIXES
-from pyoco_eval.videos.folder import FILE_SUFFIXES, FolderEntry, in_natural_order
-from pyoco_eval.videos.manifest_rows import (
+from pyoco_eval.videos.listing.folder import FILE_SUFFIXES, FolderEntry, in_natural_order
+from pyoco_eval.videos.listing.manifest_rows import (
     CAPTION_COLUMNS,
     MANIFEST_SUFFIXES,
     ManifestRow,
     listed,
     read_rows,
 )
-from pyoco_eval.videos.stored_file import LocalFile, StoredFile
+from pyoco_eval.videos.readers.choose import ARRAY_SUFFIXES, FRAME_SUFFIXES, SHARD_SUFFIXES
+from pyoco_eval.videos.readers.stored_file import LocalFile, StoredFile
 
 if TYPE_CHECKING:
     from pyoco_eval.videos.source import VideoSource

@@ -20,9 +20,9 @@ from typing import IO, Any
 
 import numpy as np
 
-from pyoco_eval.videos.array_reader import ArrayReader, Levels, check_layout
-from pyoco_eval.videos.reader import UnreadableError
-from pyoco_eval.videos.stored_file import StoredFile
+from pyoco_eval.videos.readers.array_reader import ArrayReader, Levels, check_layout
+from pyoco_eval.videos.readers.base import UnreadableError
+from pyoco_eval.videos.readers.stored_file import StoredFile
 
 MAX_EXPANSION = 200
 """A compressed array over `_LARGE` bytes that shrank more than this is taken for a zip bomb."""

@@ -1,0 +1,1 @@
+"""What is in a place: folders, patterns, manifests, tar shards, remote addresses."""
