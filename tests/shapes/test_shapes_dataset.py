@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pyoco_eval.errors import UsageError
-from pyoco_eval.shapes import captions
+from pyoco_eval.shapes import captions, render
 from pyoco_eval.shapes.captions import VOCABULARY, ShapeAttributes, parse_caption
 from pyoco_eval.shapes.dataset import CLASS_NAMES, SPLITS, MovingShapes
 from pyoco_eval.shapes.render import render_scene
