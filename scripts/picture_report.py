@@ -48,7 +48,7 @@ def main(folder: Path) -> None:
             page.wait_for_timeout(1000)
             shot = folder / f"{scheme}.png"
             page.screenshot(path=shot)
-            picture = Image.open(shot).convert("RGB")
+            picture = Image.open(shot, formats=["PNG"]).convert("RGB")
             small = picture.quantize(256, dither=Image.Dither.NONE)
             small.save(IMAGES / f"report_{scheme}.png", optimize=True)
         browser.close()

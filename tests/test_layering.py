@@ -25,6 +25,7 @@ RANKS = {
 EVALUATION = ("metrics", "report", "scoring", "selftest", "doctor", "api", "statistics")
 GENERATION = ("priors", "diffusion", "models", "training", "generation")
 """The two halves meet in `videos/` and in `protocol/`, `probe/` and `cli/` alone."""
+OPENS_PICTURES = ("Image.open", "PIL.Image.open", "imread", "plt.imread", "image.imread")
 WITHOUT_TORCH = ("statistics", "metrics", "report", "weights", "cli")
 
 
@@ -103,6 +104,20 @@ def test_public_names_exist_are_sorted_and_documented() -> None:
     for name in pyoco_eval.__all__:
         value = getattr(pyoco_eval, name)
         assert isinstance(value, str) or value.__doc__
+
+
+def test_pillow_opens_nothing_but_named_formats() -> None:
+    """Left alone it runs Ghostscript for an EPS file whatever its name; see `open_picture`."""
+    root = PACKAGE.parent
+    loose = []
+    for folder in (PACKAGE, root / "scripts", root / "tests", root / "benchmarks"):
+        for path in folder.rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if not isinstance(node, ast.Call) or ast.unparse(node.func) not in OPENS_PICTURES:
+                    continue
+                if all(keyword.arg != "formats" for keyword in node.keywords):
+                    loose.append(f"{path.relative_to(root)}:{node.lineno}")
+    assert loose == []
 
 
 def test_test_files_have_names_of_their_own() -> None:

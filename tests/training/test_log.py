@@ -52,7 +52,7 @@ def test_smoothing_keeps_straight_lines_and_the_ends() -> None:
 
 def test_the_picture_shows_a_curve(tmp_path: Path) -> None:
     draw_loss([entry(step) for step in range(1, 60)], tmp_path / "loss.png")
-    with Image.open(tmp_path / "loss.png") as picture:
+    with Image.open(tmp_path / "loss.png", formats=["PNG"]) as picture:
         pixels = np.asarray(picture.convert("RGB")).astype(int)
     blue = (pixels[..., 2] - pixels[..., 0]) > 100
     rows = [np.flatnonzero(column).mean() for column in blue.T if column.any()]

@@ -73,7 +73,7 @@ def test_a_run_folder_has_everything(image_run: TrainConfig) -> None:
         assert torch.equal(tensor, final(image_run).ema[name])
     assert list((folder / "tensorboard").iterdir())
     for name in ("loss.png", "samples/step-00000010.png", "samples/step-00000020.png"):
-        with Image.open(folder / name) as picture:
+        with Image.open(folder / name, formats=["PNG"]) as picture:
             assert len(np.unique(np.asarray(picture))) > 10, f"{name} shows something"
 
 

@@ -35,7 +35,7 @@ def test_mp4_keeps_count_rate_and_nearly_the_pixels(tmp_path: Path, frames: np.n
 
 def test_gif_keeps_frames_that_repeat(tmp_path: Path, frames: np.ndarray) -> None:
     write_video(tmp_path / "clip.gif", frames, fps=8)
-    with Image.open(tmp_path / "clip.gif") as image:
+    with Image.open(tmp_path / "clip.gif", formats=["GIF"]) as image:
         assert image.n_frames == len(frames)
         durations, shown = [], []
         for number in range(image.n_frames):
@@ -58,7 +58,9 @@ def test_a_folder_of_png_is_exact(tmp_path: Path, frames: np.ndarray) -> None:
     write_video(tmp_path / "clip", frames)
     files = sorted((tmp_path / "clip").iterdir())
     assert files[0].name == "000000.png"
-    assert np.array_equal(np.stack([np.asarray(Image.open(file)) for file in files]), frames)
+    assert np.array_equal(
+        np.stack([np.asarray(Image.open(file, formats=["PNG"])) for file in files]), frames
+    )
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".gif", ".npz", ""])

@@ -27,6 +27,7 @@ from pyoco_eval.videos.readers.base import (
     check_size,
     ready,
 )
+from pyoco_eval.videos.readers.open_picture import open_picture
 from pyoco_eval.videos.readers.stored_file import StoredFile
 
 if TYPE_CHECKING:
@@ -144,7 +145,7 @@ def _opened(stored: StoredFile) -> "Iterator[tuple[BinaryIO, Image]]":
         raise UnreadableError("is empty (0 bytes)")
     with stored.open() as file:
         try:
-            image = Image.open(file)
+            image = open_picture(file)
         except Image.DecompressionBombError as error:
             raise UnreadableError("claims to be too large a picture to be real") from error
         except Exception as error:
