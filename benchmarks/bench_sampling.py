@@ -41,7 +41,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     config = PRESETS[options.preset]
-    spec = SamplerSpec.parse(f"deis:order=3,num_steps={options.num_steps}")
+    spec = SamplerSpec.parse(f"deis:order=2,num_steps={options.num_steps}")
     text = bool(config.text)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -66,7 +66,7 @@ Examples:
     show_default=True,
     help="What a model is told of a class.",
 )
-@click.option("--sampler", default=None, help="Sampler, e.g. deis:order=3,num_steps=32.")
+@click.option("--sampler", default=None, help="Sampler, e.g. deis:order=2,num_steps=32.")
 @click.option("--guidance-scale", type=float, default=None, help="Classifier-free guidance.")
 @click.option("--set-call", multiple=True, metavar="KEY=NUMBER", help="For a diffusers pipeline.")
 @click.option(

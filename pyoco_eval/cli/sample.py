@@ -27,7 +27,7 @@ Examples:
       --prompt 'a small red circle slides left slowly over plain navy'
   pyoco-eval sample --ckpt runs/shapes --prompts val/manifest.jsonl --num 2048 --out samples/
   pyoco-eval sample --ckpt runs/ucf --label all --num 2020 --guidance-scale 4 --out samples/
-  pyoco-eval sample --ckpt runs/ucf --sampler deis:order=3,num_steps=50 \\
+  pyoco-eval sample --ckpt runs/ucf --sampler deis:order=2,num_steps=50 \\
       --prior progressive:alpha=2 --num 2048 --out samples/
   pyoco-eval sample --ckpt diffusers:damo-vilab/text-to-video-ms-1.7b --prompts prompts.txt \\
       --num 100 --set num_inference_steps=25 --out samples/
@@ -64,7 +64,7 @@ Examples:
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the run.")
 @click.option(
-    "--sampler", metavar="SPEC", help="e.g. deis:order=3,num_steps=32.  [default: the model's]"
+    "--sampler", metavar="SPEC", help="e.g. deis:order=2,num_steps=32.  [default: the model's]"
 )
 @click.option(
     "--prior", metavar="SPEC", help="e.g. progressive:alpha=2.  [default: the model's own]"

@@ -46,9 +46,11 @@ class Walk:
         )
 
     def spec(self) -> str:
-        """For signatures: `heun-64-karras7-0.002..80`."""
+        """For signatures: `heun-64-karras7-0.002..80`, `deis2log-64-…`."""
         low, high = self.model.sigma_min, self.model.sigma_max
-        return f"{self.solver}-{self.num_steps}-karras7-{low:.4g}..{high:.4g}"
+        settings = dict(self.sampler().settings)
+        solver = f"{self.solver}{settings.get('order', '')}{settings.get('basis', '')}"
+        return f"{solver}-{self.num_steps}-karras7-{low:.4g}..{high:.4g}"
 
 
 @dataclass(frozen=True)

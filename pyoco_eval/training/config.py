@@ -220,7 +220,7 @@ class LogConfig:
     keep: int = 2
     samples_every: int = 1000
     num_samples: int = 8
-    sampler: str = "deis:order=3,num_steps=32"
+    sampler: str = "deis:order=2,num_steps=32"
     guidance_scale: float = 1.0
 
 

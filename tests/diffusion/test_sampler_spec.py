@@ -16,7 +16,8 @@ from pyoco_eval.seeding import torch_generator
 PRIOR = parse_prior("progressive:alpha=2")
 SPECS = (
     "ddim", "ddim:eta=0.5", "heun", "stochastic", "stochastic:S_churn=0", "deis",
-    "deis:order=1,num_steps=16", "deis:order=2,S_churn=4,S_noise=1.003", "heun:grid=cosine",
+    "deis:order=1,num_steps=16", "deis:order=3,basis=sigma", "deis:basis=rho,S_churn=2",
+    "deis:order=2,S_churn=4,S_noise=1.003", "heun:grid=cosine",
     "deis:sigma_min=0.0294,sigma_max=14.6146,rho=3.5", "heun:grid=exponential,num_steps=9",
 )  # fmt: skip
 
@@ -43,7 +44,8 @@ def fresh() -> list[torch.Generator]:
 
 def test_a_spec_says_everything_that_matters() -> None:
     assert str(SamplerSpec.parse("deis")) == (
-        "deis:S_churn=0,order=3,num_steps=32,grid=karras,sigma_min=0.002,sigma_max=80,rho=7"
+        "deis:S_churn=0,basis=log,order=2,num_steps=32,grid=karras,"
+        "sigma_min=0.002,sigma_max=80,rho=7"
     )
     assert str(SamplerSpec.parse("ddim:grid=cosine")) == (
         "ddim:eta=0,num_steps=32,grid=cosine,sigma_min=0.002,sigma_max=80"
@@ -87,7 +89,10 @@ def test_guidance_reaches_the_denoiser() -> None:
 
 def test_which_samplers_need_a_prior() -> None:
     needy = [text for text in SPECS if SamplerSpec.parse(text).adds_noise]
-    assert needy == ["ddim:eta=0.5", "stochastic", "deis:order=2,S_churn=4,S_noise=1.003"]
+    assert needy == [
+        "ddim:eta=0.5", "stochastic", "deis:basis=rho,S_churn=2",
+        "deis:order=2,S_churn=4,S_noise=1.003",
+    ]  # fmt: skip
     for text in needy:
         with pytest.raises(UsageError, match="noise prior"):
             SamplerSpec.parse(text).sample(gaussian_videos(), draw())
@@ -100,6 +105,9 @@ def test_which_samplers_need_a_prior() -> None:
         ("deis:oder=2", "did you mean order"),
         ("heun:order=2", "none of num_steps"),
         ("deis:order=4", "order=4 is none of 0 to 3"),
+        ("deis:basis=lgo", "did you mean log"),
+        ("deis:basis=2", "basis '2' is none of log, rho, sigma"),
+        ("ddim:basis=log", "none of num_steps"),
         ("deis:order=1.5", "order=1.5 is none of 0 to 3"),
         ("ddim:eta=2", "eta=2.0 is not within"),
         ("deis:S_churn=-1", "must not be negative"),

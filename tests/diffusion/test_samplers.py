@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable
 from itertools import pairwise
 
+import mpmath
 import numpy as np
 import pytest
 import torch
@@ -14,7 +15,7 @@ from scipy.integrate import solve_ivp
 from pyoco_eval.diffusion.denoiser import Conditioning
 from pyoco_eval.diffusion.precondition import EDMDenoiser
 from pyoco_eval.diffusion.samplers import ddim, deis, heun, stochastic
-from pyoco_eval.diffusion.samplers.deis import adams_bashforth_weights
+from pyoco_eval.diffusion.samplers.extrapolation import BASES, estimate_weights, slope_weights
 from pyoco_eval.diffusion.schedules import karras
 from pyoco_eval.errors import UsageError
 from pyoco_eval.priors import NoisePrior, parse_prior
@@ -26,8 +27,8 @@ SHAPE = (1, 6, 6)
 Run = Callable[..., torch.Tensor]
 
 
-def deis_of(order: int) -> Run:
-    return lambda *args, **options: deis(*args, order=order, **options)
+def deis_of(order: int, basis: str = "log") -> Run:
+    return lambda *args, **options: deis(*args, order=order, basis=basis, **options)
 
 
 ORDERS: dict[str, tuple[Run, int]] = {
@@ -35,6 +36,11 @@ ORDERS: dict[str, tuple[Run, int]] = {
     "heun": (heun, 2),
     "stochastic without churn": (lambda *a, **o: stochastic(*a, S_churn=0, **o), 2),
     **{f"deis {order}": (deis_of(order), order + 1) for order in range(4)},
+    **{
+        f"deis {order} {basis}": (deis_of(order, basis), order + 1)
+        for order in (1, 2, 3)
+        for basis in ("rho", "sigma")
+    },
 }
 
 
@@ -67,19 +73,22 @@ def rising(num_steps: int) -> torch.Tensor:
 @pytest.mark.parametrize("grid", [cubic_to_zero, karras_above_zero, rising])
 @pytest.mark.parametrize("name", ORDERS)
 def test_order_of_convergence(name: str, grid: Callable[[int], torch.Tensor]) -> None:
-    """The error falls as num_steps^-order.
+    """The error falls at least as num_steps^-order; only Heun and Euler are bounded above.
 
-    DEIS starts with a step of order 1. While sigma is far above the data the solution is nearly
-    straight, so that on falling grids its error does not show; where the grid rises from the
-    data's level it does, and brings the order down towards 2.
+    Over a factor of 16, since errors of multistep methods change sign on the way. DEIS starts with
+    a step of order 1. While sigma is far above the data the solution is nearly straight, so that
+    on falling grids its error does not show; where the grid rises from the data's level it does,
+    and brings the order down towards 2. On the cubic grid, order 1 in ln(sigma) does better than it
+    must: its leading error cancels for Gaussian data.
     """
     run, order = ORDERS[name]
-    coarse, fine = error(run, grid(200)), error(run, grid(400))
-    slope = math.log2(coarse / fine)
+    slope = math.log2(error(run, grid(50)) / error(run, grid(800))) / 4
     if grid is rising and order > 2:
         assert slope > 1.7
     else:
-        assert slope == pytest.approx(order, abs=0.3)
+        assert slope > order - 0.45
+    if order == 1 or not name.startswith("deis"):
+        assert slope < order + 0.3
 
 
 @pytest.mark.parametrize("prior", ["independent", "mixed:alpha=1", "progressive:alpha=2"])
@@ -124,9 +133,8 @@ STOCHASTIC: dict[str, Run] = {
 
 @pytest.mark.parametrize("name", STOCHASTIC)
 def test_added_noise_of_the_prior_keeps_the_covariance_of_the_data(name: str) -> None:
-    """Within 5 standard errors, and 2 % for the steps (DEIS, whose added noise makes it converge
-    with order 1, 6 %); independent noise is far outside."""
-    share = 0.06 if name.startswith("deis") else 0.02
+    """Within 5 standard errors, and 2 % for the steps; independent noise is far outside."""
+    share = 0.02
     videos = gaussian_videos()
 
     def departure(added: NoisePrior) -> float:
@@ -197,16 +205,43 @@ def test_deis_of_order_0_is_ddim() -> None:
     assert torch.allclose(found, ddim(videos, noise, karras(20)), rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize("basis", BASES)
 @pytest.mark.parametrize("count", [1, 2, 3, 4])
-def test_adams_bashforth_weights_integrate_polynomials(count: int) -> None:
-    nodes, start, end = [3.1, 2.0, 1.7, 0.9][-count:], 0.9, 0.2
-    weights = adams_bashforth_weights(nodes, start, end)
-    for degree in range(count):
-        exact = (end ** (degree + 1) - start ** (degree + 1)) / (degree + 1)
-        found = sum(w * node**degree for w, node in zip(weights, nodes, strict=True))
-        assert found == pytest.approx(exact, rel=1e-12)
-    classical = adams_bashforth_weights([0.0, 1, 2, 3], 3, 4)
-    assert classical == pytest.approx([-9 / 24, 37 / 24, -59 / 24, 55 / 24], rel=1e-12)
+@pytest.mark.parametrize(("start", "end"), [(0.9, 0.2), (0.9, 0.88), (0.9, 1e-4), (0.9, 80)])
+def test_weights_integrate_polynomials_of_their_basis(
+    start: float, end: float, count: int, basis: str
+) -> None:
+    """Powers of phi(s) under both kernels, against 50 digits."""
+    phi = {
+        "log": mpmath.log,
+        "rho": lambda s: mpmath.mpf(s) ** (mpmath.mpf(1) / 7),
+        "sigma": mpmath.mpf,
+    }[basis]
+    nodes = [3.1, 2.0, 1.7, 0.9][-count:]
+    kernels = {slope_weights: lambda s: 1, estimate_weights: lambda s: -end / s**2}
+    with mpmath.workdps(50):
+        for weights_of, kernel in kernels.items():
+            weights = weights_of(nodes, start, end, basis)  # type: ignore[arg-type]
+            assert len(weights) == count
+            for degree in range(count):
+                exact = mpmath.quad(
+                    lambda u, k=kernel, d=degree: (
+                        k(mpmath.e**u) * phi(mpmath.e**u) ** d * mpmath.e**u
+                    ),
+                    mpmath.linspace(mpmath.log(start), mpmath.log(end), 9),
+                )
+                terms = [
+                    w * float(phi(node)) ** degree for w, node in zip(weights, nodes, strict=True)
+                ]
+                scale = max(map(abs, terms))
+                assert sum(terms) == pytest.approx(float(exact), rel=1e-12, abs=1e-12 * scale)
+
+
+def test_weights_of_even_steps_are_the_classical_ones() -> None:
+    """Adams and Bashforth's four steps, in the variable in which the levels are even."""
+    assert slope_weights([1.0, 2, 3, 4], 4, 5, "sigma") == pytest.approx(
+        [-9 / 24, 37 / 24, -59 / 24, 55 / 24], rel=1e-12
+    )
 
 
 @pytest.mark.parametrize("S_max", [10, 80])

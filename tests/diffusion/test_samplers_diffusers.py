@@ -11,7 +11,10 @@ from pyoco_eval.seeding import torch_generator
 
 diffusers = pytest.importorskip("diffusers")
 
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:__array_wrap__ must:DeprecationWarning"),
+]
 
 SHAPE = (3, 4, 4)
 PRIOR = parse_prior("independent")
@@ -97,16 +100,19 @@ def test_heun(prediction: str) -> None:
 
 
 @pytest.mark.parametrize("prediction", PREDICTIONS)
-def test_deis_of_its_first_order(prediction: str) -> None:
-    """Higher orders of diffusers extrapolate in ln(sigma); ours in sigma, as in EDM's own time."""
-    scheduler = vp_scheduler("DEISMultistepScheduler", solver_order=1, prediction_type=prediction)
+@pytest.mark.parametrize("order", [0, 1, 2])
+def test_deis(order: int, prediction: str) -> None:
+    """diffusers counts orders from 1, and extrapolates in ln(sigma)."""
+    scheduler = vp_scheduler(
+        "DEISMultistepScheduler", solver_order=order + 1, prediction_type=prediction
+    )
     scheduler.set_timesteps(15)
     sigmas = scheduler.sigmas.double()
     y = draw() * sigmas[0].float() / (1 + sigmas[0].float() ** 2).sqrt()
     for time in scheduler.timesteps:
         output = Toy()(y, time[None].float())
         y = scheduler.step(output, time, y).prev_sample
-    found = deis(vp_denoiser(scheduler, prediction), draw(), sigmas, order=0)
+    found = deis(vp_denoiser(scheduler, prediction), draw(), sigmas, order=order, basis="log")
     expected = y.double() * (1 + sigmas[-1] ** 2).sqrt()
     assert torch.allclose(found, expected, rtol=0, atol=1e-3 * float(y.abs().max()))
 

@@ -59,7 +59,7 @@ def test_json_is_the_record(model: Path, clips: Path, tmp_path: Path) -> None:
     assert printed["scores"][0]["value"] == kept.scores[0].value
     assert kept.samples.num_videos == 3
     assert kept.scores[0].recipe["clip"] == "3f-s1-random(seed=0)"
-    assert kept.scores[0].recipe["ode"].startswith("deis-4")
+    assert kept.scores[0].recipe["ode"].startswith("deis2log-4-")
 
 
 def test_wrong_usage_names_the_option(model: Path, clips: Path, tmp_path: Path) -> None:

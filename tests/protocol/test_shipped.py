@@ -47,12 +47,13 @@ def test_every_logged_protocol_is_there_and_versions_count_up() -> None:
 
 def test_changed_content_old_versions_and_missing_lines_are_noticed() -> None:
     loaded = load_protocol("shapes-uncond")
-    good = LoggedVersion("shapes-uncond", 1, loaded.sha256, "x")
+    version = loaded.protocol.version
+    good = LoggedVersion("shapes-uncond", version, loaded.sha256, "x")
     assert log_problems(loaded, [good]) == []
-    other = LoggedVersion("shapes-uncond", 1, "0" * 64, "x")
-    newer = LoggedVersion("shapes-uncond", 2, "0" * 64, "x")
+    other = LoggedVersion("shapes-uncond", version, "0" * 64, "x")
+    newer = LoggedVersion("shapes-uncond", version + 1, "0" * 64, "x")
     assert "changed" in log_problems(loaded, [other])[0]
-    assert "has 2 already" in log_problems(loaded, [good, newer])[0]
+    assert f"has {version + 1} already" in log_problems(loaded, [good, newer])[0]
     assert "is not in the change log" in log_problems(loaded, [])[0]
     assert "2 times" in log_problems(loaded, [good, good])[0]
 

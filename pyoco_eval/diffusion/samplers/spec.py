@@ -1,6 +1,6 @@
 """A sampler with its grid and settings as one string, for configurations and checkpoints.
 
-    deis:order=3,num_steps=32,grid=karras,sigma_min=0.002,sigma_max=80,rho=7
+    deis:basis=log,order=2,num_steps=32,grid=karras,sigma_min=0.002,sigma_max=80,rho=7
 
 `str` writes every setting that has a bearing on the result, so that a stored string means the same
 whatever the defaults become; `parse` takes any part of them.
@@ -18,6 +18,7 @@ from pyoco_eval.diffusion.denoiser import Conditioning, Denoiser
 from pyoco_eval.diffusion.guidance import GuidedDenoiser
 from pyoco_eval.diffusion.samplers.ddim import ddim
 from pyoco_eval.diffusion.samplers.deis import deis
+from pyoco_eval.diffusion.samplers.extrapolation import BASES
 from pyoco_eval.diffusion.samplers.heun import heun
 from pyoco_eval.diffusion.samplers.state import OnStep
 from pyoco_eval.diffusion.samplers.stochastic import stochastic
@@ -40,7 +41,7 @@ class Sampler:
 
     function: Callable[..., torch.Tensor]
     evaluations: int
-    defaults: Mapping[str, float]
+    defaults: Mapping[str, float | str]
 
 
 SAMPLERS: Final = {
@@ -50,7 +51,9 @@ SAMPLERS: Final = {
         stochastic, 2, {"S_churn": 40, "S_min": 0.05, "S_max": 50, "S_noise": 1.003}
     ),
     "deis": Sampler(
-        deis, 1, {"order": 3, "S_churn": 0, "S_min": 0, "S_max": math.inf, "S_noise": 1}
+        deis,
+        1,
+        {"order": 2, "basis": "log", "S_churn": 0, "S_min": 0, "S_max": math.inf, "S_noise": 1},
     ),
 }
 
@@ -74,7 +77,7 @@ class SamplerSpec:
     sigma_min: float = 0.002
     sigma_max: float = 80.0
     rho: float = 7.0
-    settings: tuple[tuple[str, float], ...] = ()
+    settings: tuple[tuple[str, float | str], ...] = ()
 
     def __post_init__(self) -> None:
         """Complete the settings and check everything; raises UsageError."""
@@ -83,13 +86,8 @@ class SamplerSpec:
         defaults = SAMPLERS[self.name].defaults
         for key, value in self.settings:
             _known(key, defaults, f"{self.name}: setting")
-            if not value >= 0:
-                raise UsageError(f"sampler {self.name}: {key}={value} must not be negative")
+            _check_setting(f"sampler {self.name}: {key}", key, value)
         settings = {**defaults, **dict(self.settings)}
-        if settings.get("order", 0) not in range(4):
-            raise UsageError(f"sampler {self.name}: order={settings['order']:g} is none of 0 to 3")
-        if settings.get("eta", 0) > 1:
-            raise UsageError(f"sampler {self.name}: eta={settings['eta']} is not within 0 to 1")
         object.__setattr__(self, "settings", tuple(sorted(settings.items())))
         self.sigmas()
 
@@ -103,14 +101,14 @@ class SamplerSpec:
         name, _, rest = text.partition(":")
         _known(name, SAMPLERS, "sampler")
         common: dict[str, Any] = {}
-        settings: dict[str, float] = {}
+        settings: dict[str, float | str] = {}
         known = [*_COMMON, *SAMPLERS[name].defaults]
         for item in rest.split(",") if rest else []:
             key, equals, value = item.strip().partition("=")
             _known(key, known, f"{name}: setting")
             if not equals or key in common or key in settings:
                 raise UsageError(f"sampler {text!r}: write {key}=VALUE, once")
-            kind = _COMMON.get(key, float)
+            kind = str if key in _WORDS else _COMMON.get(key, float)
             try:
                 (common if key in _COMMON else settings)[key] = kind(value)
             except ValueError:
@@ -192,7 +190,7 @@ class SamplerSpec:
         generators: Sequence[torch.Generator] | None = None,
     ) -> torch.Tensor:
         """As `sample`, along a grid of one's own."""
-        settings: dict[str, float] = dict(self.settings)
+        settings = dict(self.settings)
         if "order" in settings:
             settings["order"] = int(settings["order"])
         return SAMPLERS[self.name].function(
@@ -208,6 +206,7 @@ _COMMON: Final[dict[str, Callable[[str], Any]]] = {
     "sigma_max": float,
     "rho": float,
 }
+_WORDS: Final[dict[str, Sequence[str]]] = {"basis": tuple(BASES)}
 _KINDS: Final[dict[Callable[[str], Any], str]] = {int: "a whole number", float: "a number"}
 
 
@@ -216,6 +215,17 @@ def _known(word: str, known: Mapping[str, Any] | Sequence[str], what: str) -> No
         close = get_close_matches(word, known, 1)
         hint = f"; did you mean {close[0]}?" if close else ""
         raise UsageError(f"{what} {word!r} is none of {', '.join(known)}{hint}")
+
+
+def _check_setting(what: str, key: str, value: float | str) -> None:
+    if key in _WORDS:
+        _known(str(value), _WORDS[key], what)
+    elif isinstance(value, str) or not value >= 0:
+        raise UsageError(f"{what}={value} must not be negative")
+    elif key == "order" and value not in range(4):
+        raise UsageError(f"{what}={value:g} is none of 0 to 3")
+    elif key == "eta" and value > 1:
+        raise UsageError(f"{what}={value} is not within 0 to 1")
 
 
 def _text(value: str | float) -> str:
