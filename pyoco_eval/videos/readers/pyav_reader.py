@@ -22,9 +22,9 @@ from pyoco_eval.videos.readers.base import (
     VideoProperties,
     check_size,
 )
+from pyoco_eval.videos.readers.integrity import STRICT, CheckedDecoding
 from pyoco_eval.videos.readers.orientation import Orientation
 from pyoco_eval.videos.readers.stored_file import StoredFile
-from pyoco_eval.videos.readers.truncation import is_cut_off
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -60,9 +60,9 @@ class PyavReader(FrameReader):
         return self.file.digest()
 
     def properties(self) -> VideoProperties:
-        with self._open() as (file, container, stream):
+        with self._open() as (container, stream):
             header = (stream.codec_context.width, stream.codec_context.height)
-            frame = next(self._decode(file, container, stream, size=header))
+            frame = next(CheckedDecoding(self.file, container, stream, header).frames())
             orientation = _orientation(frame)
             rate = stream.average_rate
             width, height = orientation.shown_size(frame.width, frame.height)
@@ -84,8 +84,10 @@ class PyavReader(FrameReader):
         reformatter = VideoReformatter()
         first: tuple[int, int] | None = None
         orientation, rotation = Orientation(), None
-        with self._open() as (file, container, stream):
-            for index, frame in enumerate(self._decode(file, container, stream)):
+        with self._open() as (container, stream):
+            for index, frame in enumerate(
+                CheckedDecoding(self.file, container, stream).frames()
+            ):
                 if frame.rotation != rotation:
                     orientation, rotation = _orientation(frame), frame.rotation
                 size = orientation.shown_size(frame.width, frame.height)
@@ -106,7 +108,7 @@ class PyavReader(FrameReader):
                 yield convert
 
     @contextmanager
-    def _open(self) -> "Iterator[tuple[BinaryIO, InputContainer, VideoStream]]":
+    def _open(self) -> "Iterator[tuple[InputContainer, VideoStream]]":
         import av
 
         if not self.file.size():
@@ -129,41 +131,8 @@ class PyavReader(FrameReader):
                 stream = _best_stream(container)
                 check_size(stream.codec_context.width, stream.codec_context.height)
                 stream.codec_context.thread_count = 1
-                stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
-                yield file, container, stream
-
-    def _decode(
-        self,
-        file: BinaryIO,
-        container: "InputContainer",
-        stream: "VideoStream",
-        *,
-        size: tuple[int, int] | None = None,
-    ) -> "Iterator[VideoFrame]":
-        import av
-
-        num_frames = 0
-        try:
-            for packet in container.demux(stream):
-                if packet.is_corrupt:
-                    raise UnreadableError(_why_broken(file, num_frames), size=size)
-                for frame in packet.decode():
-                    num_frames += 1
-                    yield frame
-        except av.FFmpegError as error:
-            raise UnreadableError(_why_broken(file, num_frames), size=size) from error
-        if is_cut_off(file) or not num_frames:
-            raise UnreadableError(_why_broken(file, num_frames), size=size)
-
-
-def _why_broken(file: BinaryIO, num_frames: int) -> str:
-    cut = is_cut_off(file)
-    if not num_frames:
-        return "no frame can be decoded: " + (
-            "the file is cut off" if cut else "its video data are damaged or missing"
-        )
-    after = f"{num_frames} frame" + "s" * (num_frames != 1)
-    return f"is cut off after {after}" if cut else f"breaks after {after}: damaged video data"
+                stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)} | STRICT
+                yield container, stream
 
 
 def _best_stream(container: "InputContainer") -> "VideoStream":

@@ -11,28 +11,44 @@ References:
 
 import io
 import struct
+from dataclasses import dataclass
 from typing import BinaryIO
 
 _MATROSKA_MAGIC = b"\x1a\x45\xdf\xa3"
 _SEGMENT_ID = b"\x18\x53\x80\x67"
+_MP4_BOXES = frozenset(
+    b"ftyp moov mdat moof mfra free skip wide uuid meta udta styp sidx ssix prft emsg pdin".split()
+) | {b"pnot", b"PICT", b"idat"}
 
 
-def is_cut_off(file: BinaryIO) -> bool:
-    """True if picture data of an AVI, Matroska, WebM, MP4 or MOV file is missing at its end.
+@dataclass(frozen=True)
+class Cut:
+    """A part that ends behind the end of the file.
 
-    False for other containers and where sizes are left open, as by a live recording.
+    Attributes:
+        media_data_only: it is the media data of an MP4 file whose index is whole. Only the index
+            tells whether a picture is missing: the size may be wrong.
+    """
+
+    media_data_only: bool = False
+
+
+def find_cut(file: BinaryIO) -> Cut | None:
+    """The part of an AVI, Matroska, WebM, MP4 or MOV file that its end cuts off.
+
+    None for other containers and where sizes are left open, as by a live recording.
     """
     length = file.seek(0, io.SEEK_END)
     file.seek(0)
     start = file.read(12)
     file.seek(0)
     if start[:4] == b"RIFF":
-        return _avi_end(file, length) > length
+        return Cut() if _avi_end(file, length) > length else None
     if start[:4] == _MATROSKA_MAGIC:
-        return _matroska_end(file) > length
-    if start[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"):
-        return _media_data_end(file, length) > length
-    return False
+        return Cut() if _matroska_end(file) > length else None
+    if start[4:8] in _MP4_BOXES:
+        return _mp4_cut(file, length)
+    return None
 
 
 def _avi_end(file: BinaryIO, length: int) -> int:
@@ -78,17 +94,19 @@ def _element_size(file: BinaryIO) -> int | None:
     return None if value == (1 << (7 * width)) - 1 else value
 
 
-def _media_data_end(file: BinaryIO, length: int) -> int:
-    """End of the last `mdat` box, 0 if it is open-ended."""
-    end = position = 0
+def _mp4_cut(file: BinaryIO, length: int) -> Cut | None:
+    """The last box that is known by its name, where it ends behind the file."""
+    position = 0
+    kinds = set()
     while position + 8 <= length:
         file.seek(position)
         size, kind = struct.unpack(">I4s", file.read(8))
         if size == 1:
             size = int.from_bytes(file.read(8), "big")
-        if size < 8:
-            break
+        if size < 8 or kind not in _MP4_BOXES:
+            return None
+        if position + size > length:
+            return Cut(kind == b"mdat" and b"moov" in kinds and b"moof" not in kinds)
+        kinds.add(kind)
         position += size
-        if kind == b"mdat":
-            end = position
-    return end
+    return None
