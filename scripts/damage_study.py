@@ -143,7 +143,7 @@ def outcome(frames: np.ndarray | None, truth: np.ndarray) -> str:
     return "harmless" if np.array_equal(frames, truth) else "missed"
 
 
-def share(found: Counter[str], files: int) -> str:
+def share(found: Counter[str]) -> str:
     """Of the files whose frames suffer, how many are noticed."""
     suffering = found["caught"] + found["missed"]
     return f"{found['caught']}/{suffering}" if suffering else "-"
@@ -155,7 +155,11 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     av.logging.set_level(None)
-    print("| codec | " + " | ".join(d.__name__.replace("_", " ") for d in DAMAGES) + " | a plain loop |")
+    print(
+        "| codec | "
+        + " | ".join(d.__name__.replace("_", " ") for d in DAMAGES)
+        + " | a plain loop |"
+    )
     print("|---|" + "---|" * (len(DAMAGES) + 1))
     with tempfile.TemporaryDirectory() as folder:
         for kind in KINDS:
@@ -164,7 +168,8 @@ def main() -> None:
             write_clip(whole, kind, options.seed)
             truths = {read: read(whole) for read in (ours, plain)}
             content = np.frombuffer(whole.read_bytes(), np.uint8)
-            cells, others = [], Counter()
+            cells: list[str] = []
+            others: Counter[str] = Counter()
             for number, damage in enumerate(DAMAGES):
                 found: Counter[str] = Counter()
                 for index in range(options.files):
@@ -172,8 +177,8 @@ def main() -> None:
                     part.write_bytes(damage(content.copy(), rng).tobytes())
                     found[outcome(ours(part), truths[ours])] += 1
                     others[outcome(plain(part), truths[plain])] += 1
-                cells.append(share(found, options.files))
-            print(f"| {kind.name} | " + " | ".join([*cells, share(others, 0)]) + " |", flush=True)
+                cells.append(share(found))
+            print(f"| {kind.name} | " + " | ".join([*cells, share(others)]) + " |", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,14 @@
 """GIF, WebP and folders of frames."""
 
+import struct
+import zlib
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
 from encoded_clips import number_of, numbered_frame
-from PIL import Image
+from PIL import Image, ImageOps
 
 from pyoco_eval.errors import VideoError
 from pyoco_eval.videos.source import open_source
@@ -174,6 +176,59 @@ def test_exif_orientation_of_jpg_frames(tmp_path):
     frame = open_source(tmp_path)[0].read([0])[0]
     assert frame.shape == (128, 64, 3)
     assert np.abs(frame.astype(int) - np.rot90(numbered_frame(0), -1)).mean() < 5
+
+
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF")
+@pytest.mark.parametrize(
+    "exif",
+    [
+        b"Exif\0\0" + bytes(20),
+        b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x02\0\0\0\x02\x36\0\0\0\0\0\0\0",  # as text
+        b"Exif\0\0MM\0*\xff\xff\xff\xff",
+        b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x63\0\0\0\0\0\0\0",  # 99
+        b"garbage",
+    ],
+)
+@pytest.mark.parametrize("suffix", [".png", ".jpg"])
+def test_unusable_exif_says_nothing(tmp_path, suffix, exif):
+    image = Image.fromarray(numbered_frame(5))
+    image.save(tmp_path / f"0{suffix}", exif=exif)
+    (frame,) = open_source(tmp_path)[0].read([0])
+    assert frame.shape == (64, 128, 3)
+    assert number_of(frame) == 5
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_every_orientation_is_turned_as_pillow_does(tmp_path, orientation):
+    image = Image.fromarray(numbered_frame(5))
+    exif = image.getexif()
+    exif[0x0112] = orientation
+    image.save(tmp_path / "0.png", exif=exif)
+    with Image.open(tmp_path / "0.png") as stored:
+        expected = np.asarray(ImageOps.exif_transpose(stored))
+    assert np.array_equal(open_source(tmp_path)[0].read([0])[0], expected)
+
+
+@pytest.mark.parametrize("place", ["before", "after"])
+@pytest.mark.parametrize("kind", [b"zTXt", b"iTXt", b"tEXt", b"iCCP"])
+def test_large_text_in_png_files_is_passed_over(tmp_path, kind, place):
+    Image.fromarray(numbered_frame(6)).save(tmp_path / "0.png")
+    content = (tmp_path / "0.png").read_bytes()
+    text = b"w" * (3 << 20)
+    data = {
+        b"zTXt": b"key\0\0" + zlib.compress(text),
+        b"iTXt": b"key\0\1\0\0\0" + zlib.compress(text),
+        b"tEXt": b"key\0" + text,
+        b"iCCP": b"key\0\0" + zlib.compress(text),
+    }[kind]
+    chunk = struct.pack(">I", len(data)) + kind + data
+    chunk += struct.pack(">I", zlib.crc32(kind + data))
+    middle = 33 if place == "before" else content.rindex(b"IEND") - 4
+    (tmp_path / "0.png").write_bytes(content[:middle] + chunk + content[middle:])
+    assert np.array_equal(open_source(tmp_path)[0].read([0])[0], numbered_frame(6))
+    (tmp_path / "0.png").write_bytes(content[:33] + chunk + content[33:-40])
+    with pytest.raises(VideoError, match="damaged or cut off"):
+        open_source(tmp_path)[0].read([0])
 
 
 def test_damaged_and_unequal_frames_name_the_file(tmp_path):

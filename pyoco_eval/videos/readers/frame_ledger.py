@@ -18,10 +18,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from av.packet import Packet
     from av.video.frame import VideoFrame
+    from av.video.stream import VideoStream
 
 _ONE_PICTURE_A_PACKET = frozenset(
-    "h264 hevc vvc av1 vp8 vp9 mpeg4 mpeg1video mpeg2video mjpeg prores dvvideo dnxhd ffv1 huffyuv "
-    "ffvhuff utvideo rawvideo png h263 flv1 msmpeg4v1 msmpeg4v2 msmpeg4v3 wmv1 wmv2 theora".split()
+    {"h264", "hevc", "vvc", "av1", "vp8", "vp9", "mpeg4", "mpeg1video", "mpeg2video", "mjpeg"}
+    | {"prores", "dvvideo", "dnxhd", "ffv1", "huffyuv", "ffvhuff", "utvideo", "rawvideo", "png"}
+    | {"h263", "flv1", "msmpeg4v1", "msmpeg4v2", "msmpeg4v3", "wmv1", "wmv2", "theora"}
 )
 """Codecs of which this is known. Of others, a packet without a frame is no proof of damage."""
 
@@ -57,7 +59,7 @@ class FrameLedger:
         self._last_dts: int | None = None
         self._key_pts: int | None = None
 
-    def take(self, packet: "Packet") -> None:
+    def take(self, packet: "Packet[VideoStream]") -> None:
         """Note a packet that is about to be decoded."""
         if not packet.size:
             return
@@ -111,7 +113,7 @@ class FrameLedger:
             self._missing += 1
 
 
-def _shows_nothing(codec: str, packet: "Packet") -> bool:
+def _shows_nothing(codec: str, packet: "Packet[VideoStream]") -> bool:
     """Whether an intact packet of this kind gives no frame."""
     if codec == "mpeg4":
         return packet.size <= _MPEG4_PLACEHOLDER

@@ -10,7 +10,7 @@ says how often that happens with which codec.
 """
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 from pyoco_eval.videos.readers.base import UnreadableError
 from pyoco_eval.videos.readers.frame_ledger import FrameLedger
@@ -82,13 +82,13 @@ class CheckedDecoding:
         started = self._format not in _BROADCAST
         try:
             for packet in self._container.demux(self._stream):
+                if packet.is_corrupt and not self._joined_here():
+                    raise self._broken()
                 started = started or packet.is_keyframe or not packet.size
                 if not started:
                     continue
                 if packet.has_sidedata("encryption_info"):
                     raise self._error(ENCRYPTED)
-                if packet.is_corrupt and not self._joined_here():
-                    raise self._broken()
                 self._look_into(packet)
                 ledger.take(packet)
                 for frame in packet.decode():
@@ -101,7 +101,7 @@ class CheckedDecoding:
             raise self._broken() from error
         self._check_end()
 
-    def _look_into(self, packet: "Packet") -> None:
+    def _look_into(self, packet: "Packet[VideoStream]") -> None:
         """Follow the units of H.264 and HEVC pictures."""
         context = self._stream.codec_context
         if self._ledger.codec not in NAL_CODECS or not packet.size:
@@ -136,7 +136,7 @@ class CheckedDecoding:
             listed = list_pictures(file, self._format, self._stream.index)
         promised = self._stream.frames if self._format == "mov" else 0
         packets = self._transport_packets()
-        if packets is not None and (packets.cut or packets.scrambled):
+        if packets is not None and (packets.cut or packets.gaps or packets.scrambled):
             raise self._broken()
         whole = bool(promised) and ledger.num_packets >= promised
         if cut is not None and not (cut.media_data_only and whole):

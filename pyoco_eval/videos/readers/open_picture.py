@@ -8,6 +8,8 @@ are never tried.
 from functools import cache
 from typing import TYPE_CHECKING, BinaryIO
 
+from pyoco_eval.videos.readers.png_chunks import without_text
+
 if TYPE_CHECKING:
     from PIL.Image import Image
 
@@ -22,7 +24,7 @@ def open_picture(file: BinaryIO) -> "Image":
     """
     from PIL import Image
 
-    return Image.open(file, formats=_available())
+    return Image.open(without_text(file), formats=_available())
 
 
 @cache

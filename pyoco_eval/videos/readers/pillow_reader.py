@@ -27,6 +27,7 @@ from pyoco_eval.videos.readers.base import (
     check_size,
     ready,
 )
+from pyoco_eval.videos.readers.exif import upright
 from pyoco_eval.videos.readers.open_picture import open_picture
 from pyoco_eval.videos.readers.stored_file import StoredFile
 
@@ -176,7 +177,7 @@ def _pictures(file: BinaryIO, image: "Image") -> Iterator[None]:
 
 def _to_rgb(image: "Image") -> np.ndarray:
     """(H, W, 3) uint8 of the picture now in `image`, turned as its EXIF tag says."""
-    from PIL import Image, ImageOps
+    from PIL import Image
 
     picture: Image.Image = image
     if image.mode == "I" or image.mode.startswith("I;16"):
@@ -190,16 +191,9 @@ def _to_rgb(image: "Image") -> np.ndarray:
         rgba = image.convert("RGBA")
         white = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
         picture = Image.alpha_composite(white, rgba)
-    if (
-        image.format in ("PNG", "JPEG")
-        and (turned := image.getexif().get(_EXIF_ORIENTATION, 1)) > 1
-    ):
-        picture.getexif()[_EXIF_ORIENTATION] = turned
-        picture = ImageOps.exif_transpose(picture)
+    if image.format in ("PNG", "JPEG"):
+        picture = upright(picture, image)
     return np.array(picture.convert("RGB"))
-
-
-_EXIF_ORIENTATION = 0x0112
 
 
 def _has_gif_trailer(file: BinaryIO) -> bool:

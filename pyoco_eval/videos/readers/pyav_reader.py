@@ -25,6 +25,7 @@ from pyoco_eval.videos.readers.base import (
 from pyoco_eval.videos.readers.integrity import STRICT, CheckedDecoding
 from pyoco_eval.videos.readers.orientation import Orientation
 from pyoco_eval.videos.readers.stored_file import StoredFile
+from pyoco_eval.videos.readers.truncation import find_cut
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -85,9 +86,7 @@ class PyavReader(FrameReader):
         first: tuple[int, int] | None = None
         orientation, rotation = Orientation(), None
         with self._open() as (container, stream):
-            for index, frame in enumerate(
-                CheckedDecoding(self.file, container, stream).frames()
-            ):
+            for index, frame in enumerate(CheckedDecoding(self.file, container, stream).frames()):
                 if frame.rotation != rotation:
                     orientation, rotation = _orientation(frame), frame.rotation
                 size = orientation.shown_size(frame.width, frame.height)
@@ -128,7 +127,15 @@ class PyavReader(FrameReader):
             except (av.FFmpegError, OverflowError, ValueError) as error:
                 raise UnreadableError(_why_not_open(file, error)) from error
             with container:
-                stream = _best_stream(container)
+                try:
+                    stream = _best_stream(container)
+                except UnreadableError as error:
+                    with self.file.open() as again:
+                        if find_cut(again) is not None:
+                            raise UnreadableError(
+                                "cannot be opened: the file is cut off"
+                            ) from error
+                    raise
                 check_size(stream.codec_context.width, stream.codec_context.height)
                 stream.codec_context.thread_count = 1
                 stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)} | STRICT
@@ -189,4 +196,6 @@ def _why_not_open(file: BinaryIO, error: Exception) -> str:
     for magic, kind in _PICTURES.items():
         if start.startswith(magic):
             return f"is a {kind} picture in spite of its name; rename it"
+    if find_cut(file) is not None:
+        return "cannot be opened: the file is cut off"
     return "cannot be opened: not a video, or damaged at its start"
