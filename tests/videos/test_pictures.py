@@ -204,7 +204,7 @@ def test_every_orientation_is_turned_as_pillow_does(tmp_path, orientation):
     exif = image.getexif()
     exif[0x0112] = orientation
     image.save(tmp_path / "0.png", exif=exif)
-    with Image.open(tmp_path / "0.png") as stored:
+    with Image.open(tmp_path / "0.png", formats=["PNG"]) as stored:
         expected = np.asarray(ImageOps.exif_transpose(stored))
     assert np.array_equal(open_source(tmp_path)[0].read([0])[0], expected)
 
