@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
 _REMEDY = {
     "training": "; give --seconds-per-step",
-    "generation": "; give --seconds-per-video",
-    "scoring": "; it is measured once data and weights are there",
+    "generation": "; give --seconds-per-video, or --measure",
+    "scoring": "; give --measure",
 }
 
 
@@ -21,8 +21,13 @@ def print_plan(
     gpus: int,
     seconds_per_video: float | None,
     seconds_per_step: float | None,
+    *,
+    measure: bool,
 ) -> None:
     """Counts and disk, a check of everything, then hours; nothing is written but what was found.
+
+    Args:
+        measure: make one video, and put a blank clip through the networks, for the hours.
 
     Raises:
         PyocoEvalError: what would hinder the run, after everything that can be said is printed.
@@ -40,9 +45,10 @@ def print_plan(
         plan_arms,
         total_hours,
     )
+    from pyoco_eval.protocol.trust import title_of
 
     console = Console(highlight=False)
-    console.print(Text(f"{run.loaded.label}  {run.protocol.title}", style="bold"))
+    console.print(Text(f"{run.label()}  {title_of(run.loaded)}", style="bold"))
     plans = plan_arms(run)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in ("arm", "from"):
@@ -64,11 +70,11 @@ def print_plan(
     measured, scoring = seconds_per_video, None
     try:
         run.prepare()
-        if measured is None:
+        if measured is None and measure:
             measured = _measure_sample(run)
             if measured is not None:
                 console.print(f"one video took {duration(measured)} on this machine")
-        scoring = _measure_score(run)
+        scoring = _measure_score(run) if measure else None
     except PyocoEvalError as error:
         hindrance = error
     rates = Rates(measured, seconds_per_step, scoring)
@@ -78,7 +84,7 @@ def print_plan(
         elif found:
             shared = "one process" if kind == "training" or gpus == 1 else f"{gpus} processes"
             console.print(f"{kind}: {duration(found * 3600)} on {shared}")
-    for note in (*run.deviations, *run.warnings):
+    for note in (*run.departures.sentences(), *run.warnings):
         console.print(Text(f"! {note}", style="yellow"), soft_wrap=True)
     if hindrance is not None:
         raise hindrance
@@ -100,7 +106,7 @@ def _measure_sample(run: "ProtocolRun") -> float | None:
 
 
 def _measure_score(run: "ProtocolRun") -> float | None:
-    """Seconds of one blank clip through the networks, averaged over them; the best of three."""
+    """Seconds of one blank clip through the networks, averaged over them, once they are warm."""
     import numpy as np
 
     from pyoco_eval.metrics.conventions import CONVENTIONS
@@ -117,7 +123,7 @@ def _measure_score(run: "ProtocolRun") -> float | None:
             extractor = Task(CONVENTIONS[convention], group.options, networks).extractor()
             frames = clip[0] if extractor.kind == "image" else clip
             extractor(frames)
-            spent.append(min(_seconds(partial(extractor, frames)) for _ in range(3)))
+            spent.append(_seconds(partial(extractor, frames)))
     return sum(spent) / len(spent) if spent else None
 
 

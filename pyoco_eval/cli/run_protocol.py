@@ -91,7 +91,9 @@ Examples:
     help="Factor of all counts; below 1 the result is marked as reduced.",
 )
 @click.option("--repeats", type=click.IntRange(1), default=None, help="Instead of the protocol's.")
-@click.option("--allow-deviations", is_flag=True, help="Score samples of another size, and say so.")
+@click.option(
+    "--allow-deviations", is_flag=True, help="Score samples of another size or length, and say so."
+)
 @click.option("--weights", multiple=True, metavar="KEY=FILE", help="As for `evaluate`.")
 @click.option("--trust", multiple=True, metavar="KEY", help="As for `evaluate`.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps.")
@@ -121,7 +123,12 @@ Examples:
     "--seconds-per-video",
     type=float,
     default=None,
-    help="Of generation, for --dry-run; measured on one video where a model is given.",
+    help="Of generation, for the hours of --dry-run.",
+)
+@click.option(
+    "--measure",
+    is_flag=True,
+    help="With --dry-run: make a video, and put a clip through the networks, for the hours.",
 )
 @click.option("--seconds-per-step", type=float, default=None, help="Of training, for --dry-run.")
 @click.option("--json", "as_json", is_flag=True, help="Print results.json.")
@@ -132,15 +139,17 @@ def command(
     gpus: int,
     seconds_per_video: float | None,
     seconds_per_step: float | None,
+    measure: bool,
     **given: Any,
 ) -> None:
     """Run protocol NAME: prompts, generation, scores, table, report.
 
     NAME is one of `pyoco-eval protocol list`, or a file of your own. Everything is checked before
-    anything is made: the dataset file by file, weights, models, samples. The folder of the run
-    then has results.json, report.html, report.md and report.tex.
+    anything is made: counts, weights and models first, then samples and the dataset file by
+    file. The folder of the run then has results.json, report.html, report.md and report.tex.
     """
     from pyoco_eval.cli.progress import TerminalProgress
+    from pyoco_eval.errors import UsageError
     from pyoco_eval.processes import processes
     from pyoco_eval.protocol.outlook import TimeLeft, expected_stages
     from pyoco_eval.protocol.run import ProtocolRun
@@ -151,8 +160,10 @@ def command(
     if dry_run:
         from pyoco_eval.cli.run_plan import print_plan
 
-        print_plan(run, gpus, seconds_per_video, seconds_per_step)
+        print_plan(run, gpus, seconds_per_video, seconds_per_step, measure=measure)
         return
+    if measure:
+        raise UsageError("--measure: only --dry-run measures")
     left = TimeLeft(expected_stages(run))
     if processes().is_main:
         run.stages.told = lambda record: click.echo(left.over(record), err=True)
@@ -240,7 +251,7 @@ def _print(run: "ProtocolRun", results: "Results", written: list[Path]) -> None:
 
     console = Console(highlight=False)
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column(results.protocol.name)
+    table.add_column(results.protocol.label or results.protocol.name, overflow="fold")
     for column in results.columns:
         arrow = "↑" if column.higher_is_better else "↓"
         table.add_column(f"{column.title} {arrow}", justify="right", no_wrap=True)

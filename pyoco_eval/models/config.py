@@ -11,6 +11,7 @@ import torch
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from pyoco_eval.errors import UsageError
+from pyoco_eval.validation import in_words
 
 if TYPE_CHECKING:
     from pyoco_eval.models.unet import VideoUNet
@@ -157,8 +158,5 @@ def validated(kind: type[_Description], values: Mapping[str, Any], name: str) ->
     try:
         return TypeAdapter(kind).validate_python(values)
     except ValidationError as error:
-        problems = [
-            ".".join([name, *map(str, problem["loc"])]) + f": {problem['msg']}"
-            for problem in error.errors()
-        ]
+        problems = [f"{name}.{problem}" for problem in in_words(error, kind)]
         raise UsageError("; ".join(problems)) from error

@@ -7,14 +7,17 @@ from rich.text import Text
 from pyoco_eval.protocol.conditioning import Captions, ClassPrompts, ConditioningRule
 from pyoco_eval.protocol.loader import LoadedProtocol
 from pyoco_eval.protocol.schema import NONE, Protocol, PublishedNumber, ScoreRule
+from pyoco_eval.protocol.trust import cites_of, deviation_of_content, protocol_label, title_of
 
 
 def print_protocol(loaded: LoadedProtocol, console: Console) -> None:
     """Samples, scores, arms, published rows, and what the paper leaves open."""
     protocol = loaded.protocol
-    console.print(Text(f"{loaded.label}  {protocol.title}", style="bold"))
+    console.print(Text(f"{protocol_label(loaded, None, ())}  {title_of(loaded)}", style="bold"))
     console.print(Text(protocol.about))
-    console.print(Text(f"{protocol.provenance.cites()}\nsha256 {loaded.sha256}", style="dim"))
+    console.print(Text(f"{cites_of(loaded)}\nsha256 {loaded.sha256}", style="dim"))
+    if (deviation := deviation_of_content(loaded)) is not None:
+        console.print(Text(f"! {deviation.sentence}", style="yellow"))
     samples = protocol.samples
     console.print()
     console.print(Text("samples", style="bold"))

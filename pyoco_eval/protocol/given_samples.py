@@ -41,6 +41,7 @@ def answer(
     decoder: str,
     *,
     offset: int = 0,
+    total: int = 0,
 ) -> Answered:
     """Find a video for every wish.
 
@@ -50,16 +51,18 @@ def answer(
         name: for the source made of it.
         classes: of the dataset, empty without.
         offset: videos that belong to earlier repeats, where nothing tells videos apart.
+        total: videos of all repeats that are taken from this place.
 
     Raises:
         UsageError: nothing is there, or too little of it.
         MissingSamplesError: videos that are missing or cannot be told apart.
     """
     source = open_source(_described(place), decoder=decoder)
-    if len(source) < offset + len(wished):
+    needed = max(total, offset + len(wished))
+    if len(source) < needed:
         raise UsageError(
             f"--samples {place}: holds {len(source):,} videos, the protocol takes "
-            f"{offset + len(wished):,}; make more, or reduce the run with --scale or --repeats, "
+            f"{needed:,}; make more, or reduce the run with --scale or --repeats, "
             "which marks the result as reduced"
         )
     found, told_by = _found(place, source, wished, classes, offset)

@@ -4,17 +4,18 @@ import copy
 import difflib
 import hashlib
 import json
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from pyoco_eval.errors import UsageError
-from pyoco_eval.protocol.schema import Protocol
+from pyoco_eval.protocol.schema import PATTERNS, Protocol
 from pyoco_eval.resources import resource_folder
+from pyoco_eval.validation import in_words
+from pyoco_eval.yaml_text import YamlTextError, lines_of, parse_yaml, with_line
 
 EXTENDS, WITHOUT = "extends", "without"
 
@@ -67,14 +68,19 @@ def load_protocol(name: str | Path) -> LoadedProtocol:
     """
     path = _find(name)
     content, bases = _resolve(path, ())
-    try:
-        protocol = Protocol.model_validate(content)
-    except ValidationError as error:
-        raise ProtocolError(path, [_sentence(dict(item)) for item in error.errors()]) from error
+    protocol = _validated(path, content)
     if protocol.name != path.stem:
         problem = f"name: {protocol.name!r}, but the file is called {path.name}"
         raise ProtocolError(path, [problem])
     return LoadedProtocol(protocol, path, bases)
+
+
+def _validated(path: Path, content: Mapping[str, Any]) -> Protocol:
+    try:
+        return Protocol.model_validate(content)
+    except ValidationError as error:
+        problems = in_words(error, Protocol, patterns=PATTERNS)
+        raise ProtocolError(path, with_lines(path, problems)) from error
 
 
 def content_hash(protocol: Protocol) -> str:
@@ -95,27 +101,23 @@ def read_yaml(path: Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: cannot be read as a protocol: {error}") from error
     try:
-        content = yaml.load(text, _StrictLoader)  # noqa: S506  (a SafeLoader)
-    except yaml.YAMLError as error:
-        raise ProtocolError(path, [" ".join(str(error).split())]) from error
+        content = parse_yaml(text)
+    except YamlTextError as error:
+        raise ProtocolError(path, [str(error)]) from error
     if not isinstance(content, dict):
-        raise ProtocolError(path, [f"holds a {type(content).__name__}, not a mapping of keys"])
+        raise ProtocolError(path, [f"holds {_KINDS.get(type(content), 'one value')}, not keys"])
+    if others := [key for key in content if not isinstance(key, str)]:
+        raise ProtocolError(path, [f"{others[0]!r}: a key is a word; put it into quotes"])
     return content
 
 
-class _StrictLoader(yaml.SafeLoader):
-    """Refuses a key that is given twice, of which YAML would keep the last."""
+def with_lines(path: Path, problems: Sequence[str]) -> list[str]:
+    """Problems that begin with dotted keys, and the lines of those keys in the file."""
+    lines = lines_of(path.read_text(encoding="utf-8"))
+    return [with_line(problem, lines) for problem in problems]
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        seen = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if key in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key!r} is given twice", key_node.start_mark
-                )
-            seen.add(key)
-        return super().construct_mapping(node, deep)
+
+_KINDS = {list: "a list", type(None): "nothing"}
 
 
 def _find(name: str | Path) -> Path:
@@ -141,22 +143,52 @@ def _resolve(path: Path, above: tuple[Path, ...]) -> tuple[dict[str, Any], tuple
     if own in above:
         raise ProtocolError(path, [f"{EXTENDS}: goes round in a circle back to {path.name}"])
     content = read_yaml(path)
-    base_name, dropped = content.pop(EXTENDS, None), content.pop(WITHOUT, [])
+    base_name, dropped = content.pop(EXTENDS, None), content.pop(WITHOUT, None)
+    if dropped is not None and not isinstance(dropped, list):
+        raise ProtocolError(path, [f"{WITHOUT}: write a list of dotted keys, e.g. [scores.is]"])
     if base_name is None:
         if dropped:
             raise ProtocolError(path, [f"{WITHOUT}: there is no {EXTENDS} to leave out of"])
+        _refuse_shipped_name(path, content)
         return content, ()
     if not isinstance(base_name, str):
         raise ProtocolError(path, [f"{EXTENDS}: {base_name!r} is no name of a protocol"])
+    base_path = _base(path, base_name)
+    base, bases = _resolve(base_path, (*above, own))
+    for dotted in dropped or ():
+        _drop(base, str(dotted), path)
+    whole = _merged(base, content)
+    _refuse_shipped_name(path, whole)
+    return whole, (base_path, *bases)
+
+
+def _base(path: Path, base_name: str) -> Path:
+    """The file that another extends: a shipped one by its name before one beside it."""
+    shipped = {file.stem: file for file in shipped_protocols()}
+    if base_name in shipped:
+        return shipped[base_name]
     beside = path.parent / f"{base_name.removesuffix('.yaml')}.yaml"
     try:
-        base_path = beside if beside.is_file() else _find(base_name)
+        return beside if beside.is_file() else _find(base_name)
     except UsageError as error:
         raise ProtocolError(path, [f"{EXTENDS}: {error}"]) from error
-    base, bases = _resolve(base_path, (*above, own))
-    for dotted in dropped:
-        _drop(base, str(dotted), path)
-    return _merged(base, content), (base_path, *bases)
+
+
+def _refuse_shipped_name(path: Path, content: Mapping[str, Any]) -> None:
+    """The name of a shipped protocol belongs to its content, wherever a copy of it lies."""
+    name = content.get("name")
+    shipped = {file.stem: file for file in shipped_protocols()}
+    if name not in shipped or path.resolve() == shipped[name].resolve():
+        return
+    ours, _ = _resolve(shipped[name], ())
+    if content_hash(_validated(path, content)) != content_hash(_validated(shipped[name], ours)):
+        raise ProtocolError(
+            path,
+            [
+                f"name: {name} is a shipped protocol, and this file says something else; give it "
+                "a name of its own"
+            ],
+        )
 
 
 def _drop(content: dict[str, Any], dotted: str, path: Path) -> None:
@@ -179,14 +211,3 @@ def _merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, An
         else:
             found[key] = copy.deepcopy(value)
     return found
-
-
-def _sentence(error: Mapping[str, Any]) -> str:
-    """One problem as pydantic found it, in words."""
-    place = ".".join(str(part) for part in error["loc"]) or "the file"
-    kind = error["type"]
-    if kind == "missing":
-        return f"{place}: is required and not there"
-    if kind == "extra_forbidden":
-        return f"{place}: is no key of a protocol"
-    return f"{place}: {error['msg']} (found {error['input']!r})"

@@ -179,7 +179,9 @@ class TimeLeft:
 
 def expected_stages(run: ProtocolRun) -> dict[str, int]:
     """Kind of stage -> how many a run has."""
-    given, found = run.choices.given, {"dataset": 0, "train": 0, "generate": 0, "score": 0}
+    given, found = run.choices.given, {
+        "look": 0, "dataset": 0, "train": 0, "generate": 0, "score": 0,
+    }  # fmt: skip
     if not run.real.is_made and run.real.splits():
         found["dataset"] = 1
     for plan in plan_arms(run):
@@ -187,6 +189,7 @@ def expected_stages(run: ProtocolRun) -> dict[str, int]:
     for name in given.scored(run.protocol):
         if given.sources[name].kind != "samples":
             found["generate"] += run.num_repeats
+        found["look"] += run.num_repeats
         for repeat in range(run.num_repeats):
             found["score"] += len(run.groups(name, first_repeat=repeat == 0))
     return found

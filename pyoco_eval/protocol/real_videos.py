@@ -110,12 +110,25 @@ class RealVideos:
             with progress.stage(f"checking {split}", len(dataset.videos)) as stage:
                 findings = dataset.check(workers=workers, on_video=stage.advance)
             seen |= {str(finding): finding for finding in findings}
-        if isinstance(self.protocol.samples.conditioning, Captions):
-            self._require_captions()
         self.findings = list(seen.values())
-        hindering = [finding for finding in self.findings if finding.hinders]
-        if hindering and not self.place.allow_incomplete:
-            lines = "\n".join(f"  {finding}" for finding in self.findings)
+        self._require_whole(self.findings)
+
+    def require_names(self) -> None:
+        """What names alone tell of the copy: no file is opened.
+
+        Raises:
+            PyocoEvalError: it is not the published set.
+        """
+        found = {
+            str(finding): finding
+            for split in ([] if self.is_made or self.place.root is None else self.splits())
+            for finding in self.open(split).findings
+        }
+        self._require_whole(list(found.values()))
+
+    def _require_whole(self, findings: Sequence[Finding]) -> None:
+        if any(finding.hinders for finding in findings) and not self.place.allow_incomplete:
+            lines = "\n".join(f"  {finding}" for finding in findings)
             raise PyocoEvalError(
                 f"{self.place.root} is not the published set:\n{lines}\n"
                 "Complete it, or run on what is there with --allow-incomplete: the results are "
@@ -173,7 +186,10 @@ class RealVideos:
             names = [names[place] for place in drawn(len(names), count, rule.seed)]
         return [(name, _one_of(by_video[name], name, rule.seed)) for name in names]
 
-    def _require_captions(self) -> None:
+    def require_captions(self) -> None:
+        """Raises UsageError if the protocol needs captions and the copy has none."""
+        if not isinstance(self.protocol.samples.conditioning, Captions):
+            return
         dataset = self.open("test")
         if not any(dataset.captions):
             raise UsageError(

@@ -4,33 +4,40 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from pyoco_eval.errors import MissingError, UsageError
+from pyoco_eval.errors import UsageError
 from pyoco_eval.processes import processes
 from pyoco_eval.progress import Progress
 from pyoco_eval.protocol.arms import columns_of
 from pyoco_eval.protocol.checks import SPLITS
 from pyoco_eval.protocol.choices import RunChoices
 from pyoco_eval.protocol.class_lists import class_names
+from pyoco_eval.protocol.departures import Departures
 from pyoco_eval.protocol.exhibits import class_scores, gallery
 from pyoco_eval.protocol.given import ArmSource
 from pyoco_eval.protocol.given_samples import answer
 from pyoco_eval.protocol.loader import LoadedProtocol
+from pyoco_eval.protocol.made_as import look_at
+from pyoco_eval.protocol.preflight import Hindrances, check_groups, check_model
 from pyoco_eval.protocol.prompts import PromptList, identify, read_prompts
 from pyoco_eval.protocol.real_videos import RealVideos
 from pyoco_eval.protocol.requests import Wish, wishes
 from pyoco_eval.protocol.sample_stage import (
     Samples,
-    check_size,
     generate,
     model_identity,
     sampling_deviations,
 )
 from pyoco_eval.protocol.schema import ReferenceRule
 from pyoco_eval.protocol.score_groups import ScoreGroup, score_groups
-from pyoco_eval.protocol.score_stage import Scored, first, require_possible, score
+from pyoco_eval.protocol.score_stage import Scored, first, score
 from pyoco_eval.protocol.stages import Outcome, Stages, digest_of, fingerprint
 from pyoco_eval.protocol.summary import ArmOutcome, summarise
 from pyoco_eval.protocol.training_stage import check_training, train_arm, training_tree
+from pyoco_eval.protocol.trust import (
+    deviation_of_content,
+    deviation_of_prompts,
+    deviation_of_settings,
+)
 from pyoco_eval.report.results import ClassScore, GalleryEntry, Results, StageRecord
 from pyoco_eval.videos.source import VideoSource
 
@@ -46,13 +53,15 @@ class ProtocolRun:
         choices: of the user.
         progress: told about every finished video.
         told: called when a stage is over.
+        warnings: sentences for readers.
+        departures: in what the run is not its protocol, known after `prepare` where no videos
+            are generated.
     """
 
     loaded: LoadedProtocol
     choices: RunChoices
     progress: Progress
     told: Callable[[StageRecord], None] = lambda _: None
-    deviations: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -64,6 +73,7 @@ class ProtocolRun:
         self.num_repeats = self.reduction.num_repeats(self.protocol)
         self._prompts: PromptList | None = None
         self._references: dict[tuple[ReferenceRule, int | None], VideoSource] = {}
+        self.departures = Departures(self.loaded, allow=self.choices.allow_deviations)
 
     def run(self) -> Results | None:
         """The results, written to the run's folder; None on processes that do not write.
@@ -79,7 +89,8 @@ class ProtocolRun:
             results = summarise(
                 self.loaded, self.choices, outcomes, self.stages.records,
                 reduced=self.reduction.label(self.protocol),
-                deviations=self.deviations, warnings=self.warnings,
+                label=self.label(*(outcome.key for outcome in outcomes)),
+                deviations=self.departures.sentences(), warnings=self.warnings,
             )  # fmt: skip
             results.save(self.choices.out / RESULTS)
             return results
@@ -87,30 +98,45 @@ class ProtocolRun:
     def prepare(self) -> None:
         """Everything that can be refused is refused here, before anything is made.
 
+        What costs nothing comes first, and is told all at once: arguments, counts, packages,
+        weights, models, numbers of samples, the place of the dataset. Then headers are read: of
+        given samples, and of every file of the dataset.
+
         Raises:
             PyocoEvalError: and its kinds.
         """
         self._refuse_other_run()
         choices, protocol = self.choices, self.protocol
-        if choices.prompts is not None:
-            self._read_prompts(choices.prompts)
-        self.deviations += sampling_deviations(protocol, choices.sampling)
-        if choices.given.trains:
-            if choices.settings:
-                changed = ", ".join(choices.settings)
-                self.deviations.append(f"Training settings were changed: {changed}.")
-            if problems := check_training(protocol, choices.settings):
-                raise UsageError("\n  ".join(["--set:", *problems]))
-        elif choices.settings:
-            raise UsageError(f"--set {choices.settings[0]}: nothing is trained in this run")
+        found = Hindrances()
+        for check in (self._check_words, self._check_settings, self._open_data):
+            with found.gathered():
+                check()
+        for name in choices.given.scored(protocol):
+            check_groups(self.groups(name, first_repeat=True), SPLITS[protocol.dataset.name], found)
+        for name, source in choices.given.sources.items():
+            with found.gathered():
+                check_model(source)
+            if source.kind == "samples":
+                with found.gathered():
+                    for repeat in range(self.num_repeats):
+                        self._given_samples(name, repeat, self.wished(name, repeat), source)
+        if found:
+            with found.gathered():
+                self.real.require_names()
+        found.refuse()
+        for name, source in choices.given.sources.items():
+            if source.kind == "samples":
+                for repeat in range(self.num_repeats):
+                    samples = self._given_samples(name, repeat, self.wished(name, repeat), source)
+                    self._look_at(name, repeat, samples)
         self._check_data()
         if choices.given.left_out:
             missing = ", ".join(choices.given.left_out)
             self.warnings.append(f"Arms of the protocol that are not in this run: {missing}.")
-        for name in choices.given.scored(protocol):
-            require_possible(self.groups(name, first_repeat=True))
-        for name, source in choices.given.sources.items():
-            self._look_at(name, source)
+
+    def label(self, *arms: str) -> str:
+        """How signatures of these arms name the protocol."""
+        return self.departures.label(self.reduction.label(self.protocol), arms)
 
     def groups(self, arm: str, *, first_repeat: bool) -> list[ScoreGroup]:
         """What is scored together for an arm."""
@@ -139,7 +165,7 @@ class ProtocolRun:
                 real = self._reference(group)
                 done = score(
                     self.stages, name, repeat, samples, real, group,
-                    profile=self.protocol.profile, label=self.signature_label(),
+                    profile=self.protocol.profile, label=self.label(name),
                     out=self.choices.out, progress=self.progress,
                 )  # fmt: skip
                 found |= dict.fromkeys(group.columns, done)
@@ -150,12 +176,8 @@ class ProtocolRun:
                 exhibits = self._exhibits(name, samples, wished)
         source = self.choices.given.sources[name]
         given = source.texts()
-        return ArmOutcome(name, given, recipe, num_videos, scored, *exhibits)
-
-    def signature_label(self) -> str:
-        """`ucf101-uncond@1`, with how it was reduced."""
-        reduced = self.reduction.label(self.protocol)
-        return self.loaded.label + (f"-reduced({reduced})" if reduced else "")
+        table = self.departures.made_as(name)
+        return ArmOutcome(name, given, recipe, num_videos, scored, table, *exhibits)
 
     def _samples(self, arm: str, repeat: int, wished: Sequence[Wish]) -> Samples:
         source = self.choices.given.sources[arm]
@@ -166,10 +188,20 @@ class ProtocolRun:
             samples = generate(
                 self.stages, self.protocol, arm, repeat, spec, wished, self.choices, self.progress
             )
-        told = check_size(samples.source, self.protocol, arm, allow=self.choices.allow_deviations)
-        if told is not None and told not in self.deviations:
-            self.deviations.append(told)
+            self._look_at(arm, repeat, samples)
         return samples
+
+    def _look_at(self, arm: str, repeat: int, samples: Samples) -> None:
+        """What the samples of a repeat are, beside what the recipe asks for."""
+
+        def work() -> Outcome:
+            if not processes().is_main:
+                return {}
+            with self.progress.stage(f"looking at {arm}", len(samples.source)) as stage:
+                return look_at(samples.source, stage.advance)
+
+        facts = self.stages.run("look", arm, {"samples": samples.identity, "repeat": repeat}, work)
+        self.departures.look(arm, facts)
 
     def _given_samples(
         self, arm: str, repeat: int, wished: Sequence[Wish], source: ArmSource
@@ -177,7 +209,8 @@ class ProtocolRun:
         offset = 0 if len(source.values) > 1 else repeat * len(wished)
         name, decoder = f"{arm}-r{repeat}", self.protocol.compute.decoder
         place = source.value(repeat)
-        found = answer(place, wished, name, self.classes, decoder, offset=offset)
+        total = len(wished) * (self.num_repeats if len(source.values) == 1 else 1)
+        found = answer(place, wished, name, self.classes, decoder, offset=offset, total=total)
         paths = [video.path for video in found.source if video.path is not None]
         inputs = {
             "files": fingerprint(dict.fromkeys(paths)) if paths else found.source.digest(),
@@ -254,14 +287,42 @@ class ProtocolRun:
             self.warnings.append(told)
         return classes, clips
 
-    def _read_prompts(self, path: Path) -> None:
-        if self.protocol.samples.conditioning.kind != "class-prompts":
-            raise UsageError(f"--prompts {path}: {self.protocol.name} has no prompts for classes")
-        self._prompts = read_prompts(path, self.classes)
-        self.deviations.append(f"Prompts were read from {path.name} ({self._prompts.sha256[:8]}).")
-        if self.protocol.dataset.name == "ucf101":
-            text = "\n".join(identify(self._prompts).sentences())
-            self.warnings.append(text[0].upper() + text[1:])
+    def _check_words(self) -> None:
+        """The protocol itself, its prompts, and how models are sampled."""
+        path, protocol = self.choices.prompts, self.protocol
+        if path is not None:
+            if protocol.samples.conditioning.kind != "class-prompts":
+                raise UsageError(f"--prompts {path}: {protocol.name} has no prompts for classes")
+            self._prompts = read_prompts(path, self.classes)
+            if protocol.dataset.name == "ucf101":
+                text = "\n".join(identify(self._prompts).sentences())
+                self.warnings.append(text[0].upper() + text[1:])
+        trained = [name for name, s in self.choices.given.sources.items() if s.kind == "train"]
+        self.departures.add(
+            [
+                deviation_of_content(self.loaded),
+                deviation_of_prompts(self.loaded, self._prompts),
+                *sampling_deviations(protocol, self.choices.sampling, trained),
+            ]
+        )
+
+    def _check_settings(self) -> None:
+        """Settings of the training."""
+        settings = self.choices.settings
+        if not self.choices.given.trains:
+            if settings:
+                raise UsageError(f"--set {settings[0]}: nothing is trained in this run")
+            return
+        self.departures.add([deviation_of_settings(settings)])
+        if problems := check_training(self.protocol, settings):
+            raise UsageError("\n  ".join(["--set:", *problems]))
+
+    def _open_data(self) -> None:
+        """The dataset is there, by names alone."""
+        if not self.real.is_made:
+            for split in self.real.splits():
+                self.real.open(split)
+            self.real.require_captions()
 
     def _check_data(self) -> None:
         """Look at every file of the dataset, once; later starts see that nothing changed."""
@@ -283,19 +344,6 @@ class ProtocolRun:
         self.warnings += [f"{self.choices.place.root}: {text}" for text in outcome["findings"]]
         if outcome["incomplete"]:
             self.reduction = replace(self.reduction, incomplete=True)
-
-    def _look_at(self, name: str, source: ArmSource) -> None:
-        """Refuse early what is not there."""
-        for repeat in range(len(source.values) if source.kind == "samples" else 0):
-            self._given_samples(name, repeat, self.wished(name, repeat), source)
-        if source.kind == "ckpt":
-            for value in source.values:
-                places = (Path(value) / "model.json", Path(value) / "model" / "model.json")
-                if ":" not in value and not any(place.is_file() for place in places):
-                    raise MissingError(
-                        f"--ckpt {value}: holds no model.json; give a model folder or the folder "
-                        "of a training run"
-                    )
 
     def _refuse_other_run(self) -> None:
         path = self.choices.out / RESULTS

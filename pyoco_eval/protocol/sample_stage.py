@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pyoco_eval.devices import pick_device
-from pyoco_eval.errors import PyocoEvalError, UsageError
+from pyoco_eval.errors import PyocoEvalError
 from pyoco_eval.generation.open import GeneratorOptions, open_generator
 from pyoco_eval.generation.request import VideoGenerator
 from pyoco_eval.generation.write import write_samples
@@ -16,6 +16,7 @@ from pyoco_eval.protocol.choices import RunChoices, Sampling
 from pyoco_eval.protocol.requests import Wish
 from pyoco_eval.protocol.schema import Protocol
 from pyoco_eval.protocol.stages import Outcome, Stages, digest_of, fingerprint
+from pyoco_eval.protocol.trust import Deviation
 from pyoco_eval.videos.source import VideoSource, open_source
 from pyoco_eval.videos.video import Video
 
@@ -114,33 +115,27 @@ def model_identity(spec: str) -> str:
     return spec
 
 
-def check_size(source: VideoSource, protocol: Protocol, arm: str, *, allow: bool) -> str | None:
-    """A sentence if the first sample is not of the protocol's size, None if it is.
+def sampling_deviations(
+    protocol: Protocol, sampling: Sampling, trained: Sequence[str]
+) -> list[Deviation]:
+    """What of the sampling is not as the protocol means it.
 
-    Raises:
-        UsageError: it is not, and that is not allowed.
+    Args:
+        trained: arms that the protocol itself trains, and says how to sample.
     """
-    samples = protocol.samples
-    facts = source[0].probe()
-    if (facts.width, facts.height) == (samples.width, samples.height):
-        return None
-    found = (
-        f"{arm}: samples are {facts.width} x {facts.height} pixels, not {samples.width} x "
-        f"{samples.height} as the protocol says"
-    )
-    if not allow:
-        raise UsageError(
-            f"{found}; make them so, or score them all the same with --allow-deviations, which "
-            "is noted in the results and keeps them from standing beside published rows"
-        )
-    return found
-
-
-def sampling_deviations(protocol: Protocol, sampling: Sampling) -> list[str]:
-    """What of the sampling is not as the protocol means it."""
     found = []
-    if sampling.tell != "prompts" and protocol.samples.conditioning.kind == "class-prompts":
-        found.append(f"The models are told {sampling.tell} of each class, not its prompt alone.")
+    tell = sampling.tell
+    if tell != "prompts" and protocol.samples.conditioning.kind == "class-prompts":
+        text = f"The models are told {tell} of each class, not its prompt alone."
+        found.append(Deviation(f"tell={tell}", text))
+    if trained and sampling.sampler is not None:
+        word = f"sampler={sampling.sampler.replace(',', '+')}"
+        text = f"Models that are trained here are sampled by {sampling.sampler}, not as they say."
+        found.append(Deviation(word, text))
+    if trained and sampling.guidance_scale is not None:
+        word = f"guidance={sampling.guidance_scale:g}"
+        text = f"Models that are trained here are guided by {sampling.guidance_scale:g}."
+        found.append(Deviation(word, text))
     return found
 
 

@@ -14,7 +14,17 @@ from pyoco_eval.report.results import Parameter
 NONE = "none"
 """What a required key says where nothing is meant: no resize before the network's own, …"""
 
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]*$")]
+_NAME = r"^[a-z0-9][a-z0-9.-]*$"
+_ARXIV = r"^\d{4}\.\d{4,5}$"
+_SELECT = r"^(all|(first|random)\([1-9]\d*\))$"
+PATTERNS = {
+    _NAME: "use lower-case letters, digits, dots and dashes, such as my-protocol",
+    _ARXIV: "write the number of the paper in quotes, such as '2305.10474'",
+    _SELECT: "write all, first(N) or random(N)",
+}
+"""Patterns of texts, in words."""
+
+Name = Annotated[str, StringConstraints(pattern=_NAME)]
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 Count = Annotated[int, Field(ge=1, strict=True)]
 Seed = Annotated[int, Field(ge=0, strict=True)]
@@ -39,7 +49,7 @@ class Provenance(Part):
     """
 
     paper: Text
-    arxiv: Annotated[str, StringConstraints(pattern=r"^\d{4}\.\d{4,5}$")]
+    arxiv: Annotated[str, StringConstraints(pattern=_ARXIV)]
     place: Text
     after: Text | None = None
 
@@ -113,7 +123,7 @@ class ReferenceRule(Part):
     """
 
     split: Split
-    select: Annotated[str, StringConstraints(pattern=r"^(all|(first|random)\([1-9]\d*\))$")]
+    select: Annotated[str, StringConstraints(pattern=_SELECT)]
     seed: Seed
     clip: Text
     mirror: Literal[False]

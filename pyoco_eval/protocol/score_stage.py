@@ -1,14 +1,11 @@
 """Scores of one arm and repeat, signed with the protocol, and their records."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from pyoco_eval import provenance
-from pyoco_eval.errors import UsageError
-from pyoco_eval.metrics.conventions import CONVENTIONS
-from pyoco_eval.metrics.inception_score import SplitRule
 from pyoco_eval.metrics.signature import Signature
 from pyoco_eval.processes import processes
 from pyoco_eval.progress import Progress
@@ -18,7 +15,6 @@ from pyoco_eval.protocol.stages import Outcome, Stages, fingerprint
 from pyoco_eval.report.record import Record, ScoreRecord
 from pyoco_eval.scoring.evaluate import evaluate
 from pyoco_eval.videos.source import VideoSource
-from pyoco_eval.weights import resolve
 
 
 @dataclass(frozen=True)
@@ -137,34 +133,3 @@ def reference_identity(reference: VideoSource) -> str:
     if len(paths) < len(reference):
         return reference.digest()
     return f"{reference.name} {fingerprint(paths)}"
-
-
-def require_possible(groups: Sequence[ScoreGroup]) -> None:
-    """Find before anything is made what would end in an error after hours.
-
-    Raises:
-        MissingError: weights are not there; says how to get them.
-        UsageError: fewer videos than splits.
-    """
-    for group in groups:
-        for metric, name in group.columns.values():
-            rule = CONVENTIONS[name]
-            for key in _WEIGHTS.get(rule.extractor, ()):
-                resolve(key, group.options.weights)
-            splits = SplitRule.parse(rule.splits).count if metric == "is" else 1
-            if group.count < splits:
-                raise UsageError(
-                    f"{group.count} videos cannot be divided into the {splits} splits of {name}; "
-                    "reduce the run less"
-                )
-
-
-_WEIGHTS = {
-    "i3d": ("i3d",),
-    "i3d-torchscript": ("i3d-torchscript",),
-    "c3d": ("c3d", "c3d-mean"),
-    "c3d-torchscript": ("c3d-torchscript",),
-    "inception": ("inception",),
-    "clip": ("clip",),
-}
-"""Extractor -> keys of the weights it needs; embedded networks need none."""

@@ -14,6 +14,7 @@ from pyoco_eval.protocol.exhibits import curve_of, relative
 from pyoco_eval.protocol.loader import LoadedProtocol
 from pyoco_eval.protocol.schema import Protocol
 from pyoco_eval.protocol.score_stage import Scored
+from pyoco_eval.protocol.trust import altered, cites_of, is_published, title_of
 from pyoco_eval.report.compare import HIGHER_IS_BETTER
 from pyoco_eval.report.record import ScoreRecord
 from pyoco_eval.report.results import (
@@ -22,6 +23,7 @@ from pyoco_eval.report.results import (
     Column,
     Figure,
     GalleryEntry,
+    MadeAs,
     OpenPoint,
     ProtocolRecord,
     PublishedRow,
@@ -41,6 +43,7 @@ class ArmOutcome:
         recipe: what the generator says of itself.
         num_videos: of all repeats.
         scored: of every repeat, column key -> the group it was scored with.
+        made_as: what the videos of all repeats are, beside what the recipe asks for.
         class_scores, gallery: of the first repeat.
     """
 
@@ -49,6 +52,7 @@ class ArmOutcome:
     recipe: dict[str, str]
     num_videos: int
     scored: Sequence[Mapping[str, Scored]]
+    made_as: list[MadeAs]
     class_scores: list[ClassScore]
     gallery: list[GalleryEntry]
 
@@ -60,31 +64,34 @@ def summarise(
     stages: Sequence[StageRecord],
     *,
     reduced: str | None,
+    label: str,
     deviations: Sequence[str],
     warnings: Sequence[str],
 ) -> Results:
-    """The results; see `report.results` for what they hold."""
+    """The results; see `report.results` for what they hold.
+
+    Args:
+        label: of the protocol, with everything in which the run departs from it.
+    """
     protocol = loaded.protocol
     arms = [_arm(protocol, outcome, choices) for outcome in outcomes]
     figure = protocol.figure
     embedded = protocol.profile == "embedded"
     return Results(
         version=__version__,
-        protocol=_protocol_record(loaded),
+        protocol=_protocol_record(loaded, label),
         comparable=not (embedded or reduced or deviations or any(map(_is_doubtful, arms))),
         reduced=reduced,
         embedded=embedded,
         deviations=list(deviations),
         columns=_columns(protocol),
         arms=arms,
-        published=[
-            PublishedRow.model_validate(line.model_dump(mode="json")) for line in protocol.published
-        ],
+        published=_published(loaded),
         figure=None if figure is None else Figure.model_validate(figure.model_dump(mode="json")),
         stages=list(stages),
         environment=provenance.environment(),
         code=provenance.code_state(),
-        warnings=list(warnings),
+        warnings=[*warnings, *_without_curve(protocol, arms)],
     )
 
 
@@ -140,6 +147,7 @@ def _arm(protocol: Protocol, outcome: ArmOutcome, choices: RunChoices) -> Arm:
         generator=outcome.recipe,
         num_videos=outcome.num_videos,
         scores=sorted(scores, key=lambda entry: ordered[entry.key]),
+        made_as=outcome.made_as,
         class_scores=outcome.class_scores,
         curves=curves,
         gallery=outcome.gallery,
@@ -163,14 +171,54 @@ def _columns(protocol: Protocol) -> list[Column]:
     ]
 
 
-def _protocol_record(loaded: LoadedProtocol) -> ProtocolRecord:
+def _published(loaded: LoadedProtocol) -> list[PublishedRow]:
+    """The published rows; those of an altered protocol say whose they are."""
+    rows = [
+        PublishedRow.model_validate(line.model_dump(mode="json"))
+        for line in loaded.protocol.published
+    ]
+    if is_published(loaded):
+        return rows
+    base = altered(loaded)
+    note = f"Of {base.label if base else 'another protocol'}, not of {loaded.label}."
+    return [
+        row.model_copy(update={"note": f"{note} {row.note}".strip(), "is_paper": False})
+        for row in rows
+    ]
+
+
+def _without_curve(protocol: Protocol, arms: Sequence[Arm]) -> list[str]:
+    """A sentence where a protocol wants curves or intervals that are not there."""
+    lacking = [
+        f"{protocol.scores[entry.key].title} of {arm.title} ({what})"
+        for arm in arms
+        for entry in arm.scores
+        for what, wanted, there in (
+            (
+                "curve against N",
+                protocol.scores[entry.key].curve,
+                any(curve.key == entry.key for curve in arm.curves),
+            ),
+            ("interval", protocol.scores[entry.key].interval, entry.interval is not None),
+        )
+        if wanted and not there
+    ]
+    if not lacking:
+        return []
+    return [f"Left out, for counts are reduced or too small: {', '.join(lacking)}."]
+
+
+def _protocol_record(loaded: LoadedProtocol, label: str) -> ProtocolRecord:
     protocol = loaded.protocol
+    base = altered(loaded)
     return ProtocolRecord(
         name=protocol.name,
         version=protocol.version,
         sha256=loaded.sha256,
-        title=protocol.title,
-        cites=protocol.provenance.cites(),
+        title=title_of(loaded),
+        cites=cites_of(loaded),
+        label=label,
+        altered_from=None if base is None else base.label,
         recipe=protocol.model_dump(mode="json"),
         open_points=[
             OpenPoint.model_validate(choice.model_dump()) for choice in protocol.open.values()

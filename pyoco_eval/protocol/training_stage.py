@@ -17,6 +17,7 @@ from pyoco_eval.errors import PyocoEvalError, UsageError
 from pyoco_eval.processes import processes
 from pyoco_eval.progress import Progress, Stage
 from pyoco_eval.protocol.schema import Protocol
+from pyoco_eval.yaml_text import YamlTextError, parse_yaml
 
 _LAUNCHER = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT", "GROUP_RANK",
              "LOCAL_WORLD_SIZE", "TORCHELASTIC_RUN_ID", "ROLE_RANK", "ROLE_WORLD_SIZE")  # fmt: skip
@@ -185,4 +186,8 @@ def _value(text: str) -> object:
     try:
         return json.loads(text)
     except ValueError:
-        return yaml.safe_load(text)
+        pass
+    try:
+        return parse_yaml(text)
+    except YamlTextError as error:
+        raise UsageError(f"--set {text}: is no value: {error}") from error

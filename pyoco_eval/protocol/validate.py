@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pyoco_eval.protocol.change_log import is_shipped, log_problems, read_change_log
 from pyoco_eval.protocol.checks import problems_of
-from pyoco_eval.protocol.loader import LoadedProtocol, ProtocolError, load_protocol
+from pyoco_eval.protocol.loader import LoadedProtocol, ProtocolError, load_protocol, with_lines
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ def examine(name: str | Path) -> Verdict:
     problems = problems_of(loaded.protocol)
     if is_shipped(loaded):
         problems += log_problems(loaded, read_change_log())
-    return Verdict(str(name), loaded, tuple(problems))
+    return Verdict(str(name), loaded, tuple(with_lines(loaded.path, problems)))
 
 
 def require_protocol(name: str | Path) -> LoadedProtocol:
@@ -48,5 +48,5 @@ def require_protocol(name: str | Path) -> LoadedProtocol:
     """
     loaded = load_protocol(name)
     if problems := problems_of(loaded.protocol):
-        raise ProtocolError(loaded.path, problems)
+        raise ProtocolError(loaded.path, with_lines(loaded.path, problems))
     return loaded

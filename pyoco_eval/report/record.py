@@ -11,6 +11,7 @@ from pyoco_eval.atomic import atomic_path
 from pyoco_eval.errors import PyocoEvalError, UsageError
 from pyoco_eval.metrics.base import Score
 from pyoco_eval.metrics.signature import Signature
+from pyoco_eval.validation import in_words
 
 
 class ScoreRecord(BaseModel):
@@ -130,8 +131,11 @@ class Record(BaseModel):
         """
         try:
             return cls.model_validate_json(Path(path).read_bytes())
-        except (OSError, ValidationError) as error:
-            raise PyocoEvalError(f"{path}: not a pyoco-eval record: {error}") from error
+        except OSError as error:
+            raise PyocoEvalError(f"{path}: cannot be read: {error.strerror}") from error
+        except ValidationError as error:
+            problems = "; ".join(in_words(error, cls))
+            raise PyocoEvalError(f"{path}: not a pyoco-eval record: {problems}") from error
 
 
 def refuse_to_overwrite(path: Path, argument: str) -> None:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pyoco_eval.atomic import atomic_path
 from pyoco_eval.errors import PyocoEvalError
+from pyoco_eval.validation import in_words
 
 Role = Literal["nearest", "farthest", "random"]
 Parameter = str | int | float
@@ -135,6 +136,28 @@ class GalleryEntry(_Part):
     neighbour_file: str | None = None
 
 
+class MadeAs(_Part):
+    """One fact of the scored videos beside what the recipe asks for.
+
+    Attributes:
+        fact: `container`, `frames`, `size`, `rate`, `pixels`, …
+        asked: by the recipe; None where it says nothing.
+        found: value -> number of videos, of all repeats.
+        agrees: whether every video is as asked.
+    """
+
+    fact: str
+    asked: str | None = None
+    found: dict[str, int]
+    agrees: bool = True
+
+    def found_text(self) -> str:
+        """`76`; of several values each with its number of videos."""
+        if len(self.found) == 1:
+            return next(iter(self.found))
+        return ", ".join(f"{value} ({count:,} videos)" for value, count in self.found.items())
+
+
 class Arm(_Part):
     """One row of the table: a model.
 
@@ -146,6 +169,7 @@ class Arm(_Part):
         given: what the user gave, e.g. `--ckpt runs/a/model`, or `trained here`; one per repeat of
             the training.
         generator: what the generator says of itself; empty for a folder of samples.
+        made_as: what its videos are, beside what the recipe asks for; empty in older results.
         class_scores: empty without labels.
         records: paths of the full records, relative to the folder of `results.json`.
         skipped: id of a video -> why it was left out.
@@ -158,6 +182,7 @@ class Arm(_Part):
     generator: dict[str, str] = Field(default_factory=dict)
     num_videos: int
     scores: list[ScoreEntry]
+    made_as: list[MadeAs] = Field(default_factory=list)
     class_scores: list[ClassScore] = Field(default_factory=list)
     curves: list[Curve] = Field(default_factory=list)
     gallery: list[GalleryEntry] = Field(default_factory=list)
@@ -220,6 +245,9 @@ class ProtocolRecord(_Part):
         sha256: of its resolved content.
         recipe: the resolved content in full.
         cites: paper, section and table.
+        label: as signatures name it: with its hash where it is not a shipped one, with how it was
+            reduced and every deviation; empty in older results.
+        altered_from: the shipped protocol that it alters, None for a shipped one.
     """
 
     name: str
@@ -229,6 +257,8 @@ class ProtocolRecord(_Part):
     cites: str
     recipe: dict[str, Any]
     open_points: list[OpenPoint] = Field(default_factory=list)
+    label: str = ""
+    altered_from: str | None = None
 
 
 class StageRecord(_Part):
@@ -297,5 +327,8 @@ class Results(_Part):
         """
         try:
             return cls.model_validate_json(Path(path).read_bytes())
-        except (OSError, ValidationError) as error:
-            raise PyocoEvalError(f"{path}: not results of a protocol run: {error}") from error
+        except OSError as error:
+            raise PyocoEvalError(f"{path}: cannot be read: {error.strerror}") from error
+        except ValidationError as error:
+            problems = "; ".join(in_words(error, cls))
+            raise PyocoEvalError(f"{path}: not results of a protocol run: {problems}") from error

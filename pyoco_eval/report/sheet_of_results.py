@@ -1,5 +1,7 @@
 """Runs of one protocol as one sheet of a report, each arm a row."""
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -49,11 +51,11 @@ def sheet_of_results(runs: Sequence[tuple[str, Path, Results]]) -> Sheet:
     protocol = first.protocol
     return Sheet(
         title=protocol.title,
-        kicker=f"{protocol.name}@{protocol.version}",
+        kicker=_kicker([results for _, _, results in runs]),
         created=max(results.created for _, _, results in runs),
         columns=tuple({c.key: c for _, _, results in runs for c in results.columns}.values()),
         arms=tuple(arms),
-        comparable=all(results.comparable for _, _, results in runs),
+        comparable=not reasons and all(results.comparable for _, _, results in runs),
         reasons=tuple(reasons),
         cites=protocol.cites,
         published=tuple(first.published),
@@ -70,14 +72,25 @@ def sheet_of_results(runs: Sequence[tuple[str, Path, Results]]) -> Sheet:
     )
 
 
+def _kicker(runs: Sequence[Results]) -> str:
+    """The protocol as the signatures of all runs name it, its name alone where they differ."""
+    labels = {run.protocol.label for run in runs}
+    protocol = runs[0].protocol
+    label = labels.pop() if len(labels) == 1 else ""
+    return label or f"{protocol.name}@{protocol.version}"
+
+
 def _doubts(results: Results) -> list[str]:
-    """What the signatures themselves hold against a comparison."""
+    """What the file itself holds against a comparison, whatever it says of it."""
     recipes = [
         Signature.parse(score.signature).as_dict() for arm in results.arms for score in arm.scores
     ]
     found = [FORCED_REASON] if any("floor" in recipe for recipe in recipes) else []
     if any(recipe.get("net", "").endswith("-unverified") for recipe in recipes):
         found.append(UNVERIFIED_REASON)
+    text = json.dumps(results.protocol.recipe, sort_keys=True, ensure_ascii=True)
+    if hashlib.sha256(text.encode()).hexdigest() != results.protocol.sha256:
+        found.append("The recipe in the results is not the one that their sha256 names.")
     return found
 
 

@@ -2,12 +2,10 @@
 
 import copy
 import dataclasses
-import difflib
 import json
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
@@ -16,22 +14,10 @@ from pyoco_eval.errors import UsageError
 from pyoco_eval.resources import resource_folder
 from pyoco_eval.training.config import TrainConfig
 from pyoco_eval.training.config_checks import out_of_range
+from pyoco_eval.validation import in_words
+from pyoco_eval.yaml_text import YamlTextError, parse_yaml
 
 Tree = dict[str, Any]
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML 1.1 reads 1e-4 as text; here it is a number, as in YAML 1.2."""
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(
-        r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)|[-+]?[0-9]+\.[0-9]*"
-        r"|[-+]?\.[0-9]+|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)"
-    ),
-    list("-+0123456789."),
-)
 
 
 def find_config(path: Path) -> Path:
@@ -75,7 +61,7 @@ def parse_config(tree: Mapping[str, Any], where: str) -> TrainConfig:
         text = json.dumps(complete, default=str)
         config = TypeAdapter(TrainConfig).validate_json(text, strict=True)
     except ValidationError as error:
-        problems = "\n".join(f"  {line}" for line in _explanations(error))
+        problems = "\n".join(f"  {line}" for line in in_words(error, TrainConfig))
         raise UsageError(f"{where}: cannot be used:\n{problems}") from error
     problems = "\n".join(f"  {line}" for line in out_of_range(config))
     if problems:
@@ -126,9 +112,9 @@ def _read(path: Path) -> Tree:
 
 def _yaml(text: str, where: str) -> Any:
     try:
-        return yaml.load(text, _Loader)  # noqa: S506 (a SafeLoader)
-    except yaml.YAMLError as error:
-        raise UsageError(f"{where}: is not YAML: {' '.join(str(error).split())}") from error
+        return parse_yaml(text)
+    except YamlTextError as error:
+        raise UsageError(f"{where}: is not YAML: {error}") from error
 
 
 def _set(tree: Tree, setting: str) -> None:
@@ -155,26 +141,3 @@ def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             found[prefix + key] = value
     return found
-
-
-def _explanations(error: ValidationError) -> Iterator[str]:
-    for problem in error.errors():
-        location = [str(part) for part in problem["loc"]]
-        key = ".".join(location)
-        if problem["type"] == "unexpected_keyword_argument":
-            known = _fields(location[:-1])
-            near = difflib.get_close_matches(location[-1], known, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
-            yield f"{key}: no such key; {hint}"
-        elif problem["type"] in ("missing", "missing_argument"):
-            yield f"{key}: must be given"
-        else:
-            shown = json.dumps(problem["input"], default=str)
-            yield f"{key}: {problem['msg'].removeprefix('Input ')}, found {shown}"
-
-
-def _fields(section: Sequence[str]) -> list[str]:
-    kind: Any = TrainConfig
-    for name in section:
-        kind = get_type_hints(kind)[name]
-    return [item.name for item in dataclasses.fields(kind)]

@@ -48,8 +48,8 @@ KEYS, PROFILE, LENGTHS = PROMISES[0], PROMISES[4], PROMISES[6]
 BREAKS: list[tuple[str, str, Callable[[Content], None], str]] = [
     (KEYS, "ucf101-uncond", drop("samples:fps"), "samples.fps: is required"),
     (KEYS, "ucf101-uncond", drop("scores:fvd:network:bn_eps"), "bn_eps: is required"),
-    (KEYS, "ucf101-uncond", put("sample", {}), "sample: is no key"),
-    (KEYS, "ucf101-uncond", put("scores:fvd:colour", 1), "scores.fvd.colour: is no key"),
+    (KEYS, "ucf101-uncond", put("sample", {}), "sample: no such key; did you mean 'samples'"),
+    (KEYS, "ucf101-uncond", put("scores:fvd:colour", 1), "scores.fvd.colour: no such key"),
     (KEYS, "ucf101-uncond", put("scores:fvd:covariance", "N"), "scores.fvd.covariance"),
     (KEYS, "ucf101-uncond", put("samples:replacement", True), "samples.replacement"),
     (KEYS, "ucf101-uncond", put("samples:count", 0), "samples.count"),

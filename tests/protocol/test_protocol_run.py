@@ -54,7 +54,7 @@ def test_the_whole_uncond_twin_runs_and_its_record_says_how(tmp_path: Path) -> N
     assert all((tmp_path / entry.file).is_file() for entry in arm.gallery)
     beside = [entry.neighbour_file for entry in arm.gallery if entry.role == "nearest"]
     assert all(name and (tmp_path / name).is_file() for name in beside)
-    assert [stage.stage for stage in results.stages] == ["generate", "score"] * 3
+    assert [stage.stage for stage in results.stages] == ["generate", "look", "score"] * 3
     for name in ("report.html", "report.md", "report.tex"):
         assert (tmp_path / name).stat().st_size > 0
     assert len(arm.records) == 3
@@ -192,7 +192,7 @@ def test_one_folder_with_enough_videos_serves_all_repeats(tmp_path: Path) -> Non
     assert ours is not None
     assert theirs is not None
     assert ours.repeats == theirs.repeats
-    with pytest.raises(UsageError, match=r"holds 48 videos, the protocol takes 160"):
+    with pytest.raises(UsageError, match=r"holds 48 videos, the protocol takes 480"):
         call("shapes-uncond", tmp_path / "c", "--samples", str(whole))
 
 

@@ -139,7 +139,9 @@ def test_dry_run_checks_and_counts_and_makes_nothing(tmp_path: Path) -> None:
     assert f"generation: {480 * 9 // 4 // 60} min on 4 processes" in text
     assert "real videos through networks: 512" in text
     assert not (tmp_path / "samples").exists()
-    measured = call("shapes-msrvtt", tmp_path, "--generator", SHAPES, "--dry-run", "--scale", "0.1")
+    measured = call(
+        "shapes-msrvtt", tmp_path, "--generator", SHAPES, "--dry-run", "--measure", "--scale", "0.1"
+    )
     assert "one video took" in measured
 
 

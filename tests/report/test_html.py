@@ -7,7 +7,16 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from report_examples import HOSTILE, arm, entry, hostile_results, results, shapes, signature
+from report_examples import (
+    HOSTILE,
+    PROTOCOL_HASH,
+    arm,
+    entry,
+    hostile_results,
+    results,
+    shapes,
+    signature,
+)
 
 from pyoco_eval.report.exhibits import Budget, build_halls, wanted_of_sheet
 from pyoco_eval.report.html import html_report, signature_parts, signatures
@@ -88,7 +97,7 @@ def test_everything_of_a_run_is_there(page: str) -> None:
         "Unconditional UCF-101", "ucf101-uncond@1", "58.12", "[280.00, 299.00]",
         "Among the published", "Which differences are real", "Against the number of samples",
         "By class", "Nearest to the reference", "Farthest from the reference", "Drawn at random",
-        "What to know", "Left out: 1 video", "num_frames", "Which frames?", "ab" * 32,
+        "What to know", "Left out: 1 video", "num_frames", "Which frames?", PROTOCOL_HASH,
     ):  # fmt: skip
         assert expected in text, expected
     assert signature() in page
