@@ -6,6 +6,8 @@ Messages name the file or argument, the value, and the remedy.
 from collections.abc import Mapping
 from pathlib import Path
 
+from pyoco_eval.visible import one_line
+
 
 class PyocoEvalError(Exception):
     """Base of every error that is reported as a message instead of a traceback."""
@@ -36,7 +38,7 @@ class VideoError(PyocoEvalError):
     def __init__(self, video: str | Path, reason: str) -> None:
         self.video = str(video)
         self.reason = reason
-        super().__init__(f"{video}: {reason}")
+        super().__init__(f"{one_line(video)}: {one_line(reason)}")
 
 
 class UnusableVideosError(PyocoEvalError):
@@ -47,7 +49,8 @@ class UnusableVideosError(PyocoEvalError):
     ) -> None:
         self.reasons = dict(reasons)
         lines = [f"{len(reasons)} of {total} videos cannot be used:"]
-        lines += [f"  {video}: {reason}" for video, reason in self.reasons.items()]
+        for video, reason in self.reasons.items():
+            lines.append(f"  {one_line(video)}: {one_line(reason)}")
         if already_skipping:
             lines.append("No usable video is left.")
         else:

@@ -1,6 +1,7 @@
 """Imports go one way, files stay short, and light modules stay light."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "pyoco_eval"
 
 RANKS = {
+    "visible": -1,
     "errors": 0, "seeding": 0, "version": 0, "progress": 0,
     "atomic": 1, "provenance": 1, "resources": 1, "processes": 1, "yaml_text": 1, "validation": 1,
     "weights": 2, "priors": 2, "devices": 2, "shapes": 2,
@@ -117,6 +119,35 @@ def test_pillow_opens_nothing_but_named_formats() -> None:
                     continue
                 if all(keyword.arg != "formats" for keyword in node.keywords):
                     loose.append(f"{path.relative_to(root)}:{node.lineno}")
+    assert loose == []
+
+
+PRINTS = ("print", "click.echo", "click.secho", "echo", "secho", "Console", "rich.print", "pprint")
+PRINTS_HERE = ("cli/terminal.py", "cli/safe_console.py", "__main__.py")
+
+
+def test_one_place_prints() -> None:
+    """What reaches a terminal goes through `cli/terminal.py`, where nothing foreign can act."""
+    loose = []
+    for path in modules():
+        if path.relative_to(PACKAGE).as_posix() in PRINTS_HERE:
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            where = f"{path.relative_to(PACKAGE)}:{getattr(node, 'lineno', 0)}"
+            if isinstance(node, ast.Attribute):
+                name = ast.unparse(node)
+                if re.fullmatch(r"sys\.(std(out|err)|__std\w+)\.(write|writelines|buffer)", name):
+                    loose.append(f"{where}: {name}")
+            if not isinstance(node, ast.Call):
+                continue
+            called = ast.unparse(node.func)
+            bar = called.endswith(("Progress", "Live", "Status")) and called.startswith(
+                ("Progress", "Rich", "Live", "Status", "rich.")
+            )
+            if called in PRINTS or called.endswith(("excepthook", "print_exc", "tqdm", "trange")):
+                loose.append(f"{where}: {called}")
+            elif bar and all(keyword.arg != "console" for keyword in node.keywords):
+                loose.append(f"{where}: {called} without a console of ours")
     assert loose == []
 
 

@@ -1,9 +1,10 @@
 """`pyoco-eval compare`."""
 
-import json
 from pathlib import Path
 
 import click
+
+from pyoco_eval.cli.terminal import open_console, say_json
 
 
 @click.command(
@@ -37,7 +38,6 @@ def command(records: tuple[Path, ...], force: bool, as_json: bool) -> None:
     of more, each less the best. Give intervals when scoring (--interval 100), and the difference
     has one too.
     """
-    from rich.console import Console
 
     from pyoco_eval.errors import PyocoEvalError
     from pyoco_eval.report.compare import compare_records
@@ -57,8 +57,8 @@ def command(records: tuple[Path, ...], force: bool, as_json: bool) -> None:
             "comparisons": [comparison.to_dict() for comparison in comparisons],
             "not_in_all": unused,
         }
-        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+        say_json(document)
     else:
-        print_comparisons(comparisons, unused, Console(highlight=False))
+        print_comparisons(comparisons, unused, open_console())
     if refused is not None and not force:
         raise PyocoEvalError(refused)

@@ -11,6 +11,7 @@ from pyoco_eval.cli.scoring import (
     score_and_report,
     score_options,
 )
+from pyoco_eval.cli.terminal import say
 
 
 @click.command("curve")
@@ -66,7 +67,7 @@ def command(
     limit = evaluation[f"{metric}-inf"]
     if table is not None:
         write_curve(limit, table)
-        click.echo(f"table: {table}", err=True)
+        say(f"table: {table}", err=True)
     if plot is not None:
         draw_curve(limit, plot)
-        click.echo(f"figure: {plot}", err=True)
+        say(f"figure: {plot}", err=True)

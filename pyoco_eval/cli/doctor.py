@@ -1,12 +1,13 @@
 """`pyoco-eval doctor`: examine this machine."""
 
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
+
+from pyoco_eval.cli.terminal import open_console, say, say_json
 
 if TYPE_CHECKING:
     from pyoco_eval.doctor import Finding
@@ -40,19 +41,18 @@ def command(verify: bool, as_json: bool) -> None:
     broken = [finding for finding in findings if finding.breaks]
     if as_json:
         document = {"works": not broken, "findings": [asdict(finding) for finding in findings]}
-        click.echo(json.dumps(document, indent=2))
+        say_json(document)
     else:
         _print(findings)
         names = ", ".join(finding.name for finding in broken)
-        click.echo(f"\nRequired and broken: {names}" if broken else "\nEverything required works.")
+        say(f"\nRequired and broken: {names}" if broken else "\nEverything required works.")
     sys.exit(1 if broken else 0)
 
 
 def _print(findings: "Sequence[Finding]") -> None:
-    from rich.console import Console
     from rich.text import Text
 
-    console = Console(highlight=False, soft_wrap=True)
+    console = open_console(soft_wrap=True)
     section = ""
     for finding in findings:
         if finding.section != section:

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from pyoco_eval.cli.terminal import say
+
 
 @click.command(
     name="embed-text",
@@ -68,7 +70,7 @@ def command(
             counts = group.gather(f"{made} {encoder.truncated}".encode())
             if counts is not None:
                 made, cut = (sum(int(c.split()[i]) for c in counts) for i in (0, 1))
-                click.echo(
+                say(
                     f"{spec}: {made} of {len(texts)} texts embedded, {cut} lost their end, "
                     f"the others were there: {out}"
                 )

@@ -1,6 +1,5 @@
 """`pyoco-eval features`: extract once, score later."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +7,7 @@ import click
 
 from pyoco_eval.cli.options import build_options, video_options
 from pyoco_eval.cli.scoring import captions_option
+from pyoco_eval.cli.terminal import open_console, say_json
 
 
 @click.command("features")
@@ -49,7 +49,6 @@ def command(
       pyoco-eval features --samples clips.npz --extractor c3d --layer fc7 --out fc7.npz \\
           --weights c3d=conv3d_deepnetA_ucf.npz --weights c3d-mean=mean2.npz
     """
-    from rich.console import Console
 
     from pyoco_eval.cli.progress import TerminalProgress
     from pyoco_eval.processes import processes
@@ -78,10 +77,8 @@ def command(
             "skipped": dict(side.skipped),
             "signature": signature,
         }
-        click.echo(json.dumps(written, indent=2, ensure_ascii=False))
+        say_json(written)
         return
-    console = Console(stderr=True, highlight=False)
-    console.print(
-        f"{side.count} rows x {side.dim()} features -> {out}", markup=False, soft_wrap=True
-    )
-    console.print(signature, markup=False, soft_wrap=True)
+    console = open_console(stderr=True)
+    console.print(f"{side.count} rows x {side.dim()} features -> {out}", soft_wrap=True)
+    console.print(signature, soft_wrap=True)

@@ -1,10 +1,11 @@
 """`pyoco-eval inspect`: look at a set of videos before any network runs."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+
+from pyoco_eval.cli.terminal import open_console, say_json
 
 if TYPE_CHECKING:
     from pyoco_eval.videos.inspection import Inspection
@@ -57,7 +58,7 @@ def command(
         if other is not None:
             document["reference"] = _as_document(other)
             document["differences"] = differences(inspection, other)
-        click.echo(json.dumps(document, indent=2, allow_nan=False))
+        say_json(document)
         return
 
     from pyoco_eval.cli.inspect_text import print_inspection, print_sentences
@@ -72,7 +73,6 @@ def command(
 
 
 def _inspect(path: Path, value_range: str | None) -> "Inspection":
-    from rich.console import Console
     from rich.progress import Progress
 
     from pyoco_eval.videos.inspection import inspect_source
@@ -80,7 +80,7 @@ def _inspect(path: Path, value_range: str | None) -> "Inspection":
     from pyoco_eval.videos.source import find_videos
 
     source = find_videos(path, levels=Levels(value_range))
-    console = Console(stderr=True)
+    console = open_console(stderr=True)
     with Progress(console=console, disable=not console.is_terminal, transient=True) as bar:
         task = bar.add_task("decoding", total=len(source))
         return inspect_source(source, on_video=lambda: bar.advance(task))

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from pyoco_eval.cli.terminal import open_console
 from pyoco_eval.videos.inspection import InspectedVideo, Inspection
 from pyoco_eval.videos.inspection_report import codec, frame_rate, size
+from pyoco_eval.visible import one_line
 
 MOST_ROWS = 40
 """Longer lists show only the videos with an error or a remark, and no more than this."""
@@ -20,8 +21,8 @@ def print_inspection(inspection: Inspection, *, show_all: bool) -> None:
     if len(videos) > MOST_ROWS and not show_all:
         shown = [video for video in videos if video.error or video.remarks][:MOST_ROWS]
     count = f"{len(videos)} video" + "s" * (len(videos) != 1)
-    console = Console(highlight=False)
-    headline = ", ".join([f"{printable(inspection.name)}: {count}", *_common(videos)])
+    console = open_console()
+    headline = ", ".join([f"{one_line(inspection.name)}: {count}", *_common(videos)])
     console.print(Text(headline, style="bold"))
     if shown:
         table = Table(pad_edge=False, box=None, header_style="bold")
@@ -59,27 +60,22 @@ def _common(videos: Sequence[InspectedVideo]) -> list[str]:
 
 def print_sentences(title: str, sentences: Sequence[str]) -> None:
     """A heading and one wrapped line per sentence."""
-    console = Console(highlight=False)
+    console = open_console()
     console.print(Text(title, style="bold"))
     lines = Table.grid(padding=(0, 1))
     for sentence in sentences:
-        lines.add_row(" -", Text(printable(sentence)))
+        lines.add_row(" -", Text(one_line(sentence)))
     console.print(lines)
 
 
-def printable(text: str) -> str:
-    """Escape what could move the cursor or break the line: file names are not to be trusted."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-
-
 def _row(video: InspectedVideo) -> list[Text]:
-    remarks = Text(printable("; ".join(video.remarks)))
+    remarks = Text(one_line("; ".join(video.remarks)))
     if video.error is not None:
-        remarks = Text(printable("; ".join([video.error, *video.remarks])), style="red")
+        remarks = Text(one_line("; ".join([video.error, *video.remarks])), style="red")
     rate = "" if video.fps is None else frame_rate(video)
     known = video.properties is not None
     return [
-        Text(printable(video.path)),
+        Text(one_line(video.path)),
         Text(str(video.num_frames)),
         Text("" if video.width is None else size(video).replace(" ", "")),
         Text(rate),

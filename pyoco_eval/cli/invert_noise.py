@@ -5,6 +5,8 @@ from typing import Any
 
 import click
 
+from pyoco_eval.cli.terminal import open_console, say
+
 
 @click.command(
     "invert-noise",
@@ -107,7 +109,6 @@ def command(
     backwards. Within a video these noise maps resemble each other, between videos they do not
     (Table 1 and Figure 2 of the paper). The measured correlation is a noise prior to train with.
     """
-    from rich.console import Console
 
     from pyoco_eval.cli.probe_text import print_probe
     from pyoco_eval.cli.progress import TerminalProgress
@@ -123,9 +124,9 @@ def command(
     if probe is None:
         return
     if as_json:
-        click.echo(probe.record.to_json(files=False))
+        say(probe.record.to_json(files=False))
     else:
-        print_probe(probe, out, Console(highlight=False))
+        print_probe(probe, out, open_console())
 
 
 def _options(choices: dict[str, Any]) -> Any:

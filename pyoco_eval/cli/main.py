@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import click
 
+from pyoco_eval.cli.terminal import say, say_click_error, say_error, take_over_warnings
 from pyoco_eval.errors import PyocoEvalError
 from pyoco_eval.resources import OFFLINE_VARIABLE
 from pyoco_eval.version import __version__
@@ -69,7 +70,8 @@ Examples:
   pyoco-eval evaluate --profile embedded --samples generated/ --reference real/
   pyoco-eval weights list
 
-Exit codes: 0 done, 1 failed, 2 wrong usage, 3 something needed is missing.""",
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 something needed is missing, 70 a fault of
+pyoco-eval itself, 130 stopped.""",
 )
 @click.version_option(__version__, prog_name="pyoco-eval")
 @click.option("--offline", is_flag=True, help="Open no connection, as PYOCO_EVAL_OFFLINE=1.")
@@ -82,26 +84,44 @@ def cli(offline: bool) -> None:
 def main() -> None:
     """Run the command line; known errors become one message and an exit code."""
     try:
+        take_over_warnings()
         cli.main(prog_name="pyoco-eval", standalone_mode=False)
         sys.stdout.flush()
     except click.exceptions.Exit as done:
         sys.exit(done.exit_code)
     except click.ClickException as error:
-        error.show()
+        say_click_error(error)
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        click.echo("stopped", err=True)
+        say("stopped", err=True)
         sys.exit(130)
     except PyocoEvalError as error:
-        click.echo(f"Error: {_process()}{error}", err=True)
+        say_error(f"{_process()}{error}")
         sys.exit(error.exit_code)
     except BrokenPipeError:
         _discard_output()
         sys.exit(1)
     except OSError as error:
-        click.echo(f"Error: {error}", err=True)
+        say_error(str(error))
         _discard_output()
         sys.exit(1)
+    except MemoryError:
+        say_error(f"{_process()}{_NO_MEMORY}")
+        sys.exit(1)
+    except Exception as error:
+        if type(error).__name__ == "OutOfMemoryError":  # torch's, which must not be imported here
+            say_error(f"{_process()}{_NO_MEMORY}\n{error}")
+            sys.exit(1)
+        from pyoco_eval.cli.crash_report import OUR_FAULT, report_crash
+
+        say_error(f"{_process()}{report_crash(error)}")
+        sys.exit(OUR_FAULT)
+
+
+_NO_MEMORY = (
+    "the memory of this machine does not suffice; use smaller batches or fewer workers, or close "
+    "other programs"
+)
 
 
 def _process() -> str:

@@ -4,7 +4,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
 from rich.markup import escape
 from rich.progress import (
     BarColumn,
@@ -15,6 +14,7 @@ from rich.progress import (
 )
 from rich.progress import Progress as RichProgress
 
+from pyoco_eval.cli.terminal import open_console
 from pyoco_eval.progress import Stage
 
 
@@ -39,7 +39,7 @@ class TerminalProgress:
     """Implements `progress.Progress` for people."""
 
     def __init__(self) -> None:
-        self._console = Console(stderr=True)
+        self._console = open_console(stderr=True)
 
     @contextmanager
     def stage(self, title: str, total: int, unit: str = "videos") -> Iterator[Stage]:
@@ -62,7 +62,5 @@ class TerminalProgress:
         seconds = time.perf_counter() - started
         self._console.print(
             f"{title}: {counting.done}/{total} {unit} in {seconds:.1f} s",
-            highlight=False,
-            markup=False,
             soft_wrap=True,
         )

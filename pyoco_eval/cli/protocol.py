@@ -1,11 +1,13 @@
 """`pyoco-eval protocol`: list, show, validate, compare protocols and their prompts."""
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from pyoco_eval.cli.terminal import open_console, say, say_json
+from pyoco_eval.visible import json_text, one_line
 
 if TYPE_CHECKING:
     from pyoco_eval.protocol.loader import LoadedProtocol
@@ -40,11 +42,11 @@ def list_command(as_json: bool) -> None:
 
     found = [load_protocol(path) for path in shipped_protocols()]
     if as_json:
-        click.echo(json.dumps([_summary(loaded) for loaded in found], indent=2, ensure_ascii=False))
+        say_json([_summary(loaded) for loaded in found])
         return
     width = max(len(loaded.label) for loaded in found)
     for loaded in found:
-        click.echo(f"{loaded.label:<{width}}  {loaded.protocol.title}")
+        say(f"{loaded.label:<{width}}  {loaded.protocol.title}")
 
 
 @command.command(
@@ -67,19 +69,17 @@ def show_command(name: str, as_yaml: bool, as_json: bool) -> None:
     loaded = load_protocol(name)
     content = loaded.protocol.model_dump(mode="json")
     if as_json:
-        text = json.dumps(_summary(loaded) | {"recipe": content}, indent=2, ensure_ascii=False)
-        click.echo(text)
+        text = json_text(_summary(loaded) | {"recipe": content})
+        say(text)
     elif as_yaml:
         import yaml
 
         text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=98)
-        click.echo(text, nl=False)
+        say(text, end="")
     else:
-        from rich.console import Console
-
         from pyoco_eval.protocol.describe import print_protocol
 
-        print_protocol(loaded, Console(highlight=False))
+        print_protocol(loaded, open_console())
 
 
 @command.command("validate", epilog="\b\nExamples:\n  pyoco-eval protocol validate mine.yaml")
@@ -120,13 +120,13 @@ def validate_command(names: tuple[str, ...], as_json: bool) -> None:
             }
             for verdict in verdicts
         ]
-        click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+        say_json(rows)
     else:
         for verdict in verdicts:
             label = Path(verdict.name).stem if verdict.loaded is None else verdict.loaded.label
-            click.echo(f"{label}: {'not valid' if verdict.problems else 'valid'}")
+            say(f"{label}: {'not valid' if verdict.problems else 'valid'}")
             for problem in verdict.problems:
-                click.echo(f"  {problem}")
+                say(f"  {one_line(problem)}")
     if any(verdict.problems for verdict in verdicts):
         sys.exit(1)
 
@@ -151,14 +151,14 @@ def diff_command(a: str, b: str, show_all: bool, as_json: bool) -> None:
         if show_all or entry.changes_scores
     ]
     if as_json:
-        click.echo(json.dumps([vars(entry) for entry in found], indent=2, ensure_ascii=False))
+        say_json([vars(entry) for entry in found])
         return
     if not found:
-        click.echo(f"{left.label} and {right.label} give the same scores")
+        say(f"{left.label} and {right.label} give the same scores")
         return
-    click.echo(f"{left.label} | {right.label}")
+    say(f"{left.label} | {right.label}")
     for entry in found:
-        click.echo(f"{entry.key}: {_shown(entry.a)} | {_shown(entry.b)}")
+        say(f"{entry.key}: {_shown(entry.a)} | {_shown(entry.b)}")
 
 
 @command.command(
@@ -185,18 +185,18 @@ def prompts_command(file: Path | None, dataset: str) -> None:
     if file is None:
         own = own_list(dataset, names)
         for name in names:
-            click.echo(f"{name}: {own.prompt(name, 0)}")
+            say(f"{name}: {own.prompt(name, 0)}")
         return
     found = read_prompts(file, names)
     count = sum(map(len, found.prompts.values()))
-    click.echo(f"{count} prompts for {len(names)} classes, sha256 {found.sha256}")
+    say(f"{count} prompts for {len(names)} classes, sha256 {found.sha256}")
     if dataset == "ucf101":
         for sentence in identify(found).sentences():
-            click.echo(sentence)
+            say(sentence)
 
 
 def _shown(value: Any) -> str:
-    return "-" if value is None else json.dumps(value, ensure_ascii=False)
+    return "-" if value is None else json_text(value, indent=None)
 
 
 def _summary(loaded: "LoadedProtocol") -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """`pyoco-eval reference`: what real videos are compared with, stored once."""
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -8,6 +7,8 @@ import click
 
 from pyoco_eval.cli.reference_build import build_command
 from pyoco_eval.cli.reference_import import import_command
+from pyoco_eval.cli.terminal import say, say_json
+from pyoco_eval.visible import json_text
 
 if TYPE_CHECKING:
     from pyoco_eval.scoring.reference_files import ReferenceFile, Verdict
@@ -49,10 +50,10 @@ def list_command(as_json: bool) -> None:
         _print_json([file.summary() for file in files])
         return
     for name in dict.fromkeys(file.name for file in files):
-        click.echo(name)
+        say(name)
         for file in files:
             if file.name == name:
-                click.echo("\n".join(f"  {line}" for line in _lines(file)))
+                say("\n".join(f"  {line}" for line in _lines(file)))
 
 
 @command.command("show")
@@ -67,10 +68,10 @@ def show_command(reference: str, as_json: bool) -> None:
         _print_json([{"path": str(file.path), "header": dict(file.header)} for file in files])
         return
     for file in files:
-        click.echo(str(file.path))
+        say(str(file.path))
         if file.problem:
-            click.echo(f"  unreadable: {file.problem}")
-        click.echo("\n".join(_header_lines(file.header)))
+            say(f"  unreadable: {file.problem}")
+        say("\n".join(_header_lines(file.header)))
 
 
 @command.command("verify")
@@ -99,7 +100,7 @@ def verify_command(references: tuple[str, ...], as_json: bool) -> None:
         )
     else:
         for verdict in verdicts:
-            click.echo(f"{_word(verdict)}  {verdict.file.path}")
+            say(f"{_word(verdict)}  {verdict.file.path}")
     damaged = [verdict for verdict in verdicts if verdict.problem]
     if damaged:
         lines = [f"  {verdict.file.path}: {verdict.problem}" for verdict in damaged]
@@ -147,8 +148,8 @@ def _header_lines(header: Mapping[str, Any]) -> list[str]:
 
 
 def _short(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return value if isinstance(value, str) else json_text(value, indent=None)
 
 
 def _print_json(document: object) -> None:
-    click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+    say_json(document)

@@ -1,6 +1,5 @@
 """`pyoco-eval reference build`: statistics of real videos, made once."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,6 +7,7 @@ import click
 
 from pyoco_eval.cli.options import build_options, video_options
 from pyoco_eval.cli.scoring import conventions_of, split_names
+from pyoco_eval.cli.terminal import say, say_json
 
 if TYPE_CHECKING:
     from pyoco_eval.scoring.reference_build import Built
@@ -109,13 +109,13 @@ def build_command(
     if not processes().is_main:
         return
     if as_json:
-        click.echo(json.dumps([_as_dict(file) for file in built], indent=2, ensure_ascii=False))
+        say_json([_as_dict(file) for file in built])
         return
     for file in built:
         word = "built" if file.is_new else "already there"
-        click.echo(f"{word}: {file.path}\n  {file.header['signature']}")
+        say(f"{word}: {file.path}\n  {file.header['signature']}")
     for finding in built[0].header.get("dataset", {}).get("findings", []):
-        click.echo(f"! {finding['text']}", err=True)
+        say(f"! {finding['text']}", err=True)
 
 
 def _as_dict(file: "Built") -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from pyoco_eval.cli.options import build_options, video_options
+from pyoco_eval.cli.terminal import say
 
 
 @click.command(
@@ -58,5 +59,5 @@ def import_command(
         force=force,
         options=build_options(choices),
     )
-    click.echo(f"imported: {path}")
-    click.echo(f"  {read_header(path)['signature']}")
+    say(f"imported: {path}")
+    say(f"  {read_header(path)['signature']}")

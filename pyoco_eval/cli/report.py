@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from pyoco_eval.cli.terminal import say
+
 
 @click.command(
     name="report",
@@ -96,4 +98,4 @@ def command(
     if samples is not None or features is not None:
         gallery = GalleryChoices(samples, features, reference, reference_features, num_clips, seed)
     for path in make_report(results, outs, gallery, clip_budget=int(clip_budget * (1 << 20))):
-        click.echo(f"report: {path}", err=True)
+        say(f"report: {path}", err=True)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pyoco_eval.cli.scoring import split_names
+from pyoco_eval.cli.terminal import open_console, say
 
 if TYPE_CHECKING:
     from pyoco_eval.protocol.choices import RunChoices
@@ -166,13 +167,13 @@ def command(
         raise UsageError("--measure: only --dry-run measures")
     left = TimeLeft(expected_stages(run))
     if processes().is_main:
-        run.stages.told = lambda record: click.echo(left.over(record), err=True)
+        run.stages.told = lambda record: say(left.over(record), err=True)
     results = run.run()
     if results is None:
         return
     written = _write_reports(run)
     if as_json:
-        click.echo(results.to_json())
+        say(results.to_json())
     else:
         _print(run, results, written)
 
@@ -245,11 +246,10 @@ def _write_reports(run: "ProtocolRun") -> list[Path]:
 
 
 def _print(run: "ProtocolRun", results: "Results", written: list[Path]) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    console = Console(highlight=False)
+    console = open_console()
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column(results.protocol.label or results.protocol.name, overflow="fold")
     for column in results.columns:

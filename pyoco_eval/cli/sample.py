@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pyoco_eval.cli.terminal import say
+
 if TYPE_CHECKING:
     from pyoco_eval.generation.prompts import Prompt
 
@@ -160,7 +162,7 @@ def command(
         progress=TerminalProgress(),
     )
     if rows:
-        click.echo(f"{len(rows)} videos in {out}, to look at: {sheet_path(out, rows)}")
+        say(f"{len(rows)} videos in {out}, to look at: {sheet_path(out, rows)}")
 
 
 def _numbers(settings: tuple[str, ...]) -> dict[str, float]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pyoco_eval.cli.options import build_options, video_options
+from pyoco_eval.cli.terminal import open_console, say
 
 if TYPE_CHECKING:
     from pyoco_eval.scoring.evaluate import Evaluation
@@ -105,7 +106,6 @@ def score_and_report(
     **choices: Any,
 ) -> "Evaluation | None":
     """Score and print; the evaluation on the process that prints, None on others."""
-    from rich.console import Console
 
     from pyoco_eval.atomic import check_writable
     from pyoco_eval.cli.progress import TerminalProgress
@@ -134,11 +134,11 @@ def score_and_report(
     if out is not None:
         evaluation.record.save(out)
     if as_json:
-        click.echo(evaluation.record.to_json(files=False))
+        say(evaluation.record.to_json(files=False))
     else:
-        print_scores(evaluation.scores, Console(highlight=False))
+        print_scores(evaluation.scores, open_console())
     if out is not None:
-        click.echo(f"\nrecord: {out}", err=True)
+        say(f"\nrecord: {out}", err=True)
     return evaluation
 
 

@@ -1,12 +1,13 @@
 """`pyoco-eval selftest`: known inputs, known results, computed again here."""
 
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
+
+from pyoco_eval.cli.terminal import open_console, say, say_json
 
 if TYPE_CHECKING:
     from pyoco_eval.selftest import Check
@@ -47,7 +48,7 @@ def command(quick: bool, devices: tuple[str, ...], as_json: bool) -> None:
     failed = [check for check in checks if check.status == "failed"]
     if as_json:
         document = {"trusted": not failed, "checks": [_as_document(check) for check in checks]}
-        click.echo(json.dumps(document, indent=2, allow_nan=False))
+        say_json(document)
     else:
         _print(checks)
     sys.exit(1 if failed else 0)
@@ -55,11 +56,10 @@ def command(quick: bool, devices: tuple[str, ...], as_json: bool) -> None:
 
 def _run(devices: tuple[str, ...], quick: bool) -> "list[Check]":
     """With the name of the last result on standard error, if that is a terminal."""
-    from rich.console import Console
 
     from pyoco_eval.selftest import run
 
-    console = Console(stderr=True)
+    console = open_console(stderr=True)
     with console.status("starting") as status:
         return run(
             devices,
@@ -77,7 +77,6 @@ def _as_document(check: "Check") -> dict[str, object]:
 
 
 def _print(checks: "Sequence[Check]") -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -99,16 +98,16 @@ def _print(checks: "Sequence[Check]") -> None:
             "" if check.status == "skipped" else _short(check.tolerance),
             Text(check.status, _STYLES[check.status]),
         )
-    Console(highlight=False).print(table)
+    open_console().print(table)
     for check in checks:
         if check.status == "skipped":
-            click.echo(f"skipped: {check.name}: {check.note}")
+            say(f"skipped: {check.name}: {check.note}")
     failed = dict.fromkeys(check.stage for check in checks if check.status == "failed")
     for name in failed:
-        click.echo(f"\n{name}: {REMEDIES[name]}")
+        say(f"\n{name}: {REMEDIES[name]}")
     count = sum(check.status == "ok" for check in checks)
     verdict = "Do not trust scores from this machine." if failed else "This machine can be trusted."
-    click.echo(f"\n{count} of {len(checks)} results as expected. {verdict}")
+    say(f"\n{count} of {len(checks)} results as expected. {verdict}")
 
 
 def _short(error: float | None) -> str:

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from pyoco_eval.cli.terminal import say
+
 
 @click.command(
     name="train",
@@ -44,7 +46,7 @@ def command(config: Path, settings: tuple[str, ...], overwrite: bool, check: boo
 
     chosen = load_config(find_config(config), settings)
     if check:
-        click.echo(dump_config(chosen), nl=False)
+        say(dump_config(chosen), end="")
         return
     from pyoco_eval.cli.train_display import TrainDisplay
     from pyoco_eval.training.run import train

@@ -6,7 +6,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -17,6 +16,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from pyoco_eval.cli.terminal import open_console
+
 _SMOOTHING = 0.05
 """Weight of the newest step in the shown rate."""
 
@@ -25,7 +26,7 @@ class TrainDisplay:
     """Implements `training.watch.Watcher` for people."""
 
     def __init__(self) -> None:
-        self._console = Console(stderr=True)
+        self._console = open_console(stderr=True)
         self._bar: Progress | None = None
         self._task = TaskID(0)
         self._loss = float("nan")
@@ -99,7 +100,7 @@ class TrainDisplay:
         self._print(f"model {model}")
 
     def _print(self, text: str) -> None:
-        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+        self._console.print(text, soft_wrap=True)
 
 
 def _duration(seconds: float) -> str:

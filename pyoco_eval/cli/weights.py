@@ -1,11 +1,11 @@
 """`pyoco-eval weights`: list, fetch, verify, find and bundle the published networks' weights."""
 
-import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import click
 
+from pyoco_eval.cli.terminal import open_console, say, say_json
 from pyoco_eval.cli.weights_bundle import bundle, unbundle
 
 if TYPE_CHECKING:
@@ -76,7 +76,6 @@ def list_weights(as_json: bool) -> None:
         )
         return
     from rich.box import SIMPLE
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(box=SIMPLE, pad_edge=False)
@@ -87,8 +86,8 @@ def list_weights(as_json: bool) -> None:
         known = "known" if entry.digest else "none"
         here = "yes" if places[key] else "no"
         table.add_row(key, entry.about + size, entry.licence, known, here)
-    Console().print(table)
-    click.echo(f"Kept in {weights_folder()}")
+    open_console().print(table)
+    say(f"Kept in {weights_folder()}")
 
 
 @command.command(
@@ -131,7 +130,7 @@ def fetch(keys: tuple[str, ...], everything: bool, offline: bool, as_json: bool)
             if as_json:
                 continue
             with progress.aside():
-                click.echo(f"{key}: {file.path}\n  {_status(file)}, {file.digest}")
+                say(f"{key}: {file.path}\n  {_status(file)}, {file.digest}")
     if as_json:
         _print_json(_as_document(file) for file in found)
     if failures:
@@ -181,7 +180,7 @@ def verify(names: tuple[str, ...], as_json: bool) -> None:
             wrong.append(key)
         documents.append(document | {"status": status})
         if not as_json:
-            click.echo(f"{key}: {status}")
+            say(f"{key}: {status}")
     if as_json:
         _print_json(documents)
     if wrong:
@@ -200,11 +199,11 @@ def path(key: str) -> None:
     """Print where the weights of KEY are, the way a score would find them."""
     from pyoco_eval.weights import resolve
 
-    click.echo(resolve(key).path)
+    say(str(resolve(key).path))
 
 
 def _say_waiting(lock: "Path") -> None:
-    click.echo(f"waiting for another process that fetches the same file (lock {lock})", err=True)
+    say(f"waiting for another process that fetches the same file (lock {lock})", err=True)
 
 
 def _named_files(names: tuple[str, ...]) -> "dict[str, Path]":
@@ -243,4 +242,4 @@ def _as_document(file: "WeightFile") -> dict[str, object]:
 
 
 def _print_json(documents: "Iterator[dict[str, object]] | list[dict[str, object]]") -> None:
-    click.echo(json.dumps(list(documents), indent=2))
+    say_json(list(documents))

@@ -1,10 +1,11 @@
 """`pyoco-eval weights bundle` and `unbundle`: weights for machines without a network."""
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 
 import click
+
+from pyoco_eval.cli.terminal import say, say_json
 
 
 @click.command(
@@ -33,16 +34,16 @@ def bundle(out: Path, keys: tuple[str, ...], as_json: bool) -> None:
             "files": [asdict(file) for file in written.files],
             "left_out": dict(written.left_out),
         }
-        click.echo(json.dumps(document, indent=2))
+        say_json(document)
         return
     for file in written.files:
         hashed = "published hash" if file.published_digest else "no published hash"
-        click.echo(f"{file.key}: {file.name}, {file.size / 1e6:,.1f} MB, {hashed}")
-        click.echo(f"  licence: {file.licence} ({file.source})")
-    click.echo(f"{out}: {out.stat().st_size:,} bytes, {written.sha256}")
-    click.echo(f"On the other machine: pyoco-eval weights unbundle {out.name}")
+        say(f"{file.key}: {file.name}, {file.size / 1e6:,.1f} MB, {hashed}")
+        say(f"  licence: {file.licence} ({file.source})")
+    say(f"{out}: {out.stat().st_size:,} bytes, {written.sha256}")
+    say(f"On the other machine: pyoco-eval weights unbundle {out.name}")
     for key, reason in written.left_out.items():
-        click.echo(f"left out: {key}: {reason}", err=True)
+        say(f"left out: {key}: {reason}", err=True)
 
 
 @click.command(
@@ -75,9 +76,9 @@ def unbundle(file: Path, force: bool, as_json: bool) -> None:
             }
             for found in unpacked
         ]
-        click.echo(json.dumps(documents, indent=2))
+        say_json(documents)
         return
     for found in unpacked:
         state = "the published file" if found.published else "no hash was ever published for it"
-        click.echo(f"{found.file.key}: {found.action}: {found.path}")
-        click.echo(f"  {state}; licence: {found.file.licence}")
+        say(f"{found.file.key}: {found.action}: {found.path}")
+        say(f"  {state}; licence: {found.file.licence}")

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+from pyoco_eval.cli.terminal import open_console
 
 
 class FetchProgress:
@@ -58,7 +59,7 @@ class FetchProgress:
 
 @contextmanager
 def fetch_progress(keys: Sequence[str], sizes: Sequence[int | None]) -> Iterator[FetchProgress]:
-    console = Console(stderr=True)
+    console = open_console(stderr=True)
     columns = (
         TextColumn("{task.description:<10}"),
         BarColumn(bar_width=None),

@@ -16,6 +16,7 @@ from pyoco_eval import provenance
 from pyoco_eval.atomic import atomic_path
 from pyoco_eval.errors import PyocoEvalError, UsageError
 from pyoco_eval.generation.request import Request
+from pyoco_eval.visible import json_text
 
 RECIPE: Final = "recipe.json"
 MANIFEST: Final = "manifest.jsonl"
@@ -104,7 +105,7 @@ def content_digest(path: Path) -> str:
 
 
 def _line(row: Row) -> str:
-    return json.dumps(row, ensure_ascii=False) + "\n"
+    return json_text(row, indent=None) + "\n"
 
 
 def _journals(out: Path) -> list[Path]:

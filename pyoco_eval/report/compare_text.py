@@ -9,6 +9,7 @@ from rich.text import Text
 from pyoco_eval.metrics.base import DISPLAY_NAMES
 from pyoco_eval.report.compare import Comparison, Difference
 from pyoco_eval.report.record import ScoreRecord
+from pyoco_eval.visible import one_line
 
 
 def print_comparisons(
@@ -68,7 +69,7 @@ def _print_one(comparison: Comparison, console: Console) -> None:
     for name, score in comparison.ranked():
         spreads = [Text(_uncertainty(score))] if spread else []
         n = score.recipe.get("n", "-")
-        table.add_row(Text(name), Text(f"{score.value:.6g}", "bold green"), *spreads, n)
+        table.add_row(Text(one_line(name)), Text(f"{score.value:.6g}", "bold green"), *spreads, n)
     console.print(table)
     for difference in comparison.differences:
         line = f"{difference.of} - {difference.against}: {_amount(difference)}"

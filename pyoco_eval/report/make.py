@@ -23,6 +23,7 @@ from pyoco_eval.report.tables import latex_report, markdown_report
 from pyoco_eval.statistics.files import FeatureSet
 from pyoco_eval.videos.listing.manifest import attach_captions
 from pyoco_eval.videos.source import open_source
+from pyoco_eval.visible import visible
 
 _ROW = re.compile(r"(@\d+)?(:\d+)?$")
 """What a feature row's id has behind the id of its video: number of clip and of frame."""
@@ -86,7 +87,7 @@ def make_report(
         else:
             text = markdown_report(sheets) if out.suffix == ".md" else latex_report(sheets)
         with atomic_path(out) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+            temporary.write_text(visible(text), encoding="utf-8")
     return list(outs)
 
 

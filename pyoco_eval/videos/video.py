@@ -13,6 +13,7 @@ from pyoco_eval.videos.readers.base import (
     UnreadableError,
     VideoProperties,
 )
+from pyoco_eval.visible import as_text
 
 __all__ = ["EndOfVideoError", "Video", "VideoProperties"]
 
@@ -34,7 +35,8 @@ class Video:
 
     Attributes:
         id: unique in its source: POSIX path relative to the source's root, `clips.npz#7` for
-            item 7 of an array file, `array#7` for one in memory.
+            item 7 of an array file, `array#7` for one in memory. Always proper Unicode: bytes of
+            a name that are not UTF-8 stand as `\\xff`.
         index: position in the source.
         path: the file or folder, None in memory.
         reader: how its frames are stored.
@@ -52,7 +54,7 @@ class Video:
         caption: str | None = None,
         label: str | None = None,
     ) -> None:
-        self.id = id
+        self.id = as_text(id)
         self.index = index
         self.path = path
         self.reader = reader

@@ -10,7 +10,6 @@ import pytest
 from click.testing import CliRunner
 
 from pyoco_eval.cli.inspect import command
-from pyoco_eval.cli.inspect_text import printable
 from pyoco_eval.errors import UsageError
 
 
@@ -133,7 +132,3 @@ def test_usage_errors(tmp_path):
 def test_help_has_examples():
     text = run("--help")
     assert "pyoco-eval inspect generated/ --reference real/" in text
-
-
-def test_printable():
-    assert printable("a\x1b[31m\n\udcff é") == "a\\x1b[31m\\n\\udcff é"

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pyoco_eval.errors import UsageError
+from pyoco_eval.visible import one_line
 
 MANIFEST_SUFFIXES = frozenset({".csv", ".tsv", ".jsonl"})
 
@@ -66,7 +67,7 @@ def read_rows(path: Path) -> list[ManifestRow]:
 
 def listed(problems: Sequence[str]) -> str:
     """One indented line each; no more than `MOST_LISTED`."""
-    lines = [f"\n  {problem}" for problem in problems[:MOST_LISTED]]
+    lines = [f"\n  {one_line(problem)}" for problem in problems[:MOST_LISTED]]
     if len(problems) > MOST_LISTED:
         lines.append(f"\n  and {len(problems) - MOST_LISTED} more")
     return "".join(lines)
