@@ -6,7 +6,6 @@ likely left these out.
 """
 
 import hashlib
-import json
 import re
 import zipfile
 import zlib
@@ -24,6 +23,7 @@ from pyoco_eval.datasets.dataset import (
 )
 from pyoco_eval.datasets.matching import match_names, missing, stem_of, suffix_of
 from pyoco_eval.errors import PyocoEvalError, UsageError
+from pyoco_eval.parsing import parse_json
 from pyoco_eval.videos.source import VideoSource, find_videos
 from pyoco_eval.videos.video import Video
 
@@ -106,7 +106,7 @@ def _find_annotations(root: Path, given: Path | None) -> Path | None:
 def _read_captions(path: Path) -> tuple[dict[str, tuple[str, ...]], list[Finding]]:
     """Captions of every test video in order of `sen_id`, and what is not as published."""
     try:
-        sentences = json.loads(_annotation_text(path))["sentences"]
+        sentences = parse_json(_annotation_text(path))["sentences"]
         entries = sorted(
             (int(entry["sen_id"]), str(entry["video_id"]), str(entry["caption"]))
             for entry in sentences

@@ -18,6 +18,7 @@ import torch
 from pyoco_eval.errors import MissingError
 from pyoco_eval.features.c3d_network import CONVOLUTIONS, INPUT_SIZE, NUM_FRAMES, C3DNetwork
 from pyoco_eval.features.state_dict import WeightsError, require_tensors
+from pyoco_eval.parsing import DAMAGED_ARRAYS
 
 WEIGHTS_REMEDY: Final = "Expected conv3d_deepnetA_ucf.npz of the release v1.0 of rezoo/tgan2."
 MEAN_REMEDY: Final = "Expected mean2.npz of the release v1.0 of rezoo/tgan2."
@@ -92,7 +93,7 @@ def _read_npz(path: Path, remedy: str) -> dict[str, np.ndarray]:
             return _read_arrays(file, path, remedy)
     except OSError as error:
         raise MissingError(f"{path}: cannot be read: {error.strerror}") from error
-    except (ValueError, EOFError, zipfile.BadZipFile) as error:
+    except DAMAGED_ARRAYS as error:
         raise WeightsError(f"{path}: damaged, or not plain arrays: {error}. {remedy}") from error
 
 

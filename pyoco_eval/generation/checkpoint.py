@@ -85,6 +85,7 @@ class CheckpointGenerator:
         self.recipe: Mapping[str, str] = {
             "generator": "checkpoint",
             "model": f"sha256:{model.sha256}",
+            "description": f"sha256:{info.digest()}",
             "step": str(info.step),
             "sampler": str(sampler),
             "prior": prior.spec,

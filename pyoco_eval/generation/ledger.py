@@ -16,6 +16,7 @@ from pyoco_eval import provenance
 from pyoco_eval.atomic import atomic_path
 from pyoco_eval.errors import PyocoEvalError, UsageError
 from pyoco_eval.generation.request import Request
+from pyoco_eval.parsing import parse_json
 from pyoco_eval.visible import json_text
 
 RECIPE: Final = "recipe.json"
@@ -125,7 +126,7 @@ def _read_rows(out: Path) -> dict[int, Row]:
             if not line:
                 continue
             try:
-                row = json.loads(line)
+                row = parse_json(line, nan=True)
                 rows[int(row["index"])] = row
             except (ValueError, KeyError, TypeError) as error:
                 raise PyocoEvalError(
@@ -147,7 +148,7 @@ def _check_recipe(out: Path, recipe: Mapping[str, str]) -> None:
             )
         return
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parse_json(path.read_text(encoding="utf-8"), nan=True)
         earlier = content["recipe"] if content["format"] == _FORMAT else None
     except (OSError, ValueError, KeyError, TypeError):
         earlier = None

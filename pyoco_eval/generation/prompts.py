@@ -2,13 +2,13 @@
 
 import csv
 import io
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from pyoco_eval.errors import UsageError
+from pyoco_eval.parsing import parse_json
 from pyoco_eval.videos.listing.manifest_rows import CAPTION_COLUMNS, texts_of
 
 SUFFIXES: Final = (".txt", ".jsonl", ".csv", ".tsv")
@@ -61,9 +61,9 @@ def _json_cells(path: Path, text: str) -> Iterator[tuple[int, Mapping[str, Any]]
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise UsageError(f"--prompts {path}, line {number}: is not JSON") from error
+            row = parse_json(line)
+        except ValueError as error:
+            raise UsageError(f"--prompts {path}, line {number}: is not JSON: {error}") from error
         if not isinstance(row, dict):
             raise UsageError(f"--prompts {path}, line {number}: is no JSON object ({{...}})")
         yield number, {key.lower(): value for key, value in row.items()}

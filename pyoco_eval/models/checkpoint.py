@@ -18,9 +18,10 @@ from safetensors.torch import load, save
 from pyoco_eval.atomic import atomic_path
 from pyoco_eval.diffusion.precondition import EDMDenoiser
 from pyoco_eval.errors import MissingError, PyocoEvalError, UsageError
-from pyoco_eval.models.config import UNetConfig, validated
+from pyoco_eval.models.config import UNetConfig, check_ranges, validated
 from pyoco_eval.models.state import load_state
 from pyoco_eval.models.unet import VideoUNet
+from pyoco_eval.parsing import parse_json
 
 WEIGHTS: Final = "model.safetensors"
 INFO: Final = "model.json"
@@ -28,6 +29,15 @@ _FORMAT: Final = "pyoco-eval model 1"
 _REMEDY: Final = (
     f"a model is a folder with {INFO} and {WEIGHTS}, as `pyoco-eval train` writes it under model/"
 )
+
+
+_RANGES: Final = {
+    "num_frames": (1, 100_000),
+    "fps": (1e-3, 1000),
+    "size": (1, 16_384),
+    "sigma_data": (1e-4, 1e4),
+    "step": (0, 10**12),
+}
 
 
 @dataclass(frozen=True)
@@ -71,10 +81,27 @@ class ModelInfo:
             raise UsageError(
                 f"kind {self.kind} does not fit a U-Net of temporal={self.unet.temporal}"
             )
+        check_ranges(self, _RANGES, "model")
+        if any(side % self.unet.size_multiple for side in self.size):
+            raise UsageError(
+                f"size {self.size} is no multiple of {self.unet.size_multiple}, as the levels of "
+                "the U-Net need"
+            )
+        if self.kind == "image" and self.num_frames != 1:
+            raise UsageError(f"num_frames {self.num_frames}: an image model has 1")
         if self.labels and len(self.labels) != self.unet.num_classes:
             raise UsageError(
                 f"{len(self.labels)} labels are named, the network has {self.unet.num_classes}"
             )
+
+    def digest(self) -> str:
+        """sha256, 64 hexadecimal digits, of all that decides what comes out of the weights.
+
+        Left out are `step` and `provenance`, which only tell where a model comes from.
+        """
+        read = ModelInfo.from_json(self.to_json())  # where 8 and 8.0 are the same
+        told = {k: v for k, v in read.to_json().items() if k not in ("step", "provenance")}
+        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
     def to_json(self) -> dict[str, Any]:
         """Plain numbers, strings, lists and mappings; `from_json` reads them."""
@@ -124,7 +151,8 @@ def save_model(folder: Path, network: VideoUNet, info: ModelInfo) -> str:
     sha256 = hashlib.sha256(content).hexdigest()
     with atomic_path(folder / WEIGHTS) as path:
         path.write_bytes(content)
-    text = json.dumps({"format": _FORMAT, "sha256": sha256, **info.to_json()}, indent=2)
+    hashes = {"sha256": sha256, "description_sha256": info.digest()}
+    text = json.dumps({"format": _FORMAT, **hashes, **info.to_json()}, indent=2)
     with atomic_path(folder / INFO) as path:
         path.write_text(text + "\n", encoding="utf-8")
     return sha256
@@ -151,6 +179,11 @@ def load_model(folder: Path, *, device: torch.device | str = "cpu") -> Model:
         state = load(content)
     except SafetensorError as error:
         raise PyocoEvalError(f"{path}: is no safetensors file ({error}): copy it again") from error
+    needed, held = info.unet.num_parameters(), sum(tensor.numel() for tensor in state.values())
+    if needed > 2 * held:  # before memory for them is asked for
+        raise PyocoEvalError(
+            f"{path}: holds {held:,} numbers, the U-Net that {INFO} describes has {needed:,}"
+        )
     with torch.random.fork_rng(devices=[]):
         network = info.unet.build()
     try:
@@ -176,18 +209,26 @@ def read_info(folder: Path) -> tuple[ModelInfo, str]:
             raise MissingError(f"{folder}: has no {name}; {_REMEDY}")
     path = folder / INFO
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        values = parse_json(path.read_text(encoding="utf-8"))
+    except ValueError as error:
         raise PyocoEvalError(f"{path}: is not JSON ({error}): copy it again") from error
     if not isinstance(values, dict) or values.pop("format", None) != _FORMAT:
         raise PyocoEvalError(f"{path}: does not say it is a {_FORMAT!r}; {_REMEDY}")
     sha256 = values.pop("sha256", None)
     if not isinstance(sha256, str):
         raise PyocoEvalError(f"{path}: states no sha256 of {WEIGHTS}: copy it again")
+    stated = values.pop("description_sha256", None)
     try:
-        return ModelInfo.from_json(values), sha256
+        info = ModelInfo.from_json(values)
     except UsageError as error:
         raise PyocoEvalError(f"{path}: {error}") from error
+    if stated not in (None, info.digest()):  # None: written before descriptions had one
+        raise PyocoEvalError(
+            f"{path}: was changed after it was written (its description_sha256 is of other values)."
+            " Copy it again; if the change is meant, take description_sha256 out: samples then "
+            "carry the new one"
+        )
+    return info, sha256
 
 
 def model_folder(path: Path) -> Path:

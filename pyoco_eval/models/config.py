@@ -3,6 +3,7 @@
 Axes: T frames, C channels, H, W, L text tokens, E width of a text embedding.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
@@ -32,6 +33,20 @@ class TextInput:
 
     name: str
     width: int
+
+
+MAX_LEVELS = 12
+_RANGES: Mapping[str, tuple[float, float]] = {
+    "channels": (1, 1 << 14),
+    "multipliers": (1, 256),
+    "num_blocks": (0, 256),
+    "text_width": (0, 1 << 16),
+    "num_classes": (0, 10**7),
+    "frame_channels": (1, 256),
+    "head_channels": (1, 1 << 14),
+    "max_frame_distance": (1, 10**5),
+    "dropout": (0, 0.99),
+}
 
 
 @dataclass(frozen=True)
@@ -78,6 +93,11 @@ class UNetConfig:
     dropout: float = 0.0
 
     def __post_init__(self) -> None:
+        check_ranges(self, _RANGES, "U-Net")
+        if not self.multipliers or len(self.multipliers) > MAX_LEVELS:
+            raise UsageError(
+                f"U-Net: multipliers {self.multipliers}: give 1 to {MAX_LEVELS} levels"
+            )
         if len(self.num_blocks) != len(self.multipliers):
             raise UsageError(
                 f"U-Net: num_blocks {self.num_blocks} and multipliers {self.multipliers} must "
@@ -149,6 +169,19 @@ class UNetConfig:
         return validated(cls, values, "U-Net")
 
 
+def check_ranges(description: object, ranges: Mapping[str, tuple[float, float]], name: str) -> None:
+    """Hold the numbers of a description, single or in tuples, to what a network can have.
+
+    Raises:
+        UsageError: one is outside; NaN always is.
+    """
+    for key, (low, high) in ranges.items():
+        value = getattr(description, key)
+        for number in value if isinstance(value, tuple) else (value,):
+            if not low <= number <= high:
+                raise UsageError(f"{name}.{key}: {number} is not within {low:g} to {high:g}")
+
+
 def validated(kind: type[_Description], values: Mapping[str, Any], name: str) -> _Description:
     """A dataclass from plain JSON values, every field checked against its type.
 
@@ -156,7 +189,8 @@ def validated(kind: type[_Description], values: Mapping[str, Any], name: str) ->
         UsageError: with every key that is missing, unknown or malformed.
     """
     try:
-        return TypeAdapter(kind).validate_python(values)
+        # As JSON, where lists may be tuples, but no text is a number and true is not 1.
+        return TypeAdapter(kind).validate_json(json.dumps(values), strict=True)
     except ValidationError as error:
         problems = [f"{name}.{problem}" for problem in in_words(error, kind)]
         raise UsageError("; ".join(problems)) from error

@@ -16,7 +16,6 @@ that keeps the matrix (`save`) finds it again by its spec.
 import hashlib
 import json
 import re
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -28,6 +27,7 @@ import torch
 
 from pyoco_eval.atomic import atomic_path
 from pyoco_eval.errors import MissingError, UsageError
+from pyoco_eval.parsing import DAMAGED_ARRAYS, parse_json
 from pyoco_eval.priors.base import NoisePrior, frame_lags
 from pyoco_eval.priors.correlation import nearest_correlation, triangular_factor
 
@@ -157,7 +157,7 @@ def _read(path: Path) -> tuple[np.ndarray, dict[str, Any]]:
         if path.suffix == ".npz":
             with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
                 matrix = archive["frame_covariance"]
-                header = json.loads(str(archive["header"])) if "header" in archive else {}
+                header = parse_json(str(archive["header"]), nan=True) if "header" in archive else {}
         elif path.suffix == ".npy":
             with path.open("rb") as file:
                 matrix, header = np.load(file, allow_pickle=False), {}
@@ -168,7 +168,7 @@ def _read(path: Path) -> tuple[np.ndarray, dict[str, Any]]:
         if not isinstance(header, dict):
             raise ValueError("its header is no JSON object")
         return np.asarray(matrix, np.float64), header
-    except (KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except DAMAGED_ARRAYS as error:
         if isinstance(error, UsageError):
             raise
         raise UsageError(

@@ -17,7 +17,6 @@ References: Song et al., Denoising Diffusion Implicit Models (2021), §4.3; Lin 
 Diffusion Noise Schedules and Sample Steps are Flawed (2024).
 """
 
-import json
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -29,6 +28,7 @@ from pyoco_eval.diffusion.denoiser import Conditioning, TextEmbedding
 from pyoco_eval.diffusion.precondition import VPDenoiser
 from pyoco_eval.errors import MissingError, PyocoEvalError, UsageError
 from pyoco_eval.models.hub import folder_digest, model_folder
+from pyoco_eval.parsing import parse_json
 from pyoco_eval.probe.image_model import DIFFUSERS, ImageModel, same
 
 _UNETS: Final = ("UNet2DModel", "UNet2DConditionModel")
@@ -121,7 +121,7 @@ def _read_index(folder: Path, argument: str) -> dict[str, str]:
     """Part -> class name, of the parts that are there."""
     path = folder / "model_index.json"
     try:
-        index = json.loads(path.read_text(encoding="utf-8"))
+        index = parse_json(path.read_text(encoding="utf-8"))
         parts = {
             name: str(value[1])
             for name, value in index.items()
@@ -145,7 +145,7 @@ def _read_scheduler(diffusers: Any, folder: Path, argument: str) -> tuple[torch.
     """`alphas_cumprod` (N,) and the prediction type."""
     path = _place(folder, "scheduler") / "scheduler_config.json"
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
+        config = parse_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise PyocoEvalError(f"{argument}: {path} cannot be read ({error})") from error
     if "beta_schedule" not in config and "trained_betas" not in config:

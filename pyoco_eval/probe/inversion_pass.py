@@ -17,6 +17,7 @@ from pydantic import TypeAdapter
 
 from pyoco_eval.atomic import atomic_path
 from pyoco_eval.errors import UnusableVideosError, UsageError, VideoError
+from pyoco_eval.parsing import parse_json
 from pyoco_eval.probe.invert import RoundTrip, Walk, invert_frames, round_trip
 from pyoco_eval.probe.noise_store import NoiseStore, VideoFacts, describe_maps
 from pyoco_eval.probe.options import ProbeOptions
@@ -246,7 +247,7 @@ def _checked(video: Video, walk: Walk, options: ProbeOptions, folder: Path) -> R
     prompt = prompt_of(video, options)
     made_of = {"digest": video.digest(), "prompt": prompt}
     try:
-        kept = json.loads(path.read_text(encoding="utf-8"))
+        kept = parse_json(path.read_text(encoding="utf-8"), nan=True)
         if kept["made_of"] == made_of:
             return _ROUND_TRIP.validate_python(kept["round_trip"])
     except (OSError, ValueError, KeyError, TypeError):

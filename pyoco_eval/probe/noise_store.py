@@ -9,7 +9,6 @@ write to one folder.
 
 import hashlib
 import json
-import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from pydantic import TypeAdapter
 
 from pyoco_eval.atomic import atomic_path
 from pyoco_eval.errors import PyocoEvalError
+from pyoco_eval.parsing import DAMAGED_ARRAYS, parse_json
 from pyoco_eval.probe.correlation import frame_cosines
 
 
@@ -120,7 +120,7 @@ class NoiseStore:
     def facts(self, index: int) -> VideoFacts:
         """Raises PyocoEvalError if there is no whole file of this recipe."""
         try:
-            header = json.loads(str(self._read(index, "header")))
+            header = parse_json(str(self._read(index, "header")), nan=True)
             if header["recipe"] != self._recipe:
                 raise PyocoEvalError(f"{self._path(index)}: was made by another recipe")
             return _FACTS.validate_python(header["facts"])
@@ -135,7 +135,7 @@ class NoiseStore:
         try:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
                 return np.asarray(stored[name])
-        except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        except DAMAGED_ARRAYS as error:
             raise PyocoEvalError(
                 f"{path}: cannot be read ({error}); remove it and start the command again"
             ) from error

@@ -7,7 +7,6 @@ sentences belong to their papers.
 import csv
 import hashlib
 import io
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pyoco_eval.errors import UsageError
+from pyoco_eval.parsing import parse_json
 from pyoco_eval.resources import resource_folder
 
 CLASS_NAMES = "class-names"
@@ -155,7 +155,7 @@ def read_prompts(path: Path, class_names: Sequence[str]) -> PromptList:
 
 def identify(prompts: PromptList) -> Identification:
     """Which published list this is, or the nearest one and every class that differs."""
-    published = json.loads((resource_folder("prompts") / PUBLISHED_FILE).read_text("utf-8"))
+    published = parse_json((resource_folder("prompts") / PUBLISHED_FILE).read_text("utf-8"))
     candidates = [
         Identification(
             entry["name"],
@@ -217,7 +217,7 @@ def _from_tsv(text: str, class_names: Sequence[str]) -> Iterable[tuple[str, str]
 
 
 def _from_json(text: str, class_names: Sequence[str]) -> Iterable[tuple[str, str]]:  # noqa: ARG001
-    found: Any = json.loads(text)
+    found: Any = parse_json(text)
     if not isinstance(found, dict):
         raise ValueError("expected a JSON object {class: prompt or list of prompts}")
     for name, value in found.items():

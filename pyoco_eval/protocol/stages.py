@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pyoco_eval.atomic import atomic_path
+from pyoco_eval.parsing import parse_json
 from pyoco_eval.processes import processes
 from pyoco_eval.report.results import StageRecord
 from pyoco_eval.version import __version__
@@ -108,7 +109,7 @@ def fingerprint(paths: Iterable[Path]) -> str:
 
 def _read(path: Path) -> Outcome | None:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = parse_json(path.read_text(encoding="utf-8"), nan=True)
     except (OSError, ValueError):
         return None
     return found if isinstance(found, dict) else None

@@ -1,10 +1,10 @@
 """Records and results from files, told apart by what they say they are."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pyoco_eval.errors import PyocoEvalError, UsageError
+from pyoco_eval.parsing import parse_json
 from pyoco_eval.report.record import Record
 from pyoco_eval.report.results import Results
 from pyoco_eval.report.sheet import Sheet, records_of
@@ -60,7 +60,7 @@ def load(path: Path) -> Record | Results:
         PyocoEvalError: it cannot be read, or is something else.
     """
     try:
-        content = json.loads(path.read_bytes())
+        content = parse_json(path.read_bytes(), nan=True)
     except (OSError, ValueError) as error:
         raise PyocoEvalError(f"{path}: cannot be read as JSON: {error}") from error
     kind = str(content.get("format", "")) if isinstance(content, Mapping) else ""

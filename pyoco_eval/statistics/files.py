@@ -9,7 +9,6 @@ import hashlib
 import io
 import json
 import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +18,7 @@ import numpy as np
 
 from pyoco_eval.atomic import atomic_path
 from pyoco_eval.errors import PyocoEvalError
+from pyoco_eval.parsing import DAMAGED_ARRAYS, parse_json
 from pyoco_eval.statistics.moments import Moments
 
 FEATURES_FORMAT = "pyoco-eval/features/1"
@@ -31,20 +31,7 @@ Kind = Literal["features", "statistics", "mu-sigma"]
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
-UNREADABLE = (
-    OSError,
-    ValueError,  # numpy on a bad member, JSON, text encodings
-    KeyError,
-    TypeError,
-    SyntaxError,  # numpy on a bad array header
-    EOFError,
-    MemoryError,  # an array header that promises terabytes
-    OverflowError,
-    NotImplementedError,  # zip features that no writer of npz uses
-    RuntimeError,  # an encrypted member
-    zipfile.BadZipFile,
-    zlib.error,
-)
+UNREADABLE = DAMAGED_ARRAYS
 """What reading a damaged or foreign file may raise."""
 
 
@@ -163,7 +150,7 @@ def read_header(path: Path) -> dict[str, Any]:
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            header = json.loads(str(read_member(archive, "header")))
+            header = parse_json(str(read_member(archive, "header")), nan=True)
     except UNREADABLE as error:
         raise _damaged(path, str(error)) from error
     if not isinstance(header, dict):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyoco_eval.atomic import atomic_path
 from pyoco_eval.errors import MissingError
+from pyoco_eval.parsing import parse_json
 
 if TYPE_CHECKING:
     import numpy as np
@@ -79,7 +80,7 @@ def read_log(path: Path) -> list[Entry]:
     entries = []
     for line in path.read_text(encoding="utf-8").splitlines():
         try:
-            entries.append(json.loads(line))
+            entries.append(parse_json(line, nan=True))
         except ValueError:
             break
     return entries

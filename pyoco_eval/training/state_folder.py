@@ -21,6 +21,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from pyoco_eval.errors import PyocoEvalError
+from pyoco_eval.parsing import parse_json
 
 Tensors = dict[str, torch.Tensor]
 
@@ -101,7 +102,9 @@ def load_state(place: Path) -> TrainingState:
     """
     remedy = f"delete {place} to go on from the checkpoint before it"
     try:
-        record: dict[str, Any] = json.loads((place / "state.json").read_text(encoding="utf-8"))
+        record: dict[str, Any] = parse_json(
+            (place / "state.json").read_text(encoding="utf-8"), nan=True
+        )
         version, digests = record["format"], record["sha256"]
         step, losses = int(record["step"]), (record["loss_sum"], record["loss_count"])
     except (OSError, ValueError, KeyError, TypeError) as error:

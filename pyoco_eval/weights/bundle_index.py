@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from pyoco_eval.errors import PyocoEvalError
+from pyoco_eval.parsing import parse_json
 from pyoco_eval.weights.manifest import PublishedFile
 
 FORMAT: Final = "pyoco-eval/weights-bundle/1"
@@ -60,7 +61,7 @@ def parse_index(content: bytes, manifest: Mapping[str, PublishedFile]) -> list[B
         PyocoEvalError: not an index of this version, or a file the manifest does not have so.
     """
     try:
-        document = json.loads(content)
+        document = parse_json(content)
         if document["format"] != FORMAT:
             raise PyocoEvalError(
                 f"{INDEX_NAME} is of the format {str(document['format'])[:80]!r}, not {FORMAT}; "

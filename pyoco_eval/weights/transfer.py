@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
+from pyoco_eval.parsing import parse_json
 from pyoco_eval.version import __version__
 
 if TYPE_CHECKING:
@@ -215,7 +216,7 @@ class HttpTransfer:
     def _kept(self, url: str) -> tuple[int, str, int]:
         """Bytes already here, what they belong to, and the whole length; 0 if of no use."""
         try:
-            note = json.loads(self._note.read_text(encoding="utf-8"))
+            note = parse_json(self._note.read_text(encoding="utf-8"))
             have = self.part.stat().st_size
             if note["address"] == url and have <= note["total"]:
                 return have, str(note["validator"]), int(note["total"])

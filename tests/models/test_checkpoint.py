@@ -1,6 +1,7 @@
 """Model folders: what is written is read, and nothing else is taken for a model."""
 
 import json
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -153,3 +154,64 @@ def test_damaged_and_foreign_files(
 def test_no_folder(tmp_path: Path) -> None:
     with pytest.raises(MissingError, match="there is no such folder"):
         load_model(tmp_path / "nothing")
+
+
+@pytest.fixture
+def described(tmp_path, network):
+    """A model folder, and a way to write another description of it."""
+    save_model(tmp_path, network, ABOUT)
+
+    def describe(**changes):
+        values = json.loads((tmp_path / "model.json").read_text())
+        values.pop("description_sha256", None)
+        unet = changes.pop("unet", {})
+        values |= changes
+        values["unet"] |= unet
+        (tmp_path / "model.json").write_text(json.dumps(values))
+        return tmp_path
+
+    return describe
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        *(
+            {"sigma_data": value}
+            for value in (math.nan, -0.5, 0, math.inf, 1e30, "0.5", None, True)
+        ),
+        *({"fps": value} for value in (math.nan, 0, -8, 1e9)),
+        *({"size": value} for value in ([0, 8], [8], [8.5, 8], [1 << 40, 8], "8x8")),
+        *({"num_frames": value} for value in (0, -1, 1 << 40, 2.5)),
+        {"unet": {"channels": 1 << 40}},
+        {"unet": {"channels": 4096}},
+        {"unet": {"channels": 0}},
+        {"unet": {"head_channels": 0}},
+        {"unet": {"multipliers": [], "num_blocks": []}},
+        {"unet": {"dropout": math.nan}},
+        {"unet": {"num_classes": -1}},
+        {"unet": {"max_frame_distance": 0}},
+        {"surplus": 1},
+        {"kind": "film"},
+        {"labels": "cat"},
+    ],
+    ids=str,
+)
+def test_a_description_that_makes_no_sense_is_refused(described, change):
+    with pytest.raises(PyocoEvalError, match=r"model\.(json|safetensors)"):
+        load_model(described(**change))
+
+
+def test_a_changed_description_is_noticed_and_another_recipe(described, tmp_path):
+    path = tmp_path / "model.json"
+    text = path.read_text()
+    changed = json.loads(text) | {"sigma_data": 0.25}
+    path.write_text(json.dumps(changed))
+    with pytest.raises(PyocoEvalError, match="was changed after it was written"):
+        load_model(tmp_path)
+    path.write_text(text)
+    before = load_model(tmp_path).info
+    after = load_model(described(sigma_data=0.25)).info
+    assert before.digest() != after.digest()
+    assert before.digest() == load_model(described(sigma_data=before.sigma_data)).info.digest()
+    assert before.digest() == replace(before, step=7, provenance={"x": 1}).digest()

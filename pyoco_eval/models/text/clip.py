@@ -7,7 +7,6 @@ References:
     Balaji et al., eDiff-I (2022), §4: T5 and CLIP embeddings together, dropped independently.
 """
 
-import json
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, Self
@@ -20,6 +19,7 @@ from pyoco_eval.features.clip_text import load_text_tower
 from pyoco_eval.features.state_dict import WeightsError
 from pyoco_eval.models.hub import folder_digest, model_folder
 from pyoco_eval.models.text.encoder import TokenEncoder
+from pyoco_eval.parsing import parse_json
 from pyoco_eval.weights import resolve
 from pyoco_eval.weights.verify import digest_like
 
@@ -100,7 +100,7 @@ def _read_config(path: Path, spec: str) -> tuple[dict[str, Any], str]:
         WeightsError: not the description of a CLIP whose text tower this can read.
     """
     try:
-        described = json.loads(path.read_text(encoding="utf-8"))["model_cfg"]
+        described = parse_json(path.read_text(encoding="utf-8"))["model_cfg"]
         config = {name: described[name] for name in ("embed_dim", "vision_cfg", "text_cfg")}
         config["quick_gelu"] = bool(described.get("quick_gelu", False))
         words = config["text_cfg"].get("vocab_size", VOCABULARY_SIZE)

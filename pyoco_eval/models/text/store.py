@@ -21,6 +21,7 @@ from pyoco_eval.atomic import atomic_path
 from pyoco_eval.diffusion.denoiser import TextEmbedding
 from pyoco_eval.errors import MissingError, PyocoEvalError, UsageError
 from pyoco_eval.models.text.encoder import TextEncoder, stack_texts
+from pyoco_eval.parsing import parse_json
 from pyoco_eval.progress import Progress, Silent
 
 _HEADER: Final = "encoder.json"
@@ -143,7 +144,7 @@ def _header(encoder: TextEncoder) -> dict[str, str | int]:
 
 def _read_header(path: Path) -> dict[str, str | int]:
     try:
-        header = json.loads(path.read_text(encoding="utf-8"))
+        header = parse_json(path.read_text(encoding="utf-8"))
         if header["version"] == _VERSION and {"spec", "digest", "width"} <= header.keys():
             return dict(header)
     except (OSError, ValueError, KeyError, TypeError) as error:

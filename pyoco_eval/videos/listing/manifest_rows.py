@@ -6,13 +6,13 @@ References:
 
 import csv
 import io
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pyoco_eval.errors import UsageError
+from pyoco_eval.parsing import parse_json
 from pyoco_eval.visible import one_line
 
 MANIFEST_SUFFIXES = frozenset({".csv", ".tsv", ".jsonl"})
@@ -130,9 +130,9 @@ def _json_rows(path: Path, text: str) -> Iterator[ManifestRow]:
         if not line.strip():
             continue
         try:
-            found = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            reason = getattr(error, "msg", "nested too deeply, or holds too large a number")
+            found = parse_json(line)
+        except ValueError as error:
+            reason = getattr(error, "msg", str(error))
             raise UsageError(f"{path}, line {number}: is not JSON: {reason}") from error
         if not isinstance(found, dict):
             raise UsageError(f"{path}, line {number}: is no JSON object ({{...}})")

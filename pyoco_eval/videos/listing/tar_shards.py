@@ -7,11 +7,11 @@ References:
     webdataset, "The WebDataset Format": files are grouped by their base name.
 """
 
-import json
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
+from pyoco_eval.parsing import parse_json
 from pyoco_eval.videos.listing.manifest_rows import texts_of
 from pyoco_eval.videos.listing.tar_members import MAX_TEXT, TEXT_SUFFIXES, TarMember, tar_members
 from pyoco_eval.videos.readers.base import UnreadableError
@@ -133,7 +133,7 @@ def _texts(group: Sequence[tuple[str, TarMember]]) -> tuple[str | None, str | No
     caption, label = None, None
     if "json" in texts:
         try:
-            found = json.loads(texts["json"])
+            found = parse_json(texts["json"])
         except (ValueError, RecursionError) as error:
             raise ValueError("its json cannot be read as JSON") from error
         if isinstance(found, dict):
