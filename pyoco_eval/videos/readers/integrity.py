@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from pyoco_eval.videos.readers.base import UnreadableError
+from pyoco_eval.videos.readers.budget import PixelBudget
 from pyoco_eval.videos.readers.frame_ledger import FrameLedger
 from pyoco_eval.videos.readers.nal_units import (
     H264_ALONE,
@@ -79,6 +80,7 @@ class CheckedDecoding:
         if _WEBM_KEY in self._stream.metadata:
             raise self._error(ENCRYPTED)
         ledger = self._ledger
+        budget = PixelBudget(self._file.size())
         started = self._format not in _BROADCAST
         try:
             for packet in self._container.demux(self._stream):
@@ -96,6 +98,7 @@ class CheckedDecoding:
                     if frame.is_corrupt or ledger.missing():
                         ledger.num_frames -= 1
                         raise self._broken()
+                    budget.spend(frame.width * frame.height)
                     yield frame
         except av.FFmpegError as error:
             raise self._broken() from error

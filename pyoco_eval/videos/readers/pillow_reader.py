@@ -1,24 +1,23 @@
-"""GIF and WebP animations, and folders of PNG or JPEG frames, through Pillow.
+"""Animations, and folders of PNG or JPEG frames, through Pillow.
 
-A GIF's frames are the pictures it stores, not the ticks of its clock: 16 pictures stay 16 frames
-however long each is shown. What is transparent is shown over white, as in a browser.
+An animation's frames are its pictures, each as often as its delay is longer than the shortest one:
+16 pictures of equal delay are 16 frames however long each is shown. What is transparent is shown
+over white, as in a browser.
 
 Pillow's format modules raise exceptions of any kind on damaged data: all of them are caught.
 
 References:
-    GIF89a: delays are in hundredths of a second, per picture; the file ends with a byte 0x3B.
     PNG: 16-bit samples are reduced to their high byte, for grey as for colour.
 """
 
 import hashlib
-import io
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from fractions import Fraction
 from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
+from pyoco_eval.videos.readers.animation import animation_frames, check_first, read_timing
 from pyoco_eval.videos.readers.base import (
     EndOfFramesError,
     FrameReader,
@@ -34,11 +33,9 @@ from pyoco_eval.videos.readers.stored_file import StoredFile
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-_GIF_TRAILER = b";"
-
 
 class AnimationReader(FrameReader):
-    """One GIF or WebP file; a still picture is a video of one frame."""
+    """One GIF, WebP, AVIF or animated PNG file; a still picture is a video of one frame."""
 
     backend = "pillow"
 
@@ -49,32 +46,26 @@ class AnimationReader(FrameReader):
         return self.file.digest()
 
     def properties(self) -> VideoProperties:
-        delays: list[int] = []
         with _opened(self.file) as (file, image):
-            width, height = image.size
             codec = (image.format or "").lower()
             mode = image.mode
-            try:
-                delays.extend(round(image.info.get("duration", 0)) for _ in _pictures(file, image))
-            except UnreadableError:
-                if not delays:
-                    raise
-        total = sum(delays)
+            width, height = image.size
+            check_first(file, image, self.file.size())
+            timing, _ = read_timing(file, image, self.file.size())
         return VideoProperties(
             width=width,
             height=height,
-            frame_rate=Fraction(1000 * len(delays), total) if total and len(delays) > 1 else None,
+            frame_rate=timing.frame_rate,
             codec=codec,
             container=codec,
             pixel_format=mode,
-            header_frames=len(delays),
-            variable_delays=len(set(delays)) > 1,
+            header_frames=sum(timing.counts),
+            variable_delays=timing.uneven,
         )
 
     def walk(self) -> Iterator[Callable[[], np.ndarray]]:
         with _opened(self.file) as (file, image):
-            for _ in _pictures(file, image):
-                yield lambda: _to_rgb(image)
+            yield from animation_frames(file, image, _to_rgb, self.file.size())
 
 
 class FrameFolder(FrameReader):
@@ -158,23 +149,6 @@ def _opened(stored: StoredFile) -> "Iterator[tuple[BinaryIO, Image]]":
             yield file, image
 
 
-def _pictures(file: BinaryIO, image: "Image") -> Iterator[None]:
-    """Step through an animation; the picture is in `image`, decoded and composed."""
-    shown = 0
-    while True:
-        try:
-            image.seek(shown)
-            image.load()
-        except EOFError:
-            break
-        except Exception as error:
-            raise UnreadableError(_broken_after(shown)) from error
-        shown += 1
-        yield
-    if image.format == "GIF" and not _has_gif_trailer(file):
-        raise UnreadableError(f"is cut off after {shown} frame" + "s" * (shown != 1))
-
-
 def _to_rgb(image: "Image") -> np.ndarray:
     """(H, W, 3) uint8 of the picture now in `image`, turned as its EXIF tag says."""
     from PIL import Image
@@ -194,15 +168,3 @@ def _to_rgb(image: "Image") -> np.ndarray:
     if image.format in ("PNG", "JPEG"):
         picture = upright(picture, image)
     return np.array(picture.convert("RGB"))
-
-
-def _has_gif_trailer(file: BinaryIO) -> bool:
-    size = file.seek(0, io.SEEK_END)
-    file.seek(max(0, size - 1024))
-    return file.read().rstrip(b"\0\r\n")[-1:] == _GIF_TRAILER
-
-
-def _broken_after(shown: int) -> str:
-    if not shown:
-        return "no frame can be decoded: damaged or cut off"
-    return f"breaks after {shown} frame" + "s" * (shown != 1) + ": damaged or cut off"
