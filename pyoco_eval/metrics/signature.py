@@ -35,8 +35,8 @@ KEYS: Final[Mapping[str, str]] = {
     "skip": "videos left out, of how many",
     "floor": "the score is below the sample floor and was forced",
     "label": "what kind of number this is, where it is not a published metric",
-    "protocol": "protocol and its version that the score is part of; the hash of its content where it "
-    "is not a shipped one, how it was reduced, and every deviation",
+    "protocol": "protocol and its version that the score is part of; the hash of its content where "
+    "it is not a shipped one, how it was reduced, and every deviation",
     "v": "version of pyoco-eval",
 }
 """Every key in signature order, with its meaning."""
