@@ -34,6 +34,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     "embed-text": ("embed_text", "Embed prompts once, to train and sample without text encoder."),
     "shapes": ("shapes", "Write clips of the moving-shapes dataset."),
     "invert-noise": ("invert_noise", "How correlated is the noise of real videos? Fit a prior."),
+    "index": ("index", "Count the samples of tar shards, to train on millions of them."),
     "train": ("train", "Train an image or video diffusion model, or go on with one."),
     "weights": ("weights", "List, fetch, verify and bundle network weights."),
     "doctor": ("doctor", "Examine this machine: libraries, decoders, weights, caches."),

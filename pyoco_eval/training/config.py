@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal
 
 FORBID: dict[str, Any] = {"extra": "forbid"}
 
-Source = Literal["shapes", "ucf101", "videos", "images"]
+Source = Literal["shapes", "ucf101", "videos", "images", "shards"]
 Precision = Literal["fp32", "bf16"]
 Sharding = Literal["ddp", "fsdp"]
 
@@ -21,8 +21,9 @@ class DataConfig:
     Attributes:
         source: `shapes` (the embedded dataset), `ucf101` (a copy of UCF-101 with its split
             lists), `videos` (any folder, tar shards, manifest or pattern of videos), `images`
-            (any folder, manifest or tar shards of pictures).
-        path: where it is; not for `shapes`.
+            (any folder, manifest or tar shards of pictures), `shards` (any number of tar shards,
+            through an index, never listed).
+        path: where it is; the index of `pyoco-eval index` for `shards`; not for `shapes`.
         split: of `shapes` (train, val, test) or `ucf101` (train01, ..., all).
         split_lists: folder of the split lists of UCF-101, where they are not beside `path`.
         only: of `shapes`: attribute -> accepted values, such as `{background: [plain, gradient]}`.
@@ -38,7 +39,8 @@ class DataConfig:
             its place; `loop`: it goes on from its first frame.
         on_error: what happens to a file that cannot be read: `error`, or `skip`, counted in the
             log.
-        limit: use the first so many samples only.
+        limit: use the first so many samples only; of `shards`, the whole shards that hold them.
+        shuffle_shards: so many `shards` are mixed with each other; their order is drawn too.
         cache: folder that keeps the resized frames of every video after their first reading.
     """
 
@@ -59,6 +61,7 @@ class DataConfig:
     short: Literal["error", "skip", "loop"] = "error"
     on_error: Literal["error", "skip"] = "error"
     limit: int | None = None
+    shuffle_shards: int = 8
     cache: str | None = None
 
 

@@ -28,7 +28,7 @@ def out_of_range(config: TrainConfig) -> Iterator[str]:
         if not 0 <= value_of(key) <= 1:
             yield f"{key}: is a probability, found {value_of(key)}"
     for section, data in (("data", config.data), ("joint.data", config.joint.data)):
-        if data.source in ("ucf101", "videos", "images") and data.path is None:
+        if data.source != "shapes" and data.path is None:
             used = section == "data" or config.joint.per_video
             if used:
                 yield f"{section}.path: must be given for {section}.source={data.source}"
@@ -60,10 +60,12 @@ _LEAST = {
     "data.num_frames": 1,
     "data.stride": 1,
     "data.limit": 1,
+    "data.shuffle_shards": 1,
     "joint.per_video": 0,
     "joint.data.size": 8,
     "joint.data.stride": 1,
     "joint.data.limit": 1,
+    "joint.data.shuffle_shards": 1,
     "optimizer.warmup_steps": 0,
     "optimizer.weight_decay": 0,
     "hardware.micro_batch": 1,

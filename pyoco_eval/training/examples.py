@@ -12,6 +12,7 @@ import numpy as np
 from pyoco_eval.errors import UsageError
 from pyoco_eval.shapes.dataset import CLASS_NAMES, SPLITS, MovingShapes
 from pyoco_eval.training.config import DataConfig
+from pyoco_eval.training.sample_order import Order, WholeOrder
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,10 @@ class ExampleSet(Protocol):
 
     def __len__(self) -> int: ...
 
+    def order(self, *seed: str | int) -> Order:
+        """Which example each sample of a run shows."""
+        ...
+
     def read(self, index: int, draw: np.random.Generator) -> Example:
         """Example `index`; where there is a choice of frames, `draw` makes it.
 
@@ -68,13 +73,16 @@ class ShapesExamples:
         fps = config.fps or 8.0
         self.fps: float | None = fps / config.stride
         self._shapes = MovingShapes(split, config.size, config.num_frames, fps)
-        self._indices = self._shapes.matching(config.only)
+        self._indices = self._shapes.matching(config.only)[: config.limit]
         self._stride = config.stride
         self.name = f"shapes-{split}"
         self.class_names = CLASS_NAMES
 
     def __len__(self) -> int:
         return len(self._indices)
+
+    def order(self, *seed: str | int) -> Order:
+        return WholeOrder(len(self), *seed)
 
     def read(self, index: int, draw: np.random.Generator) -> Example:
         length = (self._shapes.num_frames - 1) * self._stride + 1
@@ -88,7 +96,8 @@ def open_examples(config: DataConfig) -> ExampleSet:
 
     Raises:
         UsageError: nothing is there, or keys that do not go together.
-        MissingError: the split lists of UCF-101, or what a URL needs, are not there.
+        MissingError: the split lists of UCF-101, the index of shards, or what a URL needs, are
+            not there.
     """
     if config.source == "shapes":
         return ShapesExamples(config)
@@ -100,6 +109,10 @@ def open_examples(config: DataConfig) -> ExampleSet:
     from pyoco_eval.videos.source import open_source
 
     assert config.path is not None
+    if config.source == "shards":
+        from pyoco_eval.training.shard_examples import ShardExamples
+
+        return ShardExamples(config)
     if config.source == "ucf101":
         from pyoco_eval.datasets.ucf101 import open_ucf101
 

@@ -59,31 +59,13 @@ class Batch:
         return parts
 
 
-class SampleOrder:
-    """Which example each sample of a run shows: every epoch all of them, in an order of its own."""
-
-    def __init__(self, num_examples: int, *seed: str | int) -> None:
-        self._num_examples = num_examples
-        self._seed = seed
-        self._epoch = -1
-        self._order = np.empty(0, np.int64)
-
-    def __getitem__(self, number: int) -> int:
-        epoch, place = divmod(number, self._num_examples)
-        if epoch != self._epoch:
-            generator = numpy_generator(*self._seed, "order", epoch)
-            self._epoch, self._order = epoch, generator.permutation(self._num_examples)
-        return int(self._order[place])
-
-
 class DrawnExamples:
     """A set of examples as an endless sequence; unusable ones are errors or are replaced."""
 
-    def __init__(self, examples: ExampleSet, skip: bool, limit: int | None, *seed: str | int):
+    def __init__(self, examples: ExampleSet, skip: bool, *seed: str | int) -> None:
         self.examples = examples
         self._skip = skip
-        self._size = min(len(examples), limit or len(examples))
-        self._order = SampleOrder(self._size, *seed)
+        self._order = examples.order(*seed)
         self._seed = seed
 
     def read(self, number: int) -> tuple[Example, int]:
@@ -101,7 +83,7 @@ class DrawnExamples:
             except VideoError:
                 if not self._skip:
                     raise
-            index = int(draw.integers(self._size))
+            index = int(draw.integers(len(self.examples)))
         raise PyocoEvalError(
             f"{self.examples.name}: {_MOST_REPLACEMENTS} samples in a row cannot be used; "
             "`pyoco-eval inspect` says why"
@@ -125,7 +107,7 @@ class TrainingSamples(Dataset[_Sample | PyocoEvalError]):
         def drawn(found: ExampleSet, data_key: str) -> DrawnExamples:
             data = config.data if data_key == "data" else config.joint.data
             skip = data.on_error == "skip" or data.short == "skip"
-            return DrawnExamples(found, skip, data.limit, config.seed, data_key)
+            return DrawnExamples(found, skip, config.seed, data_key)
 
         self._videos = drawn(examples, "data")
         self._per_video = config.joint.per_video

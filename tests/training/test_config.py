@@ -59,7 +59,10 @@ def test_a_written_config_reads_back() -> None:
         ("data.flip=1", "data.flip: write true or false (found 1)"),
         ("prior=3", "prior: must be text; put it into quotes (found 3)"),
         ("condition.encoders=shapes", "condition.encoders: must be a list"),
-        ("data.source=shape", "data.source: use 'shapes', 'ucf101', 'videos' or 'images'"),
+        (
+            "data.source=shape",
+            "data.source: use 'shapes', 'ucf101', 'videos', 'images' or 'shards'",
+        ),
         ("steps=0", "steps: must be at least 1, found 0"),
         ("optimizer.lr=-1", "optimizer.lr: must be above 0, found -1"),
         ("optimizer.lr=.nan", "optimizer.lr: must be above 0, found nan"),

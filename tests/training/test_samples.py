@@ -11,10 +11,10 @@ from pyoco_eval.errors import PyocoEvalError, UsageError, VideoError
 from pyoco_eval.shapes.dataset import MovingShapes
 from pyoco_eval.training.config import DataConfig
 from pyoco_eval.training.examples import Example, ShapesExamples, open_examples
+from pyoco_eval.training.sample_order import Order, WholeOrder
 from pyoco_eval.training.samples import (
     Batch,
     DrawnExamples,
-    SampleOrder,
     TrainingSamples,
     batches,
     collate,
@@ -31,6 +31,9 @@ class Numbers:
     def __len__(self) -> int:
         return 9
 
+    def order(self, *seed: str | int) -> Order:
+        return WholeOrder(9, *seed)
+
     def read(self, index: int, draw: np.random.Generator) -> Example:
         if index % 3 == 2:
             raise VideoError(f"video {index}", "is damaged")
@@ -38,19 +41,19 @@ class Numbers:
 
 
 def test_every_epoch_shows_everything_once_in_an_order_of_its_own() -> None:
-    order = SampleOrder(50, 0, "data")
+    order = WholeOrder(50, 0, "data")
     epochs = [[order[number] for number in range(start, start + 50)] for start in (0, 50)]
     assert [sorted(epoch) for epoch in epochs] == [list(range(50))] * 2
     assert epochs[0] != epochs[1]
-    again = SampleOrder(50, 0, "data")
+    again = WholeOrder(50, 0, "data")
     assert [again[number] for number in (77, 3, 51)] == [order[number] for number in (77, 3, 51)]
-    assert [SampleOrder(50, 1, "data")[n] for n in range(50)] != epochs[0]
+    assert [WholeOrder(50, 1, "data")[n] for n in range(50)] != epochs[0]
 
 
 def test_unusable_samples_are_errors_or_are_replaced_and_counted() -> None:
-    strict = DrawnExamples(Numbers(), False, None, 0)
-    lenient = DrawnExamples(Numbers(), True, None, 0)
-    order = SampleOrder(9, 0)
+    strict = DrawnExamples(Numbers(), False, 0)
+    lenient = DrawnExamples(Numbers(), True, 0)
+    order = WholeOrder(9, 0)
     skipped = 0
     for number in range(9):
         example, attempts = lenient.read(number)

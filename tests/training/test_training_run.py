@@ -20,7 +20,7 @@ from pyoco_eval.shapes.dataset import MovingShapes
 from pyoco_eval.training.config import TrainConfig
 from pyoco_eval.training.log import read_log
 from pyoco_eval.training.run import train
-from pyoco_eval.training.samples import SampleOrder
+from pyoco_eval.training.sample_order import WholeOrder
 from pyoco_eval.training.state_folder import load_state, newest_state
 
 GOLDEN_LOSSES = (
@@ -182,7 +182,7 @@ def test_stored_embeddings_train_as_the_encoder_does(
     image_run: TrainConfig, tmp_path: Path
 ) -> None:
     shapes = MovingShapes("train", 16)
-    order = SampleOrder(len(shapes), image_run.seed, "data")
+    order = WholeOrder(len(shapes), image_run.seed, "data")
     captions = [shapes[order[number]].caption for number in range(8)]
     encoder = load_text_encoder("shapes")
     assert precompute_embeddings(captions, encoder, tmp_path / "texts") == 8
