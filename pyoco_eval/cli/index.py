@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from pyoco_eval.cli.terminal import say
+
 
 @click.command(
     name="index",
@@ -42,4 +44,4 @@ def command(places: tuple[str, ...], out: Path) -> None:
         paths += found
     index = build_index(paths, out, TerminalProgress())
     labels = f", {len(index.labels):,} classes" if index.labels else ""
-    click.echo(f"{out}: {index.num_samples:,} samples in {len(index.shards):,} shards{labels}")
+    say(f"{out}: {index.num_samples:,} samples in {len(index.shards):,} shards{labels}")
