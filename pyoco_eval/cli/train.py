@@ -24,7 +24,9 @@ Examples:
   pyoco-eval train CONFIG.yaml --check
   torchrun --nproc-per-node 8 -m pyoco_eval train configs/ucf101-image.yaml
 
-The same command goes on after a kill, from the newest checkpoint. Every key of a config with its
+The same command goes on after a kill, from the newest checkpoint. SIGTERM, SIGUSR1, SIGUSR2 and a
+file `stop` in the folder of the run end it with a checkpoint and --requeue-code; Ctrl-C ends it
+with a checkpoint and 130. docs/slurm.md has scripts for SLURM. Every key of a config with its
 default is in docs/training.md.""",
 )
 @click.argument("config", type=click.Path(path_type=Path))
@@ -37,7 +39,16 @@ default is in docs/training.md.""",
 )
 @click.option("--overwrite", is_flag=True, help="Delete the run that is in the folder.")
 @click.option("--check", is_flag=True, help="Read the config, print it whole, and train nothing.")
-def command(config: Path, settings: tuple[str, ...], overwrite: bool, check: bool) -> None:
+@click.option(
+    "--requeue-code",
+    type=click.IntRange(1, 255),
+    default=75,
+    show_default=True,
+    help="Exit code of a run that a scheduler stopped; Grid Engine requeues on 99.",
+)
+def command(
+    config: Path, settings: tuple[str, ...], overwrite: bool, check: bool, requeue_code: int
+) -> None:
     """Train what a YAML file describes: an image model, a video model from it, or one from nothing.
 
     CONFIG is a file, or the name of one that comes with pyoco-eval, such as shapes-image.yaml.
@@ -49,8 +60,14 @@ def command(config: Path, settings: tuple[str, ...], overwrite: bool, check: boo
         say(dump_config(chosen), end="")
         return
     from pyoco_eval.cli.train_display import TrainDisplay
+    from pyoco_eval.training.interrupts import Stop, StoppedError
     from pyoco_eval.training.run import train
 
     with TrainDisplay() as display:
-        model = train(chosen, watcher=display, overwrite=overwrite)
+        try:
+            model = train(chosen, watcher=display, overwrite=overwrite)
+        except StoppedError as error:
+            if error.who == Stop.SCHEDULER:
+                error.exit_code = requeue_code
+            raise
     display.finished(model)

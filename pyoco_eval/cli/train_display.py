@@ -85,10 +85,13 @@ class TrainDisplay:
     def logged(self, entry: Mapping[str, Any]) -> None:
         if self._bar is None:
             left = (self._steps - entry["step"]) / max(entry["steps_per_second"], 1e-9)
+            loss = "-" if entry["loss"] is None else f"{entry['loss']:.4f}"
             self._print(
-                f"step {entry['step']}/{self._steps}  loss {entry['loss']:.4f}  "
+                f"step {entry['step']}/{self._steps}  loss {loss}  "
                 f"{entry['steps_per_second']:.2f} it/s  eta {_duration(left)}"
             )
+        if entry["steps_skipped"]:
+            self._print(f"{entry['steps_skipped']} steps were not finite and were skipped")
         if entry["skipped"]:
             self._print(f"{entry['skipped']} samples could not be used and were replaced")
 

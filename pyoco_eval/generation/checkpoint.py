@@ -13,7 +13,7 @@ import torch
 
 from pyoco_eval.diffusion.denoiser import Conditioning, TextEmbedding
 from pyoco_eval.diffusion.samplers.spec import SamplerSpec
-from pyoco_eval.errors import UsageError
+from pyoco_eval.errors import PyocoEvalError, UsageError
 from pyoco_eval.generation.request import Request
 from pyoco_eval.models.checkpoint import Model, load_model
 from pyoco_eval.models.text import TextEncoder, load_text_encoder
@@ -142,6 +142,12 @@ class CheckpointGenerator:
                 prior=self._prior,
                 generators=generators,
                 guidance_scale=self._guidance_scale,
+            )
+        if not bool(x.isfinite().all()):
+            raise PyocoEvalError(
+                f"{self._model.folder}: samples are infinite or no numbers, with {self._sampler}, "
+                f"guidance {self._guidance_scale:g} and {self._precision}; try a lower "
+                "--guidance-scale, more steps, or --precision fp32"
             )
         levels = ((x + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
         return list(levels.movedim(2, -1).cpu().numpy())

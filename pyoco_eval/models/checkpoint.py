@@ -19,7 +19,7 @@ from pyoco_eval.atomic import atomic_path
 from pyoco_eval.diffusion.precondition import EDMDenoiser
 from pyoco_eval.errors import MissingError, PyocoEvalError, UsageError
 from pyoco_eval.models.config import UNetConfig, check_ranges, validated
-from pyoco_eval.models.state import load_state
+from pyoco_eval.models.state import load_state, not_finite
 from pyoco_eval.models.unet import VideoUNet
 from pyoco_eval.parsing import parse_json
 
@@ -140,13 +140,14 @@ def save_model(folder: Path, network: VideoUNet, info: ModelInfo) -> str:
 
     Raises:
         UsageError: `info` describes another network.
-        PyocoEvalError: the system refuses to write.
+        PyocoEvalError: the system refuses to write, or a weight is infinite or no number.
     """
     if info.unet != network.config:
         raise UsageError("the model's description holds another U-Net than the network's")
     state = {
         name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()
     }
+    _check_finite(folder / WEIGHTS, state)
     content = save(state)
     sha256 = hashlib.sha256(content).hexdigest()
     with atomic_path(folder / WEIGHTS) as path:
@@ -184,6 +185,7 @@ def load_model(folder: Path, *, device: torch.device | str = "cpu") -> Model:
         raise PyocoEvalError(
             f"{path}: holds {held:,} numbers, the U-Net that {INFO} describes has {needed:,}"
         )
+    _check_finite(path, state)
     with torch.random.fork_rng(devices=[]):
         network = info.unet.build()
     try:
@@ -229,6 +231,15 @@ def read_info(folder: Path) -> tuple[ModelInfo, str]:
             "carry the new one"
         )
     return info, sha256
+
+
+def _check_finite(path: Path, state: Mapping[str, torch.Tensor]) -> None:
+    bad = not_finite(state)
+    if bad:
+        raise PyocoEvalError(
+            f"{path}: {len(bad)} of {len(state)} tensors hold values that are infinite or no "
+            f"numbers, the first is {bad[0]}: the training broke down; use a checkpoint from before"
+        )
 
 
 def model_folder(path: Path) -> Path:

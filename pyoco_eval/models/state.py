@@ -37,3 +37,12 @@ def load_state(
             lines.append(f"and {len(problems) - _SHOWN} more")
         raise UsageError(f"{len(problems)} tensors do not fit:\n  " + "\n  ".join(lines))
     network.load_state_dict(state, strict=False)
+
+
+def not_finite(state: Mapping[str, torch.Tensor]) -> list[str]:
+    """Names of the tensors with a value that is infinite or no number."""
+    return [
+        name
+        for name, tensor in state.items()
+        if tensor.is_floating_point() and not bool(tensor.isfinite().all())
+    ]

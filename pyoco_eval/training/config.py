@@ -142,6 +142,9 @@ class OptimizerConfig:
         decay: afterwards `constant`, or `cosine` down to nothing at the last step.
         betas, eps, weight_decay: of AdamW.
         clip_norm: largest 2-norm of the gradient, longer ones are scaled down; None for any.
+        nonfinite: what happens to a step whose loss or gradient is infinite or no number: `error`
+            ends the run before it; `skip` changes nothing in it and counts it in the log.
+        max_skipped: how many such steps in a row are skipped before the run ends all the same.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = FORBID
@@ -153,6 +156,8 @@ class OptimizerConfig:
     eps: float = 1e-8
     weight_decay: float = 0.0
     clip_norm: float | None = 1.0
+    nonfinite: Literal["error", "skip"] = "error"
+    max_skipped: int = 20
 
 
 @dataclass(frozen=True)

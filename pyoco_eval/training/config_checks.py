@@ -68,6 +68,7 @@ _LEAST = {
     "joint.data.shuffle_shards": 1,
     "optimizer.warmup_steps": 0,
     "optimizer.weight_decay": 0,
+    "optimizer.max_skipped": 1,
     "hardware.micro_batch": 1,
     "hardware.workers": 0,
     "hardware.threads": 1,

@@ -6,7 +6,8 @@ training; torch's `fully_shard` divides it instead where that is asked for, on G
 whole for checkpoints, so that a run may go on with another number of processes.
 """
 
-from collections.abc import Iterable, Iterator
+import warnings
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ import torch
 from torch import nn
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import FSDPModule, fully_shard
+from torch.distributed.tensor import DTensor, distribute_tensor
 
 from pyoco_eval.errors import MissingError, UsageError
 from pyoco_eval.models.unet import Stage
@@ -68,6 +70,8 @@ class Engine:
             wrapped = self._accelerator.prepare(denoiser)
             assert isinstance(wrapped, nn.Module)
             return wrapped
+        # Stages return views, which nothing in training changes in place.
+        warnings.filterwarnings("ignore", r"FSDP2-wrapped module .* returned a view tensor")
         for parameter in denoiser.parameters():  # channels last cannot be divided
             parameter.data = parameter.data.contiguous()
         mesh = init_device_mesh(self.device.type, (self.size,))
@@ -106,6 +110,14 @@ class Engine:
             torch.distributed.all_reduce(total)
         return float(total.item())
 
+    def most(self, *values: float) -> tuple[float, ...]:
+        """The greatest of each over all processes, in one exchange."""
+        if self.size == 1:
+            return values
+        found = torch.tensor(values, dtype=torch.float64, device=self.device)
+        torch.distributed.all_reduce(found, torch.distributed.ReduceOp.MAX)
+        return tuple(found.tolist())
+
     def wait(self) -> None:
         """For all processes."""
         self._accelerator.wait_for_everyone()
@@ -118,30 +130,44 @@ class Engine:
         AcceleratorState._reset_state(reset_partial_state=True)
 
 
-def clip_gradients(parameters: Iterable[nn.Parameter], largest: float) -> torch.Tensor:
-    """Scale the gradients to a 2-norm of at most `largest`; returns what it was."""
-    return whole(nn.utils.clip_grad_norm_(parameters, largest).detach())
+def gradient_norm(parameters: Sequence[nn.Parameter]) -> torch.Tensor:
+    """The 2-norm of all gradients together, whole on every process."""
+    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    return whole(nn.utils.get_total_norm(gradients).detach())
+
+
+def clip_gradients(parameters: Sequence[nn.Parameter], largest: float, norm: torch.Tensor) -> None:
+    """Scale gradients of this 2-norm to one of at most `largest`."""
+    nn.utils.clip_grads_with_norm_(parameters, largest, norm)
 
 
 def local(tensor: torch.Tensor) -> torch.Tensor:
     """This process's part of a sharded tensor; others as they are."""
-    part: torch.Tensor = tensor.to_local() if hasattr(tensor, "to_local") else tensor
-    return part
+    return tensor.to_local() if isinstance(tensor, DTensor) else tensor
 
 
 def whole(tensor: torch.Tensor) -> torch.Tensor:
     """A sharded tensor gathered from all processes, which must all call this."""
-    full: torch.Tensor = tensor.full_tensor() if hasattr(tensor, "full_tensor") else tensor
-    return full
+    return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+
+
+def part_of(part: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
+    """What `local` took from a tensor laid out as `like`, as such a tensor again.
+
+    The type of `like` decides, never a shape: a part may have the shape of the whole, as on the
+    first process where the first axis is 1, and the others then wait for it for ever.
+    """
+    if not isinstance(like, DTensor):
+        return part
+    return DTensor.from_local(
+        part, like.device_mesh, like.placements, shape=like.shape, stride=like.stride()
+    )
 
 
 def placed(tensor: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
     """A whole tensor as `like`: its device, memory layout and sharding."""
     copied = torch.zeros_like(like)
-    if hasattr(like, "device_mesh"):
-        from torch.distributed.tensor import DTensor, distribute_tensor
-
-        assert isinstance(like, DTensor)
+    if isinstance(like, DTensor):
         shared = distribute_tensor(tensor.to(like.device), like.device_mesh, like.placements)
         local(copied).copy_(local(shared))
     else:

@@ -1,6 +1,7 @@
 """What a run tells while it goes: `log.jsonl`, TensorBoard, and the loss as a picture."""
 
 import json
+import math
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -53,7 +54,7 @@ class TrainingLog:
         with self._path.open("a", encoding="utf-8") as file:
             file.write(_line(entry))
         for name, value in entry.items():
-            if name != "step" and isinstance(value, int | float):
+            if name != "step" and isinstance(value, int | float) and math.isfinite(value):
                 self._writer.add_scalar(f"train/{name}", value, entry["step"])
         if time.monotonic() - self._drawn > _PICTURE_SECONDS:
             self.draw()
@@ -91,8 +92,9 @@ def draw_loss(entries: Sequence[Mapping[str, Any]], path: Path) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    steps = [entry["step"] for entry in entries]
-    losses = [entry["loss"] for entry in entries]
+    known = [entry for entry in entries if entry["loss"] is not None]
+    steps = [entry["step"] for entry in known]
+    losses = [entry["loss"] for entry in known]
     figure = Figure(figsize=(7, 4), dpi=100, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
@@ -119,4 +121,9 @@ def _smooth(values: Sequence[float]) -> list[float]:
 
 
 def _line(entry: Mapping[str, Any]) -> str:
-    return json.dumps(entry) + "\n"
+    """JSON has no word for infinity: such numbers are null."""
+    known = {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in entry.items()
+    }
+    return json.dumps(known, allow_nan=False) + "\n"

@@ -1,10 +1,12 @@
 """The folder of a run: whose it is, what is in it, and whether a run may go on there.
 
 `config.yaml`, `log.jsonl`, `loss.png`, `tensorboard/`, `samples/`, `checkpoints/` to continue
-from, and `model/`, the averaged weights, which is what samplers take.
+from, and `model/`, the averaged weights, which is what samplers take. A file `stop` that somebody
+puts there ends the run with a checkpoint.
 """
 
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,9 +22,13 @@ from pyoco_eval.training.state_folder import TrainingState, load_state, newest_s
 
 _MAY_CHANGE = (
     *("log.", "hardware.", "out", "condition.embeddings"),
+    *("optimizer.nonfinite", "optimizer.max_skipped"),
     *("data.path", "data.cache", "joint.data.path", "joint.data.cache"),
 )
 """Keys that a run may change when it goes on; `steps` too, unless the rate depends on it."""
+
+_LOOK_SECONDS = 1.0
+"""Looking for a file takes a millisecond on file systems of clusters."""
 
 _OWN = ("config.yaml", "log.jsonl", "loss.png", "tensorboard", "samples", "checkpoints", "model")
 
@@ -40,6 +46,19 @@ class RunFolder:
         self.checkpoints = self.path / "checkpoints"
         self.samples = self.path / "samples"
         self.model = self.path / "model"
+        self._stop = self.path / "stop"
+        self._looked = 0.0
+
+    def stop_asked(self) -> bool:
+        """Whether a file `stop` is in the folder: for launchers that hand no signals on."""
+        now = time.monotonic()
+        if now - self._looked < _LOOK_SECONDS:
+            return False
+        self._looked = now
+        return self._stop.exists()
+
+    def withdraw_stop(self) -> None:
+        self._stop.unlink(missing_ok=True)
 
     @contextmanager
     def locked(self) -> Iterator[None]:

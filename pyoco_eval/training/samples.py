@@ -3,12 +3,11 @@
 Axes: B samples of a step, T frames of a video, N pictures that go with it, H, W.
 """
 
-from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from pyoco_eval.errors import PyocoEvalError, UsageError, VideoError
 from pyoco_eval.seeding import numpy_generator
@@ -91,14 +90,16 @@ class DrawnExamples:
 
 
 @dataclass(frozen=True)
-class _Sample:
+class Sample:
+    """What one number of a run stands for."""
+
     number: int
     video: Example
     images: tuple[Example, ...]
     skipped: int
 
 
-class TrainingSamples(Dataset[_Sample | PyocoEvalError]):
+class TrainingSamples(Dataset[Sample | PyocoEvalError]):
     """All samples of a run, by number: a clip, or a picture, with the pictures that join it."""
 
     def __init__(
@@ -114,7 +115,7 @@ class TrainingSamples(Dataset[_Sample | PyocoEvalError]):
         self._images = None if images is None else drawn(images, "images")
         self._needs_caption = bool(config.condition.encoders)
 
-    def __getitem__(self, number: int) -> _Sample | PyocoEvalError:
+    def __getitem__(self, number: int) -> Sample | PyocoEvalError:
         """Errors are returned: raised in a reading process, they would arrive as tracebacks."""
         try:
             return self._read(number)
@@ -122,7 +123,7 @@ class TrainingSamples(Dataset[_Sample | PyocoEvalError]):
             kind = UsageError if isinstance(error, UsageError) else PyocoEvalError
             return kind(str(error))
 
-    def _read(self, number: int) -> _Sample:
+    def _read(self, number: int) -> Sample:
         video, skipped = self._videos.read(number)
         images = []
         if self._images is not None:
@@ -137,12 +138,12 @@ class TrainingSamples(Dataset[_Sample | PyocoEvalError]):
                         "condition.encoders: a sample has no caption; name a manifest in "
                         "data.captions, or leave the encoders out"
                     )
-        return _Sample(number, video, tuple(images), skipped)
+        return Sample(number, video, tuple(images), skipped)
 
 
-def collate(found: list[_Sample | PyocoEvalError]) -> Batch | PyocoEvalError:
+def collate(found: list[Sample | PyocoEvalError]) -> Batch | PyocoEvalError:
     """Samples side by side, or the first error among them."""
-    samples = [sample for sample in found if isinstance(sample, _Sample)]
+    samples = [sample for sample in found if isinstance(sample, Sample)]
     for error in found:
         if isinstance(error, PyocoEvalError):
             return error
@@ -160,61 +161,3 @@ def collate(found: list[_Sample | PyocoEvalError]) -> Batch | PyocoEvalError:
         torch.tensor([image.label for image in images], dtype=torch.int64),
         sum(sample.skipped for sample in samples),
     )
-
-
-class _Steps:
-    """Numbers of one process's samples, step by step."""
-
-    def __init__(self, steps: range, batch: int, rank: int, size: int) -> None:
-        self._steps = steps
-        self._batch = batch
-        self._share = range(batch * rank // size, batch * (rank + 1) // size)
-
-    def __iter__(self) -> Iterator[list[int]]:
-        for step in self._steps:
-            yield [step * self._batch + place for place in self._share]
-
-    def __len__(self) -> int:
-        return len(self._steps)
-
-
-def batches(
-    samples: TrainingSamples,
-    steps: range,
-    batch: int,
-    *,
-    workers: int,
-    rank: int = 0,
-    size: int = 1,
-) -> Generator[Batch]:
-    """What process `rank` of `size` trains on in each of `steps`.
-
-    Args:
-        samples: of the run.
-        steps: from the first to do to the last.
-        batch: samples of a step over all processes, a multiple of `size`.
-        workers: processes that read ahead; how many makes no difference to the samples.
-
-    Raises:
-        PyocoEvalError: a sample cannot be had.
-    """
-    loader: DataLoader[_Sample | PyocoEvalError] = DataLoader(
-        samples,
-        batch_sampler=_Steps(steps, batch, rank, size),
-        num_workers=workers,
-        collate_fn=collate,
-        worker_init_fn=_ignore_interrupts if workers else None,
-        pin_memory=torch.cuda.is_available(),
-    )
-    for found in loader:
-        if isinstance(found, PyocoEvalError):
-            raise found
-        yield found
-
-
-def _ignore_interrupts(worker: int) -> None:  # noqa: ARG001
-    """Ctrl-C goes to every process of the terminal; the training process decides what follows."""
-    import signal
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)

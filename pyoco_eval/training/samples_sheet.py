@@ -48,8 +48,8 @@ class SampleSheet:
         self._sampler = SamplerSpec.parse(config.log.sampler)
 
     @torch.no_grad()
-    def sample(self, network: VideoUNet) -> np.ndarray:
-        """Frames uint8 (B, T, H, W, 3) by a network in evaluation mode."""
+    def sample(self, network: VideoUNet) -> np.ndarray | None:
+        """Frames uint8 (B, T, H, W, 3) by a network in evaluation mode; None if not finite."""
         config = self._config
         device = next(network.parameters()).device
         size, num_frames = config.data.size, config.data.num_frames
@@ -66,18 +66,23 @@ class SampleSheet:
                 generators=generators,
                 guidance_scale=config.log.guidance_scale,
             )
+        if not bool(x.isfinite().all()):
+            return None
         levels = ((x.permute(0, 1, 3, 4, 2) + 1) * 127.5).round().clamp(0, 255)
         return levels.to("cpu", torch.uint8).numpy()
 
-    def write(self, network: VideoUNet, path: Path) -> np.ndarray:
-        """Write the sheet as PNG; returns its pixels, uint8 (H, W, 3)."""
+    def write(self, network: VideoUNet, path: Path) -> np.ndarray | None:
+        """Write the sheet as PNG; its pixels, uint8 (H, W, 3), or None for samples not finite."""
+        videos = self.sample(network)
+        if videos is None:
+            return None
         texts: list[str] = []
         if self._config.condition.encoders:
             texts = list(self._captions)
         elif self._config.condition.labels:
             texts = [self._class_names[label] if label >= 0 else "" for label in self._labels]
         side = 96 if self._config.data.num_frames == 1 else 64
-        sheet = contact_sheet(list(self.sample(network)), texts, least_side=side)
+        sheet = contact_sheet(list(videos), texts, least_side=side)
         with atomic_path(path) as part:
             sheet.save(part, format="PNG")
         return np.asarray(sheet)

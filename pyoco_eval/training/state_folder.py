@@ -21,6 +21,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from pyoco_eval.errors import PyocoEvalError
+from pyoco_eval.models.state import not_finite
 from pyoco_eval.parsing import parse_json
 
 Tensors = dict[str, torch.Tensor]
@@ -39,6 +40,7 @@ class TrainingState:
         network: the weights by name; `ema` their average.
         optimizer: `exp_avg/NAME` and the like.
         loss_sum, loss_count: of the steps since the last entry of the log.
+        skipped: of the steps, those that changed nothing because they were not finite.
     """
 
     step: int
@@ -47,6 +49,7 @@ class TrainingState:
     optimizer: Mapping[str, torch.Tensor]
     loss_sum: float = 0.0
     loss_count: int = 0
+    skipped: int = 0
 
 
 def save_state(folder: Path, state: TrainingState, keep: int) -> Path:
@@ -73,6 +76,7 @@ def save_state(folder: Path, state: TrainingState, keep: int) -> Path:
             "step": state.step,
             "loss_sum": state.loss_sum,
             "loss_count": state.loss_count,
+            "skipped": state.skipped,
             "sha256": digests,
         }
         (part / "state.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
@@ -107,6 +111,7 @@ def load_state(place: Path) -> TrainingState:
         )
         version, digests = record["format"], record["sha256"]
         step, losses = int(record["step"]), (record["loss_sum"], record["loss_count"])
+        skipped = int(record.get("skipped", 0))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise PyocoEvalError(f"{place / 'state.json'}: cannot be read; {remedy}") from error
     if version != _FORMAT:
@@ -120,7 +125,16 @@ def load_state(place: Path) -> TrainingState:
             parts[name] = load_file(path)
         except (OSError, SafetensorError, KeyError, TypeError) as error:
             raise PyocoEvalError(f"{path}: cannot be read ({error}); {remedy}") from error
-    return TrainingState(step, parts["network"], parts["ema"], parts["optimizer"], *losses)
+    for name, tensors in parts.items():
+        bad = not_finite(tensors)
+        if bad:
+            raise PyocoEvalError(
+                f"{place / name}.safetensors: {len(bad)} tensors hold values that are infinite or "
+                f"no numbers, the first is {bad[0]}; {remedy}"
+            )
+    return TrainingState(
+        step, parts["network"], parts["ema"], parts["optimizer"], *losses, skipped=skipped
+    )
 
 
 def _checkpoints(folder: Path) -> Iterator[tuple[int, Path]]:

@@ -6,6 +6,7 @@ References: Ge et al., Preserve Your Own Correlation (2023), §3-4; Karras et al
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,17 +15,30 @@ from torch import nn
 
 from pyoco_eval.diffusion.loss import EDMLoss
 from pyoco_eval.diffusion.precondition import EDMDenoiser
+from pyoco_eval.errors import PyocoEvalError
 from pyoco_eval.models.unet import VideoUNet
 from pyoco_eval.seeding import derive_seed, torch_generator
 from pyoco_eval.training.conditions import Conditioner
 from pyoco_eval.training.config import OptimizerConfig, TrainConfig
 from pyoco_eval.training.ema import ema_weight, update_ema
-from pyoco_eval.training.engine import Engine, clip_gradients, local, placed, whole
+from pyoco_eval.training.engine import (
+    Engine,
+    clip_gradients,
+    gradient_norm,
+    local,
+    part_of,
+    placed,
+    whole,
+)
 from pyoco_eval.training.network import trained_names
 from pyoco_eval.training.samples import Batch
 from pyoco_eval.training.state_folder import Tensors, TrainingState
 
 _MOMENTS: Final = ("exp_avg", "exp_avg_sq")
+
+
+class NotFiniteError(PyocoEvalError):
+    """The gradient of a step, or a weight, is infinite or no number."""
 
 
 @dataclass(frozen=True)
@@ -33,18 +47,21 @@ class StepResult:
 
     Attributes:
         loss: mean over its samples, float64 on its device.
-        gradient_norm: before clipping; None without.
+        gradient_norm: before clipping, of all processes together.
+        taken: false where loss or gradient were not finite and the step was skipped.
     """
 
     loss: torch.Tensor
-    gradient_norm: torch.Tensor | None
+    gradient_norm: float
+    taken: bool = True
 
 
 class Trainer:
     """Network, average and optimizer of one process.
 
     Attributes:
-        step: steps done.
+        step: steps done, those included that were skipped.
+        skipped: steps whose loss or gradient was not finite; `skipped_in_a_row` of late.
         last_rate: the learning rate of the last of them.
         ema: this process's parts of the averaged weights.
 
@@ -66,6 +83,8 @@ class Trainer:
     ) -> None:
         self.config = config
         self.step = 0
+        self.skipped = 0
+        self.skipped_in_a_row = 0
         self.last_rate = 0.0
         self._engine = engine
         self._conditioner = conditioner
@@ -92,8 +111,19 @@ class Trainer:
         )
         self.ema = [local(parameter).detach().clone() for parameter in self._parameters()]
 
-    def train_on(self, batch: Batch) -> StepResult:
-        """One optimizer step on this process's samples of the step, and one of the average."""
+    def train_on(
+        self, batch: Batch, given_up: Callable[[], bool] = lambda: False
+    ) -> StepResult | None:
+        """One optimizer step on this process's samples of the step, and one of the average.
+
+        Args:
+            given_up: asked between the passes of an accumulated batch; if true the step is undone
+                and None returned. All processes must hear the same.
+
+        Raises:
+            NotFiniteError: loss or gradient are not finite, and the config does not skip such
+                steps, or there were too many in a row. Nothing has changed then.
+        """
         rate = learning_rate(self.config.optimizer, self.step, self.config.steps)
         self.last_rate = rate
         for group in self._optimizer.param_groups:
@@ -101,25 +131,64 @@ class Trainer:
         parts = batch.split(self.config.hardware.micro_batch or len(batch.numbers))
         total = torch.zeros((), dtype=torch.float64, device=self._engine.device)
         for number, part in enumerate(parts):
+            if number and given_up():
+                self._denoiser.zero_grad(set_to_none=True)
+                return None
             with self._engine.accumulating(self._denoiser, number < len(parts) - 1):
                 loss = self.losses(part).sum() / len(batch.numbers)
                 torch.autograd.backward(loss)
             total += loss.detach()
-        norm = None
+        norm = gradient_norm(self._trained)
+        (bad,) = self._engine.most(float(not (norm.isfinite() & total.isfinite())))
+        if bad:
+            self._denoiser.zero_grad(set_to_none=True)
+            self._skip(float(norm), float(total))
+        else:
+            self._take(norm)
+        self.step += 1
+        return StepResult(total, float(norm), not bad)
+
+    def _take(self, norm: torch.Tensor) -> None:
         if self.config.optimizer.clip_norm is not None:
-            norm = clip_gradients(self._trained, self.config.optimizer.clip_norm)
+            clip_gradients(self._trained, self.config.optimizer.clip_norm, norm)
         self._optimizer.step()
         self._denoiser.zero_grad(set_to_none=True)
-        self.step += 1
+        self.skipped_in_a_row = 0
         average = self.config.ema
         keep = ema_weight(
-            self.step * self.config.batch,
+            (self.step + 1) * self.config.batch,
             self.config.batch,
             average.halflife_samples,
             average.warmup_ratio,
         )
         update_ema(self.ema, [local(parameter) for parameter in self._parameters()], keep)
-        return StepResult(total, norm)
+
+    def _skip(self, norm: float, loss: float) -> None:
+        policy = self.config.optimizer
+        self.skipped += 1
+        self.skipped_in_a_row += 1
+        if policy.nonfinite == "skip" and self.skipped_in_a_row <= policy.max_skipped:
+            return
+        row = self.skipped_in_a_row
+        what = f"such a step, the {row}th in a row," if row > 1 else "such a step"
+        raise NotFiniteError(
+            f"step {self.step + 1}: the loss is {loss} and the norm of the gradient {norm}; {what} "
+            "would ruin the weights and was not taken. The checkpoints are from before. "
+            "Go on without such steps: --set optimizer.nonfinite=skip. If they come again, train "
+            "in another folder with a lower optimizer.lr, more optimizer.warmup_steps, or "
+            "hardware.precision=fp32"
+        )
+
+    def check_finite(self) -> None:
+        """All processes together: raises NotFiniteError if a weight or an average is not finite."""
+        parts = [local(parameter.detach()) for parameter in self._parameters()] + self.ema
+        (bad,) = self._engine.most(float(not all(bool(part.isfinite().all()) for part in parts)))
+        if bad:
+            raise NotFiniteError(
+                f"step {self.step}: weights are infinite or no numbers; nothing of them was "
+                "written, the checkpoints are from before. Train in another folder with a lower "
+                "optimizer.lr, more optimizer.warmup_steps, or hardware.precision=fp32"
+            )
 
     def losses(self, batch: Batch) -> torch.Tensor:
         """Of each sample of a batch, (B,), with noise, noise levels and drops of their own."""
@@ -156,21 +225,23 @@ class Trainer:
                 if moment in moments:
                     optimizer[f"{moment}/{name}"] = whole(moments[moment])
         weights = {name: whole(parameter.detach()) for name, parameter in named}
-        return TrainingState(self.step, weights, self.averages(), optimizer, loss_sum, loss_count)
+        return TrainingState(
+            self.step, weights, self.averages(), optimizer, loss_sum, loss_count, self.skipped
+        )
 
     def averages(self) -> Tensors:
         """The averaged weights by name, gathered whole; every process must call this."""
-        found = {}
-        for name, average, parameter in zip(self._names, self.ema, self._parameters(), strict=True):
-            if average.shape == parameter.shape:
-                found[name] = average
-            else:
-                found[name] = whole(_sharded(average, parameter))
-        return found
+        return {
+            name: whole(part_of(average, parameter.detach()))
+            for name, average, parameter in zip(
+                self._names, self.ema, self._parameters(), strict=True
+            )
+        }
 
     def restore(self, state: TrainingState) -> None:
         """Go on from a state; shapes are those of this network."""
-        self.step = state.step
+        self.step, self.skipped = state.step, state.skipped
+        taken = torch.tensor(float(state.step - state.skipped))
         with torch.no_grad():
             for place, (name, parameter) in enumerate(
                 zip(self._names, self._parameters(), strict=True)
@@ -182,7 +253,7 @@ class Trainer:
                     if f"{moment}/{name}" in state.optimizer:
                         stored = state.optimizer[f"{moment}/{name}"]
                         moments[moment] = placed(stored, parameter.detach())
-                        moments["step"] = torch.tensor(float(state.step), device=parameter.device)
+                        moments["step"] = taken.to(parameter.device, copy=True)
 
     def _parameters(self) -> list[nn.Parameter]:
         return list(self._denoiser.parameters())
@@ -197,13 +268,3 @@ def learning_rate(config: OptimizerConfig, step: int, steps: int) -> float:
         return rate
     done = (step - config.warmup_steps) / max(1, steps - config.warmup_steps)
     return rate * 0.5 * (1 + math.cos(math.pi * done))
-
-
-def _sharded(part: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
-    """A process's part as the sharded tensor it belongs to, laid out as `like`."""
-    from torch.distributed.tensor import DTensor
-
-    assert isinstance(like, DTensor)
-    return DTensor.from_local(
-        part, like.device_mesh, like.placements, shape=like.shape, stride=like.stride()
-    )

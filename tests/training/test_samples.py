@@ -9,6 +9,7 @@ from small_runs import small_config
 
 from pyoco_eval.errors import PyocoEvalError, UsageError, VideoError
 from pyoco_eval.shapes.dataset import MovingShapes
+from pyoco_eval.training.batches import Batches
 from pyoco_eval.training.config import DataConfig
 from pyoco_eval.training.examples import Example, ShapesExamples, open_examples
 from pyoco_eval.training.sample_order import Order, WholeOrder
@@ -16,7 +17,6 @@ from pyoco_eval.training.samples import (
     Batch,
     DrawnExamples,
     TrainingSamples,
-    batches,
     collate,
 )
 
@@ -79,7 +79,7 @@ def test_processes_share_a_step_and_together_have_all_of_it(tmp_path: Path) -> N
     samples = TrainingSamples(config, open_examples(config.data))
 
     def numbers(rank: int, size: int) -> list[tuple[int, ...]]:
-        found = batches(samples, range(2, 4), 4, workers=0, rank=rank, size=size)
+        found = Batches(samples, range(2, 4), 4, workers=0, rank=rank, size=size)
         return [batch.numbers for batch in found]
 
     assert numbers(0, 1) == [(8, 9, 10, 11), (12, 13, 14, 15)]
@@ -91,7 +91,7 @@ def test_processes_share_a_step_and_together_have_all_of_it(tmp_path: Path) -> N
 def test_errors_of_reading_processes_arrive_as_what_they_are(tmp_path: Path) -> None:
     samples = TrainingSamples(small_config(tmp_path, condition={}), Numbers())
     with pytest.raises(PyocoEvalError, match=r"^video \d: is damaged$"):
-        list(batches(samples, range(3), 4, workers=1))
+        list(Batches(samples, range(3), 4, workers=1))
 
 
 def test_encoders_without_captions_are_refused(tmp_path: Path) -> None:
@@ -126,7 +126,7 @@ def test_pictures_stay_with_their_video_when_a_batch_is_split(tmp_path: Path) ->
         joint={"per_video": 2, "data": {"source": "shapes", "split": "val", "size": 16}},
     )
     samples = TrainingSamples(config, open_examples(config.data), open_examples(config.joint.data))
-    batch = next(iter(batches(samples, range(1), 4, workers=0)))
+    batch = next(iter(Batches(samples, range(1), 4, workers=0)))
     assert batch.frames.shape == (4, 5, 16, 16, 3)
     assert (len(batch.captions), len(batch.image_captions)) == (4, 8)
     parts = batch.split(3)

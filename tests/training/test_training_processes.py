@@ -1,10 +1,7 @@
 """A run in several processes, and a run that is killed: each in processes of its own."""
 
 import json
-import os
 import signal
-import socket
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -12,77 +9,26 @@ from typing import Any
 
 import pytest
 import torch
-import yaml
-from small_runs import small_tree
+from process_runs import (
+    TRAIN,
+    assert_same_bits,
+    final,
+    finish,
+    losses,
+    start,
+    start_together,
+    written,
+)
 
 from pyoco_eval.errors import UsageError
 from pyoco_eval.models.presets import PRESETS
 from pyoco_eval.training.config import HardwareConfig
 from pyoco_eval.training.engine import Engine
 from pyoco_eval.training.log import read_log
-from pyoco_eval.training.state_folder import TrainingState, load_state, newest_state
-
-TRAIN = [sys.executable, "-m", "pyoco_eval", "train"]
-
-
-def written(folder: Path, **changes: Any) -> tuple[Path, Path]:
-    """The config file of a small run, and the folder of the run."""
-    config, out = folder / "config.yaml", folder / "run"
-    config.write_text(yaml.safe_dump(small_tree(out, **changes)), encoding="utf-8")
-    return config, out
-
-
-def start(config: Path, **environment: str) -> subprocess.Popen[str]:
-    return launch([*TRAIN, str(config)], **environment)
-
-
-def start_two(command: list[str]) -> list[subprocess.Popen[str]]:
-    """As torchrun does on one machine."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-    meeting = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-    return [launch(command, RANK=rank, LOCAL_RANK=rank, **meeting) for rank in ("0", "1")]
-
-
-def launch(command: list[str], **environment: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        command,
-        env=os.environ | {"OMP_NUM_THREADS": "1"} | environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-
-
-def finish(run: subprocess.Popen[str], code: int = 0) -> str:
-    output, _ = run.communicate(timeout=240)
-    assert run.returncode == code, output
-    return output
-
-
-def final(out: Path) -> TrainingState:
-    place = newest_state(out / "checkpoints")
-    assert place is not None
-    return load_state(place)
-
-
-def losses(out: Path) -> list[float]:
-    return [entry["loss"] for entry in read_log(out / "log.jsonl")]
-
-
-def assert_same_bits(one: TrainingState, other: TrainingState) -> None:
-    assert one.step == other.step
-    for part in ("network", "ema", "optimizer"):
-        first, second = getattr(one, part), getattr(other, part)
-        assert first.keys() == second.keys()
-        assert all(torch.equal(first[name], second[name]) for name in first), part
 
 
 @pytest.mark.slow
 def test_a_killed_run_goes_on_bit_for_bit_and_loses_one_interval_at_most(tmp_path: Path) -> None:
-    (tmp_path / "whole").mkdir()
-    (tmp_path / "killed").mkdir()
     changes: dict[str, Any] = {"steps": 60, "log__checkpoint_every": 5, "log__every": 3}
     config, out = written(tmp_path / "killed", **changes)
     run = start(config)
@@ -109,7 +55,7 @@ def test_a_stopped_run_keeps_its_last_step(tmp_path: Path) -> None:
     while not losses(out) and run.poll() is None:
         time.sleep(0.05)
     run.send_signal(signal.SIGTERM)
-    output = finish(run, code=130)
+    output = finish(run, code=75)
     step = final(out).step
     assert f"stopped after step {step} of 100000; the same command goes on" in output
     assert read_log(out / "log.jsonl")[-1]["step"] == step
@@ -133,12 +79,10 @@ def test_two_processes_train_as_one(tmp_path: Path, sharding: str) -> None:
     """The same global batch: means of halves instead of one mean, so losses agree to 1e-5 over
     six steps; the weights to 1e-4."""
     one, two = tmp_path / "one", tmp_path / "two"
-    for folder in (one, two):
-        folder.mkdir()
     config, alone = written(one, steps=6)
     finish(start(config))
     config, together = written(two, steps=6, hardware__sharding=sharding)
-    for run in start_two([*TRAIN, str(config)]):
+    for run in start_together(2, [*TRAIN, str(config)]):
         finish(run)
     assert losses(together) == pytest.approx(losses(alone), rel=1e-5)
     for name, tensor in final(alone).network.items():
@@ -163,7 +107,7 @@ engine.end()
 
 @pytest.mark.slow
 def test_fully_sharded_processes_keep_a_part_of_the_network_each() -> None:
-    runs = start_two([sys.executable, "-c", SHARDED])
+    runs = start_together(2, [sys.executable, "-c", SHARDED])
     kept = [int(finish(run).rpartition("kept ")[2]) for run in runs]
     total = PRESETS["test"].num_parameters()
     assert sum(kept) == total

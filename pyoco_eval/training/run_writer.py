@@ -1,0 +1,158 @@
+"""What a run writes while it goes: entries of the log, checkpoints, models, sheets of samples.
+
+All processes call every method together: weights are gathered from all of them. The first writes.
+"""
+
+from typing import Any
+
+import torch
+
+from pyoco_eval.errors import PyocoEvalError
+from pyoco_eval.models.checkpoint import save_model
+from pyoco_eval.training.config import TrainConfig
+from pyoco_eval.training.engine import Engine
+from pyoco_eval.training.log import TrainingLog
+from pyoco_eval.training.parts import Parts
+from pyoco_eval.training.run_folder import RunFolder
+from pyoco_eval.training.samples import Batch, collate
+from pyoco_eval.training.samples_sheet import SampleSheet
+from pyoco_eval.training.state_folder import TrainingState, save_state
+from pyoco_eval.training.trainer import StepResult
+from pyoco_eval.training.watch import Watcher
+
+
+class Window:
+    """What happened since the last entry of the log.
+
+    Args:
+        loss_sum, count: of steps that an earlier process did since then.
+    """
+
+    def __init__(self, loss_sum: float, count: int, device: torch.device) -> None:
+        self.loss_sum = torch.tensor(loss_sum, dtype=torch.float64, device=device)
+        self.count = count
+        self.steps_here = 0
+        self.steps_skipped = 0
+        self.samples_skipped = 0
+        self.data_seconds = 0.0
+        self.step_seconds = 0.0
+
+    def add(self, result: StepResult, batch: Batch, data_seconds: float, seconds: float) -> None:
+        if result.taken:
+            self.loss_sum += result.loss
+            self.count += 1
+        else:
+            self.steps_skipped += 1
+        self.steps_here += 1
+        self.samples_skipped += batch.skipped
+        self.data_seconds += data_seconds
+        self.step_seconds += seconds
+
+    def glance(self) -> float | None:
+        """Mean loss of this process; None where no step was taken."""
+        return float(self.loss_sum) / self.count if self.count else None
+
+
+class RunWriter:
+    """Writes what one run has to show.
+
+    Attributes:
+        window: what the next entry of the log will tell.
+        saved: step of the newest checkpoint; None without.
+    """
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        engine: Engine,
+        folder: RunFolder,
+        parts: Parts,
+        watcher: Watcher,
+        state: TrainingState | None,
+    ) -> None:
+        self._config = config
+        self._engine = engine
+        self._folder = folder
+        self._parts = parts
+        self._trainer = parts.trainer
+        self._watcher = watcher
+        share, count = 0.0, 0
+        if state is not None:
+            share, count = (state.loss_sum if engine.is_main else 0.0), state.loss_count
+        self.window = Window(share * engine.size, count, engine.device)
+        self.saved = None if state is None else state.step
+        first = 0 if state is None else state.step
+        self._log = TrainingLog(folder.path, first) if engine.is_main else None
+
+    def entry(self, result: StepResult) -> None:
+        """A line in the log."""
+        window, engine, step = self.window, self._engine, self._trainer.step
+        entry: dict[str, Any] = {
+            "step": step,
+            "samples": step * self._config.batch,
+            "loss": self._mean_loss(),
+            "gradient_norm": result.gradient_norm,
+            "learning_rate": self._trainer.last_rate,
+            "steps_per_second": round(window.steps_here / max(window.step_seconds, 1e-9), 3),
+            "data_share": round(window.data_seconds / max(window.step_seconds, 1e-9), 4),
+            "skipped": int(engine.sum(window.samples_skipped)),
+            "steps_skipped": window.steps_skipped,
+        }
+        if self._log is not None:
+            self._log.add(entry)
+            self._watcher.logged(entry)
+        self.window = Window(0.0, 0, engine.device)
+
+    def state(self) -> None:
+        """A checkpoint to continue from, and the model of it.
+
+        Raises:
+            NotFiniteError: weights are not finite; nothing is written then.
+        """
+        self._trainer.check_finite()
+        count = self.window.count
+        state = self._trainer.state((self._mean_loss() or 0.0) * count, count)
+        if self._engine.is_main:
+            place = save_state(self._folder.checkpoints, state, self._config.log.keep)
+            self._watcher.noted(f"checkpoint {place}")
+        self.saved = state.step
+        self.model()
+
+    def model(self) -> None:
+        """The averaged weights."""
+        weights = self._trainer.averages()
+        if self._engine.is_main:
+            network = self._parts.averaged(weights)
+            self._parts.prior.save(self._folder.model)
+            save_model(self._folder.model, network, self._parts.info(self._trainer.step))
+
+    def sheet(self) -> None:
+        """A picture of samples of the averaged model."""
+        weights = self._trainer.averages()
+        if self._log is not None:
+            numbers = range(self._config.log.num_samples)
+            first = collate([self._parts.samples[number] for number in numbers])
+            if isinstance(first, PyocoEvalError):
+                raise first
+            parts = self._parts
+            sheet = SampleSheet(
+                self._config, parts.prior, parts.conditioner, first, parts.class_names
+            )
+            path = self._folder.samples / f"step-{self._trainer.step:08d}.png"
+            pixels = sheet.write(parts.averaged(weights), path)
+            if pixels is None:
+                self._watcher.noted(f"no sheet {path}: samples are infinite or no numbers")
+            else:
+                self._log.add_picture("samples", pixels, self._trainer.step)
+                self._watcher.noted(f"samples {path}")
+        self._engine.wait()
+
+    def close(self) -> None:
+        if self._log is not None:
+            self._log.close()
+
+    def _mean_loss(self) -> float | None:
+        """Of the steps taken since the last entry, over all processes."""
+        if not self.window.count:
+            return None
+        return self._engine.mean(float(self.window.loss_sum)) / self.window.count
