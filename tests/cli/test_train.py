@@ -47,7 +47,7 @@ def test_mistakes_are_told(tmp_path: Path) -> None:
 
 
 def test_away_from_a_terminal_every_entry_is_a_line(capsys: pytest.CaptureFixture[str]) -> None:
-    entry = {"step": 50, "loss": 0.25, "steps_per_second": 2.0, "skipped": 3}
+    entry = {"step": 50, "loss": 0.25, "steps_per_second": 2.0, "skipped": 3, "steps_skipped": 0}
     with TrainDisplay() as display:
         display.started(10, 200, {"run": "runs/[x]", "network": "1 parameters"})
         display.advanced(11, 0.5)
