@@ -91,7 +91,15 @@ def summarise(
         stages=list(stages),
         environment=provenance.environment(),
         code=provenance.code_state(),
-        warnings=[*warnings, *_without_curve(protocol, arms)],
+        warnings=list(
+            dict.fromkeys(
+                [
+                    *warnings,
+                    *_without_curve(protocol, arms),
+                    *(w for arm in arms for w in arm.warnings),
+                ]
+            )
+        ),
     )
 
 
@@ -185,6 +193,10 @@ def _published(loaded: LoadedProtocol) -> list[PublishedRow]:
         row.model_copy(update={"note": f"{note} {row.note}".strip(), "is_paper": False})
         for row in rows
     ]
+
+
+def _each_once(*warnings: Sequence[str]) -> list[str]:
+    return list(dict.fromkeys(text for some in warnings for text in some))
 
 
 def _without_curve(protocol: Protocol, arms: Sequence[Arm]) -> list[str]:

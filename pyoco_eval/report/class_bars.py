@@ -26,11 +26,13 @@ class ClassChart:
         title: arm and value.
         mean: over videos, as text.
         bars: the lowest first.
+        about: how many videos a class has, and what that means for its number.
     """
 
     title: str
     mean: str
     bars: tuple[ClassBar, ...]
+    about: str
 
 
 def class_charts(sheet: Sheet) -> list[ClassChart]:
@@ -52,5 +54,15 @@ def class_charts(sheet: Sheet) -> list[ClassChart]:
                 for entry in sorted(entries, key=lambda e: (e.values[name], e.name))
             ]
             title = f"{arm.title}: {name}" if len(sheet.arms) > 1 else name.capitalize()
-            charts.append(ClassChart(title, f"{mean:.1%}", tuple(bars)))
+            about = _about([entry.num_videos for entry in entries], name)
+            charts.append(ClassChart(title, f"{mean:.1%}", tuple(bars), about))
     return charts
+
+
+def _about(counts: list[int], name: str) -> str:
+    low, high = min(counts), max(counts)
+    each = f"n = {low}" if low == high else f"n = {low} to {high}"
+    text = f"{each} video{'s' if high > 1 else ''} of each class"
+    if low == 1 and name == "accuracy":
+        text += "; of a single video it is 0 % or 100 %"
+    return text

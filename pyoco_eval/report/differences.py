@@ -25,6 +25,7 @@ class DifferenceRow:
         interval: of the difference that infinitely many samples would give; empty without one.
         verdict: in words.
         is_shown: the difference is more than chance explains; None where nothing says.
+        short: the verdict in a word or two.
     """
 
     name: str
@@ -33,6 +34,7 @@ class DifferenceRow:
     interval: str = ""
     verdict: str = ""
     is_shown: bool | None = None
+    short: str = "best"
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,15 @@ def _row(name: str, score: str, difference: Difference | None, places: int) -> D
         interval,
         difference.verdict,
         shown,
+        _short(difference, shown),
     )
+
+
+def _short(difference: Difference, shown: bool | None) -> str:
+    """What fits into a label; the same in every rendering."""
+    if shown is not None:
+        return "worse" if shown else "not shown"
+    return "the same" if difference.value == 0 else "not known"
 
 
 def _signed(value: float, places: int) -> str:

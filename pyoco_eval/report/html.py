@@ -15,15 +15,17 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from pyoco_eval.metrics.signature import KEYS
-from pyoco_eval.report.arm_figures import arm_pictures, curve_pictures
-from pyoco_eval.report.class_bars import class_charts
-from pyoco_eval.report.differences import all_warnings, difference_tables
+from pyoco_eval.report.account import (
+    INTERVAL_NOTE,
+    MADE_AS_HEADS,
+    account_of,
+    made_as_cells,
+)
 from pyoco_eval.report.exhibits import HEADINGS, Budget, Hall
 from pyoco_eval.report.numbers import arrow, duration
 from pyoco_eval.report.results import ScoreEntry
-from pyoco_eval.report.score_table import score_table
 from pyoco_eval.report.sheet import Sheet
-from pyoco_eval.report.tables import INTERVAL_NOTE, NOT_COMPARABLE, latex_table, markdown_table
+from pyoco_eval.report.tables import latex_table, markdown_table
 from pyoco_eval.version import __version__
 
 
@@ -51,12 +53,14 @@ def html_report(
         "signature": signature_parts,
         "signatures": signatures,
         "minus": _minus,
+        "breakable": _breakable,
+        "made_as": made_as_cells,
     }
     style, script = _part("report.css"), _part("report.js")
     notes = budget.sentences() if budget is not None else []
     views = [
-        _view(sheet, hall, notes)
-        for sheet, hall in zip(sheets, halls or [()] * len(sheets), strict=True)
+        _view(sheet, hall, () if place else notes)
+        for place, (sheet, hall) in enumerate(zip(sheets, halls or [()] * len(sheets), strict=True))
     ]
     return environment.get_template("page.html.jinja").render(
         title=" · ".join(dict.fromkeys(sheet.title for sheet in sheets)),
@@ -67,7 +71,7 @@ def html_report(
         version=__version__,
         headings=HEADINGS,
         interval_note=INTERVAL_NOTE,
-        not_comparable=NOT_COMPARABLE,
+        made_as_heads=MADE_AS_HEADS,
     )
 
 
@@ -88,19 +92,18 @@ def signatures(score: ScoreEntry) -> list[tuple[str, list[float]]]:
 
 
 def _view(sheet: Sheet, halls: Sequence[Hall], notes: Sequence[str]) -> dict[str, Any]:
-    differences = difference_tables(sheet)
     return {
         "sheet": sheet,
-        "table": score_table(sheet),
-        "differences": differences,
-        "arm_pictures": arm_pictures(sheet),
-        "curve_pictures": curve_pictures(sheet),
+        "account": account_of(sheet, notes),
         "markdown": markdown_table(sheet),
         "latex": latex_table(sheet),
-        "classes": class_charts(sheet),
         "halls": halls,
-        "warnings": list(dict.fromkeys([*notes, *sheet.all_warnings, *all_warnings(differences)])),
     }
+
+
+def _breakable(text: str) -> Markup:
+    """A name that may break behind its separators, and nowhere inside of its words."""
+    return Markup("<wbr>").join(re.split(r"(?<=[/_\\-])(?=[^/_\\-])", text))
 
 
 def _minus(text: str) -> str:

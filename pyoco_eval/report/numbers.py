@@ -2,16 +2,28 @@
 
 import math
 from collections.abc import Iterable
+from typing import Final
+
+SCIENTIFIC: Final = -1
+"""In place of decimal places: the numbers of a column are too small, or too large, for them."""
 
 
 def decimals(values: Iterable[float]) -> int:
-    """Decimal places that suit a column: four digits of its largest value, at least two places."""
+    """Decimal places that suit a column: four digits of its largest value, at least two places.
+
+    `SCIENTIFIC` where that value lies below 1e-5 or from 1e9 on.
+    """
     largest = max((abs(value) for value in values if math.isfinite(value)), default=0.0)
-    return max(2, 3 - math.floor(math.log10(largest))) if largest else 2
+    if not largest:
+        return 2
+    exponent = math.floor(math.log10(largest))
+    return max(2, 3 - exponent) if -5 <= exponent < 9 else SCIENTIFIC
 
 
 def fixed(value: float, places: int) -> str:
-    """`355.19`; thousands are not set apart, so that numbers can be copied."""
+    """`355.19`, or `3.868e-13`; thousands are not set apart, so that numbers can be copied."""
+    if places == SCIENTIFIC:
+        return f"{value:.3e}" if value else "0"
     text = f"{value:.{places}f}"
     return text.removeprefix("-") if float(text) == 0 else text
 

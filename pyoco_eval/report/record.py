@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -12,6 +12,11 @@ from pyoco_eval.metrics.base import Score
 from pyoco_eval.metrics.signature import Signature
 from pyoco_eval.validation import in_words
 from pyoco_eval.visible import json_text
+
+EMBEDDED_NOTE: Final = (
+    "Scores labelled embedded come from small networks trained on moving shapes. They rank videos "
+    "of moving shapes and exercise the tool; they never compare with published numbers."
+)
 
 
 class ScoreRecord(BaseModel):

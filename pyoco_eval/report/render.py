@@ -7,11 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pyoco_eval.metrics.base import DISPLAY_NAMES, Score
-
-_EMBEDDED_NOTE = (
-    "Scores labelled embedded come from small networks trained on moving shapes. They rank videos "
-    "of moving shapes and exercise the tool; they never compare with published numbers."
-)
+from pyoco_eval.report.record import EMBEDDED_NOTE
 
 
 def print_scores(scores: Sequence[Score], console: Console) -> None:
@@ -46,7 +42,7 @@ def print_scores(scores: Sequence[Score], console: Console) -> None:
         console.print(Text(str(score), style="dim"), soft_wrap=True)
     warnings = list(dict.fromkeys(warning for score in scores for warning in score.warnings))
     if any(score.signature.get("label") == "embedded" for score in scores):
-        warnings.append(_EMBEDDED_NOTE)
+        warnings.append(EMBEDDED_NOTE)
     if warnings:
         console.print()
     for warning in warnings:

@@ -2,11 +2,15 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
 from pyoco_eval.report.differences import comparisons_of
 from pyoco_eval.report.numbers import decimals, fixed, interval_text, spread_text
-from pyoco_eval.report.results import Column
+from pyoco_eval.report.results import Arm, Column
 from pyoco_eval.report.sheet import Sheet
+
+NOT_RESOLVED: Final = "not resolved"
+"""In place of an interval that was cut to a point."""
 
 
 @dataclass(frozen=True)
@@ -16,7 +20,7 @@ class Cell:
     Attributes:
         value: e.g. `355.19`.
         spread: the number behind ±; empty without one.
-        interval: e.g. `[340.00, 352.10]`; empty without one.
+        interval: e.g. `[340.00, 352.10]`, or `NOT_RESOLVED`; empty without one.
         best: nothing it may be compared with is better.
     """
 
@@ -36,6 +40,7 @@ class TableRow:
         is_own: computed here.
         is_paper: a published row of the paper that the protocol follows.
         num_videos: of an own row.
+        rows: N of an own row: `2,048 / 2,048`, by column where columns differ.
     """
 
     method: str
@@ -45,6 +50,7 @@ class TableRow:
     is_own: bool = True
     is_paper: bool = False
     num_videos: int | None = None
+    rows: str = ""
 
 
 @dataclass(frozen=True)
@@ -121,10 +127,25 @@ def score_table(sheet: Sheet) -> ScoreTable:
         for row, line in zip(sheet.published, cells[:split], strict=True)
     ]
     rows += [
-        TableRow(sheet.name_of(arm), line, ", ".join(arm.given), num_videos=arm.num_videos)
+        TableRow(
+            sheet.name_of(arm), line, ", ".join(arm.given),
+            num_videos=arm.num_videos, rows=_rows_text(sheet, arm),
+        )
         for arm, line in zip(sheet.arms, cells[split:], strict=True)
-    ]
+    ]  # fmt: skip
     return ScoreTable(sheet.columns, tuple(rows))
+
+
+def _rows_text(sheet: Sheet, arm: Arm) -> str:
+    counts: dict[str, list[str]] = {}
+    for column in sheet.columns:
+        score = arm.score(column.key)
+        if score is not None:
+            real = "" if score.num_reference is None else f" / {score.num_reference:,}"
+            counts.setdefault(f"{score.num_samples:,}{real}", []).append(column.title)
+    if len(counts) <= 1:
+        return next(iter(counts), "")
+    return "; ".join(f"{', '.join(titles)}: {count}" for count, titles in counts.items())
 
 
 def _best(numbers: list[_Number | None], group: range, higher_is_better: bool) -> list[int]:
@@ -144,9 +165,9 @@ def _printed_places(values: Iterable[float | None]) -> int:
 def _cell(number: _Number | None, places: int, spread_places: int, best: bool) -> Cell | None:
     if number is None:
         return None
-    return Cell(
-        fixed(number.value, places),
-        "" if number.std is None else spread_text(number.std, spread_places),
-        "" if number.interval is None else interval_text(number.interval, places),
-        best,
-    )
+    interval = ""
+    if number.interval is not None:
+        low, high = number.interval
+        interval = NOT_RESOLVED if low == high else interval_text(number.interval, places)
+    spread = "" if number.std is None else spread_text(number.std, spread_places)
+    return Cell(fixed(number.value, places), spread, interval, best)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pyoco_eval.metrics.base import DISPLAY_NAMES
 from pyoco_eval.metrics.signature import KEYS
 from pyoco_eval.report.compare import HIGHER_IS_BETTER
-from pyoco_eval.report.record import Record, ScoreRecord
+from pyoco_eval.report.record import EMBEDDED_NOTE, Record, ScoreRecord
 from pyoco_eval.report.results import Arm, Column, Curve, CurvePoint, ScoreEntry
 from pyoco_eval.report.sheet import (
     EMBEDDED_REASON,
@@ -77,7 +77,11 @@ def sheet_of_records(records: Mapping[str, Record]) -> Sheet:
             )
             for name, record in records.items()
         },
-        warnings=tuple(dict.fromkeys(w for record in records.values() for w in record.warnings)),
+        warnings=tuple(
+            dict.fromkeys(
+                w for record in records.values() for w in record.warnings if w != EMBEDDED_NOTE
+            )
+        ),
         records=records,
     )
 

@@ -6,7 +6,7 @@ from pyoco_eval import provenance
 from pyoco_eval.devices import pick_device
 from pyoco_eval.features.base import ExtractorSpec
 from pyoco_eval.metrics.base import Score
-from pyoco_eval.report.record import NetworkRecord, Record, ScoreRecord, SourceRecord
+from pyoco_eval.report.record import EMBEDDED_NOTE, NetworkRecord, Record, ScoreRecord, SourceRecord
 from pyoco_eval.scoring.options import Options
 from pyoco_eval.scoring.sides import Side
 from pyoco_eval.version import __version__
@@ -23,6 +23,8 @@ def record_run(
     generated = next(side for side, _ in sides if side is not None)
     references = [side for _, side in sides if side is not None]
     warnings = dict.fromkeys(warning for score in scores for warning in score.warnings)
+    if any(score.signature.get("label") == "embedded" for score in scores):
+        warnings[EMBEDDED_NOTE] = None
     return Record(
         version=__version__,
         scores=[ScoreRecord.of(score) for score in scores],

@@ -14,11 +14,11 @@ from pyoco_eval.report.tables import latex_report, markdown_report
 def test_markdown_shows_the_own_row_among_the_published() -> None:
     text = markdown_report([sheet_of_results([("run", Path("results.json"), results())])])
     lines = text.splitlines()
-    assert "| method | IS ↑ | FVD ↓ | source |" in lines
-    assert "| --- | ---: | ---: | --- |" in lines
+    assert "| method | IS ↑ | FVD ↓ | N | source |" in lines
+    assert "| --- | ---: | ---: | ---: | --- |" in lines
     paper = "| PYoCo (253M) | **60.01 ± 0.51** | 310 ± 13 | "
     assert any(line.startswith(paper) for line in lines)
-    ours = r"| **ours** | 58.12 ± 0.40 | **301.46** \[280.00, 299.00\] | this run |"
+    ours = r"| **ours** | 58.12 ± 0.40 | **301.46** \[280.00, 299.00\] | 2,048 / 2,048 | this run |"
     assert ours in lines
     assert "Not comparable" not in text
     assert "net:i3d-k400-logits@fa7df956" in text
@@ -29,10 +29,12 @@ def test_latex_is_a_booktabs_table_with_as_many_cells_as_columns() -> None:
         [sheet_of_results([("run", Path("results.json"), results(comparable=False))])]
     )
     assert text.count(r"\toprule") == text.count(r"\bottomrule") == 1
-    assert r"\begin{tabular}{lrr}" in text
-    assert r"Method & IS ($\uparrow$) & FVD ($\downarrow$) \\" in text
-    assert r"\textbf{310 $\pm$ 13} \\ % Ge et al. 2023" in text
-    assert r"ours & 58.12 $\pm$ 0.40 & 301.46 \\ % this run" in text
+    assert r"\begin{tabular}{lrrr}" in text
+    assert r"Method & IS ($\uparrow$) & FVD ($\downarrow$) & $N$ \\" in text
+    assert r"\textbf{310 $\pm$ 13} & -- \\ % Ge et al. 2023" in text
+    assert (
+        r"ours & 58.12 $\pm$ 0.40 & 301.46 [280.00, 299.00] & 2,048 / 2,048 \\ % this run" in text
+    )
     assert "Not comparable" in text
 
 
@@ -42,7 +44,7 @@ def test_hostile_text_changes_no_structure(tmp_path: Path) -> None:
     scores = tables[: tables.index(next(line for line in tables if line.startswith("| set ")))]
     assert len(scores) == 2 + len(HOSTILE) + 2
     for line in scores:
-        assert len(re.findall(r"(?<!\\)\|", line)) == 5, line
+        assert len(re.findall(r"(?<!\\)\|", line)) == 6, line
         assert "<" not in line
     for line in latex_report([sheet]).splitlines():
         code, _, _ = line.partition(" % ")
