@@ -24,7 +24,7 @@ from pyoco_eval.datasets.dataset import (
 from pyoco_eval.datasets.matching import match_names, missing, stem_of, suffix_of
 from pyoco_eval.errors import PyocoEvalError, UsageError
 from pyoco_eval.parsing import parse_json
-from pyoco_eval.videos.source import VideoSource, find_videos
+from pyoco_eval.videos.source import find_videos
 from pyoco_eval.videos.video import Video
 
 ANNOTATIONS: Final = ("test_videodatainfo.json", "test_videodatainfo.json.zip", "MSRVTT_data.json")
@@ -83,7 +83,7 @@ def open_msrvtt(
     return Dataset(
         known=known,
         root=root,
-        videos=VideoSource(known.name, videos, source.ignored),
+        videos=source.subset(known.name, videos),
         captions=tuple(captions.get(stem_of(video), ()) for video in videos) if captions else (),
         lists={} if path is None else {path.name: file_digest(path)},
         size=_SIZE,

@@ -102,7 +102,7 @@ def open_ucf101(
     return Dataset(
         known=known,
         root=root,
-        videos=VideoSource(known.name, videos, source.ignored),
+        videos=source.subset(known.name, videos),
         labels=tuple(place[str(video.label)] for video in videos),
         class_names=lists.class_names,
         lists=lists.digests,

@@ -14,7 +14,7 @@ from typing import Final
 
 from pyoco_eval.errors import MissingError
 from pyoco_eval.generation.request import Request
-from pyoco_eval.videos.listing.folder import FILE_SUFFIXES
+from pyoco_eval.videos.listing.kinds import FILE_SUFFIXES
 from pyoco_eval.videos.listing.manifest import is_manifest
 from pyoco_eval.videos.listing.manifest_rows import listed
 from pyoco_eval.videos.source import VideoSource, open_source

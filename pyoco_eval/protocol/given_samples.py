@@ -70,7 +70,7 @@ def answer(
         Video(v.id, i, v.path, v.reader, caption=wish.prompt or v.caption, label=v.label)
         for i, (v, wish) in enumerate(zip(found, wished, strict=True))
     ]
-    return Answered(VideoSource(name, videos, source.ignored), told_by)
+    return Answered(source.subset(name, videos), told_by)
 
 
 def _described(place: str) -> str:

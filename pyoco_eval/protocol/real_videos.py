@@ -161,7 +161,7 @@ class RealVideos:
         label = f"{known_set(name, rule.split).name}-{word}{len(places)}"
         if rule.select.startswith("random"):
             label += f"-seed{rule.seed}"
-        return VideoSource(label, ordered([whole[place] for place in places]), whole.ignored)
+        return whole.subset(label, ordered([whole[place] for place in places]))
 
     def class_counts(self, split: str) -> list[int]:
         """Videos of every class in a split, in the order of `class_lists.class_names`."""

@@ -124,7 +124,7 @@ def first(source: VideoSource, count: int) -> VideoSource:
     if count >= len(source):
         return source
     name = f"{source.name}-first{count}"
-    return VideoSource(name, [source[place] for place in range(count)], source.ignored)
+    return source.subset(name, [source[place] for place in range(count)])
 
 
 def reference_identity(reference: VideoSource) -> str:

@@ -1,18 +1,26 @@
 """Any set of videos as one ordered sequence: folders, shards, lists, URLs, arrays in memory."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import nullcontext
-from os import PathLike
-from typing import Any
-
-import numpy as np
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from os import PathLike, fspath
+from pathlib import Path
+from types import MappingProxyType
+from typing import TypeGuard
 
 from pyoco_eval.errors import UsageError
+from pyoco_eval.videos.listing.entry import Listing
+from pyoco_eval.videos.listing.left_out import LeftOut
 from pyoco_eval.videos.listing.locate import list_place
-from pyoco_eval.videos.listing.opener import Opener
-from pyoco_eval.videos.readers.array_reader import ArrayReader, Levels, check_layout, unstated_range
-from pyoco_eval.videos.readers.base import UnreadableError
+from pyoco_eval.videos.listing.manifest import list_paths
+from pyoco_eval.videos.listing.memory import memory_videos
+from pyoco_eval.videos.listing.opener import Opener, Settled, settle_arrays
+from pyoco_eval.videos.listing.pictures import (
+    AS_VIDEOS,
+    Decision,
+    PictureRule,
+    could_be_either,
+)
+from pyoco_eval.videos.readers.array_reader import ArrayReader, Levels, unstated_range
 from pyoco_eval.videos.readers.choose import check_decoder, decoders_label
 from pyoco_eval.videos.video import Video
 
@@ -23,14 +31,33 @@ class VideoSource:
 
     Attributes:
         name: of the folder or file, as the user would recognise it; `memory` for arrays.
-        ignored: files in the folder that are no videos. Hidden files are not counted.
+        decision: what its pictures are taken for: images, or frames of videos.
+        left: files in the place that are no samples. Hidden files are not counted.
     """
 
-    def __init__(self, name: str, videos: Sequence[Video], ignored: int = 0) -> None:
+    def __init__(
+        self,
+        name: str,
+        videos: Sequence[Video],
+        *,
+        decision: Decision = AS_VIDEOS,
+        left: LeftOut | None = None,
+    ) -> None:
         self.name = name
-        self.ignored = ignored
+        self.decision = decision
+        self.left = left or LeftOut()
         self._videos = tuple(videos)
         self._digests: dict[str, str] | None = None
+
+    @property
+    def ignored(self) -> int:
+        """How many files of the place are no samples."""
+        return len(self.left)
+
+    @property
+    def images(self) -> bool:
+        """Whether its videos are images, each a feature row by itself."""
+        return self.decision.images
 
     def __len__(self) -> int:
         return len(self._videos)
@@ -44,7 +71,11 @@ class VideoSource:
     def described(self, texts: Iterable[tuple[str | None, str | None]]) -> "VideoSource":
         """The same videos with other captions and labels, one pair for each."""
         videos = [video.described(*pair) for video, pair in zip(self, texts, strict=True)]
-        return VideoSource(self.name, videos, self.ignored)
+        return self.subset(self.name, videos)
+
+    def subset(self, name: str, videos: Sequence[Video]) -> "VideoSource":
+        """Some of the videos, or others made of them, under another name."""
+        return VideoSource(name, videos, decision=self.decision, left=self.left)
 
     def file_digests(self) -> dict[str, str]:
         """id -> sha256 of the stored content. Reads everything once.
@@ -74,18 +105,23 @@ def open_source(
     decoder: str = "pyav",
     value_range: str | None = None,
     quantise: str = "round",
+    layout: str | None = None,
+    rule: PictureRule | None = None,
 ) -> VideoSource:
     """Open a set of videos. Nothing is decoded yet.
 
     Args:
-        samples: a folder, searched recursively, which may mix video files, folders of frames,
-            array files and tar shards; a single such file; a pattern (`shards-{000..009}.tar`)
-            or URL (`s3://bucket/folder`) of such; a manifest (.csv, .tsv, .jsonl); an array
-            (T, H, W, 3) or (N, T, H, W, 3), or a list of arrays (T, H, W, 3), of numpy or with a
-            `.numpy()` method as torch tensors have; a VideoSource, returned as it is.
+        samples: a folder, searched recursively, which may mix video files, pictures, array files
+            and tar shards; a single such file; a pattern (`shards-{000..009}.tar`) or URL
+            (`s3://bucket/folder`) of such; a manifest (.csv, .tsv, .jsonl) or a list of paths
+            (.txt); an array or tensor (T, H, W, 3) or (N, T, H, W, 3), or with channels first; a
+            list of paths, of arrays, of PIL pictures, or of lists of pictures; a VideoSource,
+            returned as it is.
         decoder: `pyav`, or `decord` if installed; images and arrays need neither.
         value_range: of float arrays: `0..1`, `-1..1` or `0..255`.
         quantise: of float arrays: `round` or `truncate`.
+        layout: axes of arrays, such as `BTCHW`, where their shape does not tell.
+        rule: what pictures are taken for; by default each folder of them is a video.
 
     Raises:
         UsageError: no videos are found, an argument is unknown, or the range of floats is not
@@ -96,10 +132,11 @@ def open_source(
     if isinstance(samples, VideoSource):
         return samples
     check_decoder(decoder)
-    levels = Levels.parse(value_range, quantise)
-    if not isinstance(samples, str | PathLike):
-        return _memory_source(samples, levels)
-    source = find_videos(samples, decoder=decoder, levels=levels)
+    levels, rule = Levels.parse(value_range, quantise, layout), rule or PictureRule()
+    if not _is_place(samples):
+        settled = memory_videos(samples, levels, rule)
+        return _source(Listing("memory", []), settled)
+    source = find_videos(samples, decoder=decoder, levels=levels, rule=rule)
     for video in source:
         if isinstance(video.reader, ArrayReader) and not video.reader.range_known():
             raise UsageError(f"{video.id}: {unstated_range(video.reader.dtype)}")
@@ -107,66 +144,68 @@ def open_source(
 
 
 def find_videos(
-    place: str | PathLike[str], *, decoder: str = "pyav", levels: Levels | None = None
+    place: str | PathLike[str] | Sequence[str | PathLike[str]],
+    *,
+    decoder: str = "pyav",
+    levels: Levels | None = None,
+    rule: PictureRule | None = None,
 ) -> VideoSource:
-    """Like `open_source` for a path, pattern or URL, but floats of unstated range fail only when
-    they are read.
+    """Like `open_source` for a path, pattern, URL or list of paths, but floats of unstated range
+    fail only when they are read.
     """
-    name, entries, ignored = list_place(place)
-    opener = Opener(decoder, levels or Levels())
-    videos: list[Video] = []
-    for entry in entries:
-        for stored in opener.videos(entry):
-            video = Video(
-                stored.id,
-                len(videos),
-                entry.file.path,
-                stored.reader,
-                caption=stored.caption,
-                label=stored.label,
-            )
-            videos.append(video)
-    return VideoSource(name, videos, ignored)
+    rule = rule or PictureRule()
+    if isinstance(place, str | PathLike):
+        listing, where = list_place(place, rule), fspath(place)
+    else:
+        listing, where = list_paths(place, rule), "the list of paths"
+    opener = Opener(decoder, levels or Levels(), rule)
+    stored = [
+        (video, entry.file.path) for entry in listing.entries for video in opener.videos(entry)
+    ]
+    if not stored:
+        raise UsageError(f"{where} holds no videos")
+    paths = {id(video.reader): path for video, path in stored}
+    settled = settle_arrays(where, [video for video, _ in stored], rule)
+    return _source(listing, settled, paths)
 
 
-def _memory_source(samples: object, levels: Levels) -> VideoSource:
-    arrays = list(samples) if isinstance(samples, list | tuple) else [samples]
-    videos: list[np.ndarray] = []
-    for given in arrays:
-        array = _as_array(given)
-        try:
-            check_layout(array.shape, array.dtype)
-        except UnreadableError as error:
-            raise UsageError(f"array {error.reason}") from error
-        if array.dtype != np.uint8 and levels.value_range is None:
-            raise UsageError(f"array {unstated_range(array.dtype)}")
-        videos.extend(array if array.ndim == 5 else [array])
-    if not videos:
-        raise UsageError("an empty list holds no videos; give arrays of shape (T, H, W, 3)")
-    return VideoSource(
-        "memory",
-        [
-            Video(f"array#{index}", index, None, _memory_reader(array, levels))
-            for index, array in enumerate(videos)
-        ],
-    )
+def _is_place(samples: object) -> TypeGuard[str | PathLike[str] | Sequence[str | PathLike[str]]]:
+    if isinstance(samples, list | tuple) and samples:
+        return all(isinstance(one, str | PathLike) for one in samples)
+    return isinstance(samples, str | PathLike)
 
 
-def _memory_reader(array: np.ndarray, levels: Levels) -> ArrayReader:
-    return ArrayReader(lambda: nullcontext(array), array.shape, array.dtype, levels, "memory")
-
-
-def _as_array(given: Any) -> np.ndarray:
-    if isinstance(given, np.ndarray):
-        return given
-    if not hasattr(given, "numpy"):
-        raise UsageError(
-            f"cannot take videos from a {type(given).__name__}; give a path, an array or a list "
-            "of arrays"
+def _source(
+    listing: Listing,
+    settled: Settled,
+    paths: Mapping[int, Path | None] = MappingProxyType({}),
+) -> VideoSource:
+    """Number what was found; images and videos together make no source."""
+    images = [stored for stored in settled.videos if stored.is_image]
+    if images and len(images) < len(settled.videos):
+        videos = len(settled.videos) - len(images)
+        raise could_be_either(
+            listing.name,
+            f"holds {len(images):,} images and {videos:,} videos",
+            "score the images",
+            "score the videos",
         )
-    for step in ("detach", "cpu"):
-        given = getattr(given, step)() if hasattr(given, step) else given
-    try:
-        return np.asarray(given.numpy())
-    except TypeError as error:
-        raise UsageError(f"cannot turn {given.dtype} values into an array; give float32") from error
+    decision = listing.decision
+    note = settled.note or decision.note
+    numbered = [
+        Video(
+            stored.id,
+            index,
+            paths.get(id(stored.reader)),
+            stored.reader,
+            caption=stored.caption,
+            label=stored.label,
+        )
+        for index, stored in enumerate(settled.videos)
+    ]
+    decision = Decision(
+        images=bool(images),
+        folders_of_frames=decision.folders_of_frames and not images,
+        note=note,
+    )
+    return VideoSource(listing.name, numbered, decision=decision, left=listing.left)

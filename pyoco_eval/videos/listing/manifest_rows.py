@@ -1,11 +1,13 @@
-"""Tables that say what videos show: CSV, TSV and JSON Lines, with the line of every row.
+"""Tables that say what videos show: CSV, TSV, JSON Lines, lists of paths; with every row's line.
 
 References:
     CSV: RFC 4180. TSV: the same with tabs. JSON Lines: one JSON object a line. All in UTF-8.
+    Lists: one path a line, with a number behind it, if any, as its class (UCF-101's `trainlist`).
 """
 
 import csv
 import io
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +17,7 @@ from pyoco_eval.errors import UsageError
 from pyoco_eval.parsing import parse_json
 from pyoco_eval.visible import one_line
 
-MANIFEST_SUFFIXES = frozenset({".csv", ".tsv", ".jsonl"})
+MANIFEST_SUFFIXES = frozenset({".csv", ".tsv", ".jsonl", ".txt"})
 
 FILE_COLUMNS = ("file", "path", "video", "filename", "id")
 CAPTION_COLUMNS = ("caption", "prompt", "text")
@@ -24,6 +26,7 @@ LABEL_COLUMNS = ("label", "class")
 MOST_LISTED = 20
 """Problems that one message lists; the others are counted."""
 
+_PATH_AND_CLASS = re.compile(r"(.*\.\w{2,5})[ \t]+([0-9]+)")
 _DELIMITERS = {".csv": ",", ".tsv": "\t"}
 
 
@@ -52,12 +55,14 @@ def read_rows(path: Path) -> list[ManifestRow]:
     """
     suffix = path.suffix.lower()
     if suffix not in MANIFEST_SUFFIXES:
-        raise UsageError(f"{path} is no manifest: write .csv, .tsv or .jsonl")
+        raise UsageError(f"{path} is no manifest: write .csv, .tsv, .jsonl or .txt")
     text = _text(path)
     if not text.strip():
         raise UsageError(f"{path} is empty; give it one row for each video")
     if suffix == ".jsonl":
         rows = list(_json_rows(path, text))
+    elif suffix == ".txt":
+        rows = list(_path_rows(path, text))
     else:
         rows = list(_table_rows(path, text, _DELIMITERS[suffix]))
     if not rows:
@@ -137,6 +142,16 @@ def _json_rows(path: Path, text: str) -> Iterator[ManifestRow]:
         if not isinstance(found, dict):
             raise UsageError(f"{path}, line {number}: is no JSON object ({{...}})")
         yield _row(path, number, {key.lower(): value for key, value in found.items()})
+
+
+def _path_rows(path: Path, text: str) -> Iterator[ManifestRow]:
+    for number, line in enumerate(io.StringIO(text), start=1):
+        if line.strip():
+            found = _PATH_AND_CLASS.fullmatch(line.strip())
+            cells = {"file": line.strip()}
+            if found is not None:
+                cells = {"file": found[1], "label": found[2]}
+            yield _row(path, number, cells)
 
 
 def _row(path: Path, line: int, cells: Mapping[str, Any]) -> ManifestRow:

@@ -8,14 +8,9 @@ from typing import Any
 from urllib.parse import unquote
 
 from pyoco_eval.errors import PyocoEvalError, UsageError
-from pyoco_eval.videos.listing.folder import (
-    COMPRESSED,
-    FILE_SUFFIXES,
-    LOOKED_FOR,
-    FolderEntry,
-    Found,
-    is_compressed_shard,
-)
+from pyoco_eval.videos.listing.entry import Listing
+from pyoco_eval.videos.listing.found import Found, single
+from pyoco_eval.videos.listing.kinds import FILE_SUFFIXES, is_compressed_shard, is_passed_over
 from pyoco_eval.videos.listing.manifest_rows import MANIFEST_SUFFIXES
 from pyoco_eval.videos.listing.patterns import (
     expand_braces,
@@ -24,14 +19,16 @@ from pyoco_eval.videos.listing.patterns import (
     require_all,
     root_of,
 )
+from pyoco_eval.videos.listing.pictures import PictureRule
 from pyoco_eval.videos.listing.remote import RemoteFile, Store, name_of, reason_of, shown
+from pyoco_eval.videos.readers.choose import FRAME_SUFFIXES
 from pyoco_eval.videos.readers.stored_file import StoredFile
 
 _Infos = Mapping[str, Mapping[str, Any]]
 
 
-def list_remote(url: str) -> tuple[str, list[FolderEntry], int]:
-    """The name of what `url` is, its videos sorted by id, and how many files are none.
+def list_remote(url: str, rule: PictureRule) -> Listing:
+    """All that is behind a URL, sorted by id, and what of it is no sample.
 
     Ids are relative to the folder of the URL; of a pattern, to the last folder before it.
 
@@ -46,29 +43,24 @@ def list_remote(url: str) -> tuple[str, list[FolderEntry], int]:
     with _listing_told(url), store.asking() as system:
         plain = root.partition("?")[0] if store.is_http() else root
         if is_pattern(plain) and not system.exists(root):
-            return name, *_list(store, _matches(store, url), root_of(root), url)
+            return _list(store, _matches(store, url), root_of(root), url, name, rule)
         if system.info(root)["type"] == "file" and not _is_page(store, root):
-            return name, [_single(store, name, url)], 0
-        return name, *_list(store, _below(system, root), root, url)
+            return _single(store, name, url, rule)
+        return _list(store, _below(system, root), root, url, name, rule)
 
 
-def _single(store: Store, name: str, url: str) -> FolderEntry:
-    suffix = PurePosixPath(name).suffix.lower()
-    if suffix in MANIFEST_SUFFIXES:
+def _single(store: Store, name: str, url: str, rule: PictureRule) -> Listing:
+    if PurePosixPath(name).suffix.lower() in MANIFEST_SUFFIXES:
         raise UsageError(
             f"{shown(url)}: copy it to this machine; give the folder of its videos as --samples "
             "and the copy as --captions"
         )
-    if is_compressed_shard(name):
-        raise UsageError(f"{shown(url)} {COMPRESSED}")
-    if suffix not in FILE_SUFFIXES:
-        raise UsageError(f"{shown(url)} is no video; looked for {LOOKED_FOR}")
-    return FolderEntry(name, RemoteFile(store, store.root))
+    return single(name, RemoteFile(store, store.root), shown(url), rule)
 
 
 def _is_page(store: Store, place: str) -> bool:
     """Whether a web address is that of a folder: servers call everything a file."""
-    known = FILE_SUFFIXES | MANIFEST_SUFFIXES
+    known = FILE_SUFFIXES | FRAME_SUFFIXES | MANIFEST_SUFFIXES
     name = name_of(place)
     suffix = PurePosixPath(name).suffix.lower()
     return store.is_http() and suffix not in known and not is_compressed_shard(name)
@@ -110,8 +102,10 @@ def _matches(store: Store, url: str) -> _Infos:
     return found
 
 
-def _list(store: Store, infos: _Infos, root: str, url: str) -> tuple[list[FolderEntry], int]:
-    found = Found()
+def _list(
+    store: Store, infos: _Infos, root: str, url: str, own_name: str, rule: PictureRule
+) -> Listing:
+    found = Found(rule)
     folders: dict[str, list[tuple[str, StoredFile]]] = defaultdict(list)
     above = f"{root.rstrip('/')}/" if root.rstrip("/") else ""
     for place, info in sorted(infos.items()):
@@ -123,14 +117,14 @@ def _list(store: Store, infos: _Infos, root: str, url: str) -> tuple[list[Folder
         if store.is_http():
             path = unquote(path.partition("?")[0])
         folder, _, name = path.rpartition("/")
-        if not name or any(part.startswith(".") for part in path.split("/")):
+        if not name or any(is_passed_over(part) for part in path.split("/")):
             continue
         folders[folder].append((name, RemoteFile(store, place, info.get("size"))))
     own = name_of(root) or name_of(url.partition("::")[2])
     for folder, files in folders.items():
         at = RemoteFile(store, above + folder)
         found.add_files(f"{folder}/" if folder else "", folder or own, at, files)
-    return found.finish(shown(url))
+    return found.finish(shown(url), own_name)
 
 
 @contextmanager

@@ -15,10 +15,16 @@ from pyoco_eval.parsing import parse_json
 from pyoco_eval.videos.listing.manifest_rows import texts_of
 from pyoco_eval.videos.listing.tar_members import MAX_TEXT, TEXT_SUFFIXES, TarMember, tar_members
 from pyoco_eval.videos.readers.base import UnreadableError
-from pyoco_eval.videos.readers.choose import ANIMATION_SUFFIXES, ARRAY_SUFFIXES, VIDEO_SUFFIXES
+from pyoco_eval.videos.readers.choose import (
+    ANIMATION_SUFFIXES,
+    ARRAY_SUFFIXES,
+    FRAME_SUFFIXES,
+    VIDEO_SUFFIXES,
+)
 from pyoco_eval.videos.readers.stored_file import FilePart, StoredFile
 
 VIDEOS = VIDEO_SUFFIXES | ANIMATION_SUFFIXES | ARRAY_SUFFIXES
+PICTURES = FRAME_SUFFIXES
 
 
 @dataclass(frozen=True)
@@ -68,6 +74,17 @@ def shard_samples(file: StoredFile, suffixes: AbstractSet[str] = VIDEOS) -> list
         count = f"{len(samples)} sample" + "s" * (len(samples) != 1)
         samples.append(ShardSample("", file, problem=f"{damage} after {count}; copy it again"))
     return samples
+
+
+def shard_holds(file: StoredFile, *kinds: AbstractSet[str]) -> tuple[bool, ...]:
+    """Whether there are members with a suffix of each of `kinds`.
+
+    Raises:
+        UnreadableError: it is no tar archive, or is compressed.
+    """
+    members, _ = tar_members(file)
+    found = [split[1] for member in members if (split := _key_and_extension(member.name))]
+    return tuple(any(_has_suffix(extension, kind) for extension in found) for kind in kinds)
 
 
 def _key_and_extension(name: str) -> tuple[str, str] | None:

@@ -16,12 +16,14 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import IO, Any
 
 import numpy as np
 
-from pyoco_eval.videos.readers.array_reader import ArrayReader, Levels, check_layout
+from pyoco_eval.videos.readers.array_reader import ArrayReader, Levels
 from pyoco_eval.videos.readers.base import UnreadableError
+from pyoco_eval.videos.readers.layout import to_standard
 from pyoco_eval.videos.readers.stored_file import StoredFile
 
 MAX_EXPANSION = 200
@@ -33,6 +35,7 @@ _HEADERS = threading.Lock()
 """Headers are Python literals, and CPython 3.11 may fail when two threads parse at once
 (python/cpython#106905)."""
 _LOCAL_HEADER_SIZE = 30
+_EXPECTED = "expected (T, H, W, 3) or (N, T, H, W, 3)"
 _DAMAGE = (
     ValueError,
     OSError,
@@ -118,7 +121,7 @@ def array_videos(
 
     Returns:
         What follows the file's name in the id, and the reader: `#0`, `#1`, … ; nothing for a
-        file that holds just one (T, H, W, 3) array.
+        file that holds just one (T, H, W, 3) array, or one picture (H, W, 3) in a .npy file.
 
     Arrays of fewer than four axes (labels, frame rates) are passed over in a .npz file.
 
@@ -131,32 +134,44 @@ def array_videos(
         raise UnreadableError("holds no array of shape (T, H, W, 3) or (N, T, H, W, 3)")
     readers: list[ArrayReader] = []
     for array in stored:
+        if len(array.shape) == 3 and 3 not in (array.shape[0], array.shape[2]):
+            raise UnreadableError(f"has the shape {array.shape}: {_EXPECTED}")
         try:
-            check_layout(array.shape, array.dtype)
+            order = to_standard(_four_axes(array.shape), array.dtype, levels.layout)
         except UnreadableError as error:
             where = f"array {array.member.removesuffix('.npy')!r} " if array.member else ""
             raise UnreadableError(where + error.reason) from error
-        items = [None] if len(array.shape) == 4 else range(array.shape[0])
-        readers += [_reader(array, item, levels, cache) for item in items]
-    if len(stored) == 1 and len(stored[0].shape) == 4:
+        items = [None] if len(array.shape) < 5 else range(array.shape[order[0]])
+        readers += [_reader(array, order, item, levels, cache) for item in items]
+    if len(stored) == 1 and len(stored[0].shape) < 5:
         return [("", readers[0])]
     return [(f"#{number}", reader) for number, reader in enumerate(readers)]
 
 
-def _reader(array: _Stored, item: int | None, levels: Levels, cache: ArrayCache) -> ArrayReader:
+def _reader(
+    array: _Stored, order: tuple[int, ...], item: int | None, levels: Levels, cache: ArrayCache
+) -> ArrayReader:
     @contextmanager
-    def load() -> Iterator[np.ndarray]:
+    def load(*, keep: bool = item is not None) -> Iterator[np.ndarray]:
         with _damage_told():
             if array.offset is not None:
                 values = array.map()
-            elif item is None:
-                values = array.unpack()
             else:
-                values = cache.unpack(array)
+                values = cache.unpack(array) if keep else array.unpack()
+        values = values.reshape(_four_axes(array.shape)).transpose(order)
         yield values if item is None else values[item]
 
-    container = array.file.suffix.removeprefix(".")
-    return ArrayReader(load, array.shape[-4:], array.dtype, levels, container)
+    shape = tuple(_four_axes(array.shape)[axis] for axis in order)[-4:]
+    reader = ArrayReader(load, shape, array.dtype, levels, array.file.suffix.removeprefix("."))
+    reader.load_shared = partial(load, keep=True)
+    reader.is_still = len(array.shape) == 3
+    reader.is_whole = item is None and not reader.is_still
+    return reader
+
+
+def _four_axes(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """(1, H, W, 3) for a single picture."""
+    return (1, *shape) if len(shape) == 3 else shape
 
 
 @contextmanager
@@ -214,8 +229,8 @@ def _npz(stored_file: StoredFile) -> list[_Stored]:
 
 
 def _require_bytes(stored: _Stored, available: int) -> None:
-    if stored.dtype.hasobject:
-        return
+    if stored.dtype.hasobject or not all(type(n) is int and n >= 0 for n in stored.shape):
+        return  # told when the layout is looked at
     needed = stored.dtype.itemsize
     for length in stored.shape:
         needed *= length

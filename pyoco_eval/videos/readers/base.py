@@ -62,6 +62,10 @@ class UnreadableError(Exception):
         super().__init__(reason)
 
 
+class NoVideoError(UnreadableError):
+    """An intact file of sound, cover pictures or data: there is nothing in it to see."""
+
+
 class EndOfFramesError(UnreadableError):
     """A frame was asked for that an intact video does not have."""
 
@@ -75,9 +79,19 @@ class FrameReader(ABC):
     """One stored video. Opens nothing until asked, keeps nothing open in between.
 
     Every method may be called from several threads at once and raises `UnreadableError`.
+
+    Attributes:
+        is_whole: what is stored does not say whether it is a video or a batch of images.
+        is_still: what is stored is one image.
     """
 
     backend: ClassVar[str]
+    is_whole: bool = False
+    is_still: bool = False
+
+    def stills(self) -> "Sequence[FrameReader]":
+        """Each frame as an image by itself, where that is what they are."""
+        return [self]
 
     @abstractmethod
     def properties(self) -> VideoProperties:

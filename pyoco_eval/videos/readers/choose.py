@@ -11,9 +11,18 @@ from pyoco_eval.videos.readers.stored_file import StoredFile
 Decoder = Literal["pyav", "decord"]
 DECODERS: tuple[str, ...] = get_args(Decoder)
 
-VIDEO_SUFFIXES = frozenset({".mp4", ".avi", ".mkv", ".webm", ".mov", ".m4v"})
-ANIMATION_SUFFIXES = frozenset({".gif", ".webp"})
-FRAME_SUFFIXES = frozenset({".png", ".jpg", ".jpeg"})
+_VIDEOS = """
+.mp4 .avi .mkv .webm .mov .m4v .qt .mp4v .f4v .3gp .3g2 .mj2 .mk3d .divx .xvid
+.mpg .mpeg .mpe .m1v .m2v .vob .ts .m2ts .mts .m2t .tp .mod .tod .wmv .asf .flv
+.ogv .ogm .ogg .mxf .y4m .nut .ivf .dv .h261 .h263 .h264 .264 .avc .h265 .265 .hevc .h266
+.266 .vvc .obu .av1 .rm .rmvb .wtv .gxf .swf .mjpg .mjpeg
+"""
+_FRAMES = ".png .jpg .jpeg .jpe .jfif .bmp .dib .tif .tiff .ppm .pgm .pbm .pnm .webp .avif"
+
+VIDEO_SUFFIXES = frozenset(_VIDEOS.split())
+"""Names of video files. Those that no reader opens are listed all the same: they fail aloud."""
+ANIMATION_SUFFIXES = frozenset({".gif", ".webp", ".apng", ".avif"})
+FRAME_SUFFIXES = frozenset(_FRAMES.split())
 ARRAY_SUFFIXES = frozenset({".npz", ".npy"})
 SHARD_SUFFIXES = frozenset({".tar"})
 
@@ -30,12 +39,15 @@ def check_decoder(decoder: str) -> None:
         require_decord()
 
 
-def file_reader(file: StoredFile, decoder: str) -> FrameReader:
-    """The reader of one video file; `decoder` concerns all but GIF and WebP.
+def file_reader(file: StoredFile, decoder: str, *, animation: bool = False) -> FrameReader:
+    """The reader of one video file; `decoder` concerns all but animations.
+
+    Args:
+        animation: the content is one, whatever the suffix.
 
     Array files hold many videos: see `array_files`.
     """
-    if file.suffix in ANIMATION_SUFFIXES:
+    if animation or file.suffix in ANIMATION_SUFFIXES:
         from pyoco_eval.videos.readers.pillow_reader import AnimationReader
 
         return AnimationReader(file)

@@ -65,7 +65,7 @@ class AnimationReader(FrameReader):
 
     def walk(self) -> Iterator[Callable[[], np.ndarray]]:
         with _opened(self.file) as (file, image):
-            yield from animation_frames(file, image, _to_rgb, self.file.size())
+            yield from animation_frames(file, image, to_rgb, self.file.size())
 
 
 class FrameFolder(FrameReader):
@@ -120,7 +120,7 @@ class FrameFolder(FrameReader):
         try:
             with _opened(picture) as (_, image):
                 image.load()
-                return _to_rgb(image)
+                return to_rgb(image)
         except UnreadableError as error:
             raise UnreadableError(f"{picture.name} {error.reason}") from error
         except FileNotFoundError as error:
@@ -149,7 +149,7 @@ def _opened(stored: StoredFile) -> "Iterator[tuple[BinaryIO, Image]]":
             yield file, image
 
 
-def _to_rgb(image: "Image") -> np.ndarray:
+def to_rgb(image: "Image") -> np.ndarray:
     """(H, W, 3) uint8 of the picture now in `image`, turned as its EXIF tag says."""
     from PIL import Image
 

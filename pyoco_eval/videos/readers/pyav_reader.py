@@ -18,6 +18,7 @@ import numpy as np
 from pyoco_eval.videos.readers.base import (
     MAX_PIXELS,
     FrameReader,
+    NoVideoError,
     UnreadableError,
     VideoProperties,
     check_size,
@@ -148,7 +149,7 @@ def _best_stream(container: "InputContainer") -> "VideoStream":
 
     moving = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
     if not moving:
-        raise UnreadableError("has no video stream (only sound, cover pictures or data)")
+        raise NoVideoError("has no video stream (only sound, cover pictures or data)")
     best = container.streams.best("video")
     chosen = next((s for s in moving if best is not None and s.index == best.index), moving[0])
     if getattr(chosen, "codec_context", None) is None:
