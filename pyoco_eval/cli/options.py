@@ -63,6 +63,18 @@ _INPUT = (
         help="How float arrays become uint8.",
     ),
     click.option(
+        "--layout",
+        metavar="AXES",
+        help="Axes of arrays where their shape does not tell, e.g. BTCHW.",
+    ),
+    click.option(
+        "--pictures",
+        type=click.Choice(["auto", "images", "frames"]),
+        default="auto",
+        show_default=True,
+        help="Folders and arrays of pictures: each picture an image (a row), or frames of videos.",
+    ),
+    click.option(
         "--decoder",
         type=click.Choice(["pyav", "decord"]),
         default="pyav",

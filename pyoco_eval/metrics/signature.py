@@ -17,8 +17,9 @@ KEYS: Final[Mapping[str, str]] = {
     "size": "frame size (width x height) of the generated / reference videos",
     "clip": "clip rule: frames, stride or fps, selection, short-video policy; of both sides where "
     "they differ",
+    "pics": "what folders or arrays of pictures were taken for: images, or frames of videos",
     "sel": "which frames of a clip an image metric sees",
-    "input": "stated range and rounding of float inputs, of both sides where they differ",
+    "input": "stated range, rounding and layout of arrays, of both sides where they differ",
     "frames": "resizing: target, kernel, fit, rounding; > joins successive steps",
     "scale": "how 0..255 becomes network input",
     "prec": "arithmetic of the network",
@@ -32,6 +33,7 @@ KEYS: Final[Mapping[str, str]] = {
     "text": "captions: how they became embeddings, and their hash",
     "ci": "interval: half-samples, level, seed; refexact: the reference counts as exact",
     "dec": "decoder and its version, of the generated / reference side where they differ",
+    "left": "files in the place that are no samples, counted by suffix",
     "skip": "videos left out, of how many",
     "floor": "the score is below the sample floor and was forced",
     "label": "what kind of number this is, where it is not a published metric",

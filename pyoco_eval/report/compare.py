@@ -19,7 +19,7 @@ from pyoco_eval.report.record import Record, ScoreRecord
 LEVEL: Final = 0.95
 """Confidence of the interval of a difference."""
 
-FREE: Final = ("size", "ci", "protocol")
+FREE: Final = ("size", "ci", "left", "protocol")
 WARNED: Final = ("dec", "v")
 UNBIASED: Final = ("kvd", "kid", "clipsim")
 """Metrics whose expectation does not depend on the number of samples."""

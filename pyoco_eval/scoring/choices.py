@@ -9,6 +9,7 @@ from pyoco_eval.features.base import Precision
 from pyoco_eval.scoring.frame_rules import FrameRule
 from pyoco_eval.scoring.options import OnError, Options
 from pyoco_eval.videos.clip_rule import ClipRule, Select, Short
+from pyoco_eval.videos.listing.pictures import Pictures
 from pyoco_eval.videos.resize import ResizeRule
 from pyoco_eval.weights.resolve import entry_of
 
@@ -28,6 +29,8 @@ class Choices(TypedDict, total=False):
     resize: rule in place of the network's own, as `224-bilinear-crop`.
     value_range: `0..1`, `-1..1` or `0..255`, required for float arrays.
     quantise: `round` or `truncate`, for float arrays.
+    layout: axes of arrays, as `BTCHW`, where their shape does not tell.
+    pictures: `images`, `frames` (of videos) or `auto`: what folders and arrays of pictures are.
     decoder: `pyav` or `decord`.
     weights: KEY -> file.
     device: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`.
@@ -55,6 +58,8 @@ class Choices(TypedDict, total=False):
     resize: str | None
     value_range: str | None
     quantise: str
+    layout: str | None
+    pictures: str
     decoder: str
     weights: Mapping[str, str | Path]
     device: str
@@ -101,6 +106,8 @@ def options_from(choices: Choices) -> Options:
         resize=ResizeRule.parse(resize) if resize else None,
         value_range=choices.get("value_range"),
         quantise=choices.get("quantise", "round"),
+        layout=choices.get("layout"),
+        pictures=cast("Pictures", choices.get("pictures", "auto")),
         decoder=choices.get("decoder", "pyav"),
         weights={entry_of(key).key: Path(p) for key, p in choices.get("weights", {}).items()},
         device=choices.get("device", "auto"),

@@ -25,15 +25,18 @@ from pyoco_eval.scoring.references import (
     require_same_recipe,
     stored_side,
 )
-from pyoco_eval.scoring.sources import Samples, check_exists, open_samples
+from pyoco_eval.scoring.sides import Side
+from pyoco_eval.scoring.sources import Samples, check_exists, open_samples, options_for
 from pyoco_eval.scoring.tasks import (
     FRECHET,
+    WITHOUT_REFERENCE,
     Networks,
     Task,
     require_captions,
     rules_of,
     same_features,
 )
+from pyoco_eval.videos.clip_rule import IMAGES
 from pyoco_eval.videos.source import VideoSource
 
 
@@ -149,11 +152,18 @@ class _Run:
     ) -> Record | None:
         """The record, on the process that gathers; None on others."""
         started = time.perf_counter()
+        compared = any(rule.metric not in WITHOUT_REFERENCE for rule in rules)
+        named = DEFAULT_REFERENCE[profile] if reference is None else name_of(reference)
+        stored, source = self._open(samples, "--samples", rules)
+        stored_reference, reference_source = None, None
+        if compared and named is None:
+            assert reference is not None
+            stored_reference, reference_source = self._open(reference, "--reference", rules)
+        self._suit_options(source, reference_source)
         networks = Networks(self.options)
         tasks = [Task(rule, self.options, networks) for rule in rules]
-        source = self._attach_samples(tasks, samples)
-        named = DEFAULT_REFERENCE[profile] if reference is None else name_of(reference)
-        reference_source = self._attach_references(tasks, named, reference)
+        source = self._attach_samples(tasks, samples, stored, source)
+        self._attach_references(tasks, named, stored_reference)
         self._refuse(tasks, source, reference_source)
         if source is not None:
             self._measure(tasks, source, "samples")
@@ -161,26 +171,57 @@ class _Run:
         if reference_source is not None:
             waiting = [t for t in tasks if t.needs_reference and t.reference is None]
             self._measure(waiting, reference_source, "reference")
-        compared = time.perf_counter()
+        referred = time.perf_counter()
         if not processes().is_main:
             return None
         found = [score for task in tasks for score in task.scores(self.splits)]
         finished = time.perf_counter()
         seconds = {
             "samples": measured - started,
-            "reference": compared - measured,
-            "scores": finished - compared,
+            "reference": referred - measured,
+            "scores": finished - referred,
             "total": finished - started,
         }
         pairs = [(task.generated, task.reference) for task in tasks]
         specs = [extractor.spec for extractor in networks.loaded()]
         return record_run(found, pairs, specs, self.options, seconds)
 
-    def _attach_samples(self, tasks: Sequence[Task], samples: Samples) -> VideoSource | None:
-        """Give every task its stored side, or open the videos and load the networks."""
-        stored = stored_side(Path(samples)) if isinstance(samples, str | Path) else None
+    def _open(
+        self, given: Samples, argument: str, rules: Sequence[Convention]
+    ) -> tuple[Side | None, VideoSource | None]:
+        """The features that a file holds, or else the videos or images that are there."""
+        stored = stored_side(Path(given)) if isinstance(given, str | Path) else None
+        if stored is not None:
+            return stored, None
+        return None, open_samples(given, argument, self.options, rules)
+
+    def _suit_options(
+        self, source: VideoSource | None, reference_source: VideoSource | None
+    ) -> None:
+        """Images are read whole, whatever the clip rule for videos."""
+        stated = self.options.reference_clip
+        if reference_source is not None and stated is None:
+            self.reference_options = options_for(reference_source, self.reference_options)
+        elif reference_source is not None and reference_source.images != (stated == IMAGES):
+            assert stated is not None
+            held = "images" if reference_source.images else "no images"
+            raise UsageError(
+                f"--reference-clip {stated.spec()}: the reference {reference_source.name} "
+                f"holds {held}"
+            )
+        if source is not None:
+            self.options = options_for(source, self.options)
+
+    def _attach_samples(
+        self,
+        tasks: Sequence[Task],
+        samples: Samples,
+        stored: Side | None,
+        source: VideoSource | None,
+    ) -> VideoSource | None:
+        """Give every task its stored side, or load the networks; the source with its captions."""
         if stored is None:
-            source = open_samples(samples, "--samples", self.options)
+            assert source is not None
             if self.captions is not None:
                 from pyoco_eval.videos.listing.manifest import attach_captions
 
@@ -202,28 +243,20 @@ class _Run:
         return None
 
     def _attach_references(
-        self, tasks: Sequence[Task], named: str | None, reference: Samples | None
-    ) -> VideoSource | None:
+        self, tasks: Sequence[Task], named: str | None, stored: Side | None
+    ) -> None:
         """Find the reference of every task before any network runs: by name, file or videos."""
-        waiting = [task for task in tasks if task.needs_reference]
-        if not waiting:
-            return None
-        if named is not None:
-            for task in waiting:
+        for task in tasks:
+            if not task.needs_reference:
+                continue
+            if named is not None:
                 task.reference = named_side(
                     named, task.reference_recipe(), task.network, self.options
                 )
-            return None
-        assert reference is not None
-        stored = stored_side(Path(reference)) if isinstance(reference, str | Path) else None
-        if stored is not None:
-            for task in waiting:
+            elif stored is not None:
                 task.reference = stored
-            return None
-        source = open_samples(reference, "--reference", self.options)
-        for task in waiting:
-            task.extractor()
-        return source
+            else:
+                task.extractor()
 
     def _refuse(
         self,
@@ -238,8 +271,11 @@ class _Run:
         """
         for task in tasks:
             if task.needs_reference:
-                found = task.reference_recipe() if task.reference is None else task.reference.recipe
-                require_same_recipe(task.reference_recipe(), task.reference, found)
+                wanted = task.reference_recipe()
+                found = wanted if task.reference is None else task.reference.recipe
+                if task.reference is None:
+                    found = wanted | {"clip": self.reference_options.clip.spec()}
+                require_same_recipe(wanted, task.reference, found)
             refuse_hopeless(
                 task.rule,
                 task.dim(),

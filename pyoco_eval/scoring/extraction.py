@@ -33,6 +33,7 @@ class Pass:
         skipped: id -> reason, for videos left out.
         failures: id -> reason, for videos that cannot be scored.
         digests: id -> sha256 of each video's stored content.
+        num_clipped: videos of floats a rounding error outside their range.
     """
 
     num_videos: int = 0
@@ -42,6 +43,7 @@ class Pass:
     skipped: dict[str, str] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
     digests: dict[str, str] = field(default_factory=dict)
+    num_clipped: int = 0
 
     def merge(self, other: "Pass") -> None:
         """Take in what another process found in other videos."""
@@ -52,6 +54,7 @@ class Pass:
         self.skipped |= other.skipped
         self.failures |= other.failures
         self.digests |= other.digests
+        self.num_clipped += other.num_clipped
 
     def settle(self, total: int, options: Options) -> None:
         """Decide about the failures once all `total` videos were seen.
@@ -163,6 +166,7 @@ def _consume(
         for value in values:
             if isinstance(value, _Opened):
                 found.digests[video.id] = value.digest
+                found.num_clipped += getattr(video.reader, "clipped", False)
                 stored = value.stored
                 continue
             sizes.add(value.size)
@@ -212,7 +216,8 @@ def _prepare_clip(clip: VideoClip, taps: Sequence[Tap | None], options: Options)
     if options.pre_resize is not None:
         resized = resize_frames(frames, options.pre_resize)
         frames = resized.permute(0, 2, 3, 1).to(torch.uint8).numpy()
-    clip_id = clip.video_id if options.clip.select != "all" else f"{clip.video_id}@{clip.number}"
+    select = options.clip.select
+    clip_id = f"{clip.video_id}@{clip.number}" if select == "all" else clip.video_id
     inputs: list[torch.Tensor | None] = []
     ids: list[tuple[str, ...]] = []
     for tap in taps:
@@ -222,7 +227,8 @@ def _prepare_clip(clip: VideoClip, taps: Sequence[Tap | None], options: Options)
         elif tap.extractor.kind == "image":
             chosen = options.frames.indices(len(frames), clip.video_id, clip.number)
             inputs.append(tap.extractor.prepare(frames[chosen]))
-            ids.append(tuple(f"{clip_id}:{index}" for index in chosen))
+            of_frames = tuple(f"{clip_id}:{index}" for index in chosen)
+            ids.append((clip_id,) if select == "images" else of_frames)
         else:
             inputs.append(tap.extractor.prepare(frames)[None])
             ids.append((clip_id,))

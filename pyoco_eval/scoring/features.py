@@ -6,13 +6,14 @@ from pathlib import Path
 
 from pyoco_eval.atomic import check_writable
 from pyoco_eval.errors import UsageError
+from pyoco_eval.metrics.conventions import convention as find_convention
 from pyoco_eval.processes import processes
 from pyoco_eval.progress import Progress, Silent
 from pyoco_eval.scoring.measure import Request, measure
 from pyoco_eval.scoring.networks import Network
 from pyoco_eval.scoring.options import Options
 from pyoco_eval.scoring.sides import Side
-from pyoco_eval.scoring.sources import Samples, open_samples
+from pyoco_eval.scoring.sources import Samples, open_samples, options_for
 from pyoco_eval.statistics.files import FeatureSet, kind_of
 from pyoco_eval.videos.listing.manifest import attach_captions
 
@@ -61,7 +62,8 @@ def extract_features(
         options = replace(options, keep_features=parts)
     with group.announcing_failure():
         network = Network.named(extractor, options, rule=convention, layer=layer)
-        source = open_samples(samples, "--samples", options)
+        source = open_samples(samples, "--samples", options, [find_convention(network.base)])
+        options = options_for(source, options)
         if captions is not None:
             source = attach_captions(source, Path(captions))
         loaded = network.load(options)

@@ -17,6 +17,7 @@ from pyoco_eval.scoring.row_queue import Tap
 from pyoco_eval.scoring.sides import Side
 from pyoco_eval.statistics.files import FeatureSet
 from pyoco_eval.statistics.moments import MomentsAccumulator
+from pyoco_eval.videos.readers.array_reader import Levels
 from pyoco_eval.videos.source import VideoSource
 
 
@@ -119,8 +120,9 @@ def planned_recipe(
     }
     if extractor.kind == "image":
         recipe["sel"] = options.frames.spec()
-    if options.value_range is not None:
-        recipe["input"] = f"{options.value_range}-{options.quantise}"
+    stated = Levels.parse(options.value_range, options.quantise, options.layout).label()
+    if stated is not None:
+        recipe["input"] = stated
     return recipe
 
 
@@ -153,6 +155,9 @@ def _side(
     recipe = recipe | {"size": found.size_label(), "dec": source.decoder_label()}
     if options.clip.short == "loop" and not found.num_looped:
         recipe["clip"] = recipe["clip"].removesuffix("-loop")
+    for key, value in (("pics", source.decision.label()), ("left", source.left.label())):
+        if value is not None:
+            recipe[key] = value
     if found.skipped:
         recipe["skip"] = f"{len(found.skipped)}of{len(source)}"
     captions = tuple(getattr(video, "caption", None) for video in source)
@@ -168,4 +173,17 @@ def _side(
         skipped=found.skipped,
         files=dict(sorted(found.digests.items())),
         captions=captions if any(captions) else (),
+        notes=_notes(source, found),
     )
+
+
+def _notes(source: VideoSource, found: Pass) -> tuple[str, ...]:
+    """What was decided about the files without the user's word."""
+    clipped = ""
+    if found.num_clipped:
+        clipped = (
+            f"{found.num_clipped} of {len(source)} hold values a rounding error outside their "
+            "range, which were clipped to it."
+        )
+    told = (source.decision.note, source.left.sentence(all_kinds=False), clipped)
+    return tuple(f"{source.name}: {note}" for note in told if note)

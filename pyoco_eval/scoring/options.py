@@ -10,6 +10,7 @@ from pyoco_eval.errors import UsageError
 from pyoco_eval.features.base import Precision
 from pyoco_eval.scoring.frame_rules import FrameRule
 from pyoco_eval.videos.clip_rule import ClipRule
+from pyoco_eval.videos.listing.pictures import Pictures
 from pyoco_eval.videos.resize import IN_NETWORK, ResizeRule
 
 OnError = Literal["error", "skip"]
@@ -26,6 +27,9 @@ class Options:
         resize: replaces the convention's resize rule (kernel and fit; the size must agree).
         value_range: range of float arrays, `0..1`, `-1..1` or `0..255`; required for them.
         quantise: how float arrays become uint8.
+        layout: axes of arrays in order, such as `BTCHW`, where their shape does not tell.
+        pictures: what folders and arrays of pictures are: `images`, each a row by itself, or
+            `frames` of videos; `auto` decides by the metrics asked for and by names.
         decoder: `pyav` or `decord`.
         weights: KEY -> file, for networks whose published file is not in the cache.
         device: `auto` (CUDA if there is one), `cpu`, `cuda`, `cuda:1`, `mps`.
@@ -51,6 +55,8 @@ class Options:
     resize: ResizeRule | None = None
     value_range: str | None = None
     quantise: str = "round"
+    layout: str | None = None
+    pictures: Pictures = "auto"
     decoder: str = "pyav"
     weights: Mapping[str, Path] = field(default_factory=dict)
     device: str = "auto"

@@ -25,7 +25,7 @@ from pyoco_eval.scoring.reference_files import check_name, own_folder
 from pyoco_eval.scoring.reference_recipes import file_name, recipe_differences
 from pyoco_eval.scoring.references import KNOWN_REFERENCES, SHIPPED
 from pyoco_eval.scoring.sides import Side
-from pyoco_eval.scoring.sources import Samples, open_samples
+from pyoco_eval.scoring.sources import Samples, open_samples, options_for
 from pyoco_eval.scoring.tasks import WITHOUT_REFERENCE, Networks, Task, rules_of, same_features
 from pyoco_eval.statistics.files import FeatureSet, StatisticsFile, kind_of, read_header
 from pyoco_eval.videos.source import VideoSource
@@ -118,15 +118,16 @@ def build_reference(
     options, progress, group = options or Options(), progress or Silent(), processes()
     with group.announcing_failure():
         rules = rules_of(_compared(metrics), profile, conventions or {}, also_as)
-        networks = Networks(options)
-        tasks = [Task(rule, options, networks) for rule in rules]
         name = set_name(name, videos)
         dataset = _open_dataset(name, videos, options)
         if dataset is None:
             assert videos.samples is not None
-            source = open_samples(videos.samples, "--samples", options)
+            source = open_samples(videos.samples, "--samples", options, rules)
+            options = options_for(source, options)
         else:
             source = dataset.videos
+        networks = Networks(options)
+        tasks = [Task(rule, options, networks) for rule in rules]
         jobs = _jobs(own_folder(name), tasks, source, keep_rows=keep_rows)
         told: dict[str, Any] = {}
         if group.is_main:

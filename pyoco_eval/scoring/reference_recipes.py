@@ -10,7 +10,7 @@ from pyoco_eval.metrics.conventions import PROFILES, convention
 from pyoco_eval.scoring.networks import Network
 from pyoco_eval.scoring.options import Options
 from pyoco_eval.scoring.sides import RECIPE_KEYS
-from pyoco_eval.videos.clip_rule import ClipRule
+from pyoco_eval.videos.clip_rule import IMAGES, ClipRule
 
 _SHORT_SUFFIX = re.compile("-(loop|skip)$")
 
@@ -63,9 +63,12 @@ def build_command(
     words += ["--metrics", rule.metric]
     if PROFILES["published"][rule.metric] != rule.name:
         words += ["--convention", f"{rule.metric}={rule.name}"]
-    words += ["--num-frames", str(clip.num_frames)]
-    words += ["--fps", f"{clip.fps:g}"] if clip.fps else ["--stride", str(clip.stride)]
-    words += ["--clip", clip.select]
+    if clip == IMAGES:
+        words += ["--pictures", "images"]
+    else:
+        words += ["--num-frames", str(clip.num_frames)]
+        words += ["--fps", f"{clip.fps:g}"] if clip.fps else ["--stride", str(clip.stride)]
+        words += ["--clip", clip.select]
     for option, value, default in (
         ("--clip-seed", clip.seed, 0),
         ("--hop", clip.hop, None),

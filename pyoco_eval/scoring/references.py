@@ -19,6 +19,7 @@ from pyoco_eval.scoring.reference_files import (
 from pyoco_eval.scoring.reference_recipes import build_command, recipe_differences
 from pyoco_eval.scoring.sides import RECIPE_KEYS, Side, side_from_file
 from pyoco_eval.statistics.files import kind_of, looks_stored, read_header
+from pyoco_eval.videos.readers.array_files import holds_pictures
 
 SHIPPED = "shapes"
 DEFAULT_REFERENCE = {"published": "ucf101", "embedded": SHIPPED}
@@ -58,7 +59,10 @@ def name_of(reference: object) -> str | None:
 
 
 def stored_side(path: Path) -> Side | None:
-    """The side in a features or statistics file; None if `path` holds videos.
+    """The side in a features or statistics file; None if `path` holds videos or images.
+
+    Reference batches of image generators hold mean and covariance beside the images (`arr_0`): it
+    is the images that count, for nothing says how the statistics were made.
 
     Raises:
         UsageError: a bare mu/sigma file, which does not say how it was made.
@@ -67,6 +71,8 @@ def stored_side(path: Path) -> Side | None:
     if not path.is_file() or path.suffix != ".npz":
         return None
     kind = kind_of(path)
+    if kind == "mu-sigma" and holds_pictures(path):
+        return None
     if kind is None and looks_stored(path):
         raise PyocoEvalError(
             f"{path}: a file of features or statistics that is damaged or was written by another "
@@ -144,6 +150,12 @@ def _not_built(
     return "\n".join(lines)
 
 
+_ONE_OF_IMAGES = (
+    " Frames of videos compare with images by --reference-clip images, images with frames by "
+    "--reference-clip 16f-s1-first and such; --pictures images or frames says what pictures are."
+)
+
+
 def require_same_recipe(
     recipe: Mapping[str, str], side: Side | None, reference_recipe: Mapping[str, str]
 ) -> None:
@@ -165,6 +177,7 @@ def require_same_recipe(
             f"the reference {name} and the samples were made by other recipes:\n{lines}\n"
             "Extract both sides alike (the same options to `pyoco-eval features`), or give both "
             "as folders of videos."
+            + (_ONE_OF_IMAGES if "images" in (recipe["clip"], reference_recipe["clip"]) else "")
         )
 
 

@@ -33,6 +33,7 @@ class Side:
         skipped: id -> reason.
         files: id -> sha256.
         captions: of every video in order, empty where none has any; None for a video without.
+        notes: what was decided about its files without the user's word, in sentences.
         imported: its moments come from another tool and its recipe from what a user said.
     """
 
@@ -47,6 +48,7 @@ class Side:
     skipped: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
     captions: tuple[str | None, ...] = ()
+    notes: tuple[str, ...] = ()
     imported: bool = False
 
     def label(self) -> str:
@@ -96,6 +98,7 @@ class Side:
             "skipped": dict(self.skipped),
             "files": dict(self.files),
             "captions": list(self.captions),
+            "notes": list(self.notes),
             "version": __version__,
         }
 
@@ -132,6 +135,7 @@ def side_from_file(path: Path, kind: str) -> Side:
             skipped=dict(header["skipped"]),
             files=dict(header["files"]),
             captions=tuple(header.get("captions", ())),
+            notes=tuple(header.get("notes", ())),
             imported=bool(header.get("imported")),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:

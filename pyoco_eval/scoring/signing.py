@@ -26,9 +26,9 @@ def joint_recipe(generated: Side, reference: Side) -> dict[str, str]:
         "size": f"{generated.recipe['size']}/{reference.recipe['size']}",
         "ref": reference.label(),
     }
-    for key in ("clip", "dec", "input", "skip"):
+    for key in ("clip", "pics", "dec", "input", "left", "skip"):
         ours, theirs = (side.recipe.get(key, "-") for side in (generated, reference))
-        if ours != theirs or (key == "skip" and ours != "-"):
+        if ours != theirs or (key in ("skip", "left") and ours != "-"):
             recipe[key] = f"{ours}/{theirs}"
     return recipe
 
@@ -72,6 +72,7 @@ def side_warnings(side: Side, floor: str | None) -> list[str]:
         )
     if floor is not None:
         found.append("Below the sample floor: this number mostly measures the sample size.")
+    found += side.notes
     if side.skipped:
         total = len(side.skipped) + side.num_videos
         found.append(

@@ -18,6 +18,7 @@ from pyoco_eval.seeding import numpy_generator
 from pyoco_eval.videos.video import EndOfVideoError, Video
 
 Select = Literal["first", "center", "random", "all"]
+OfImages = Literal["images"]
 Short = Literal["error", "skip", "loop"]
 
 _SPEC = re.compile(
@@ -37,7 +38,8 @@ class ClipRule:
     Attributes:
         num_frames: T, frames in a clip.
         select: `first`, `center`, `random` (one clip, whose start depends on the seed and the
-            video's id alone) or `all` (clips one after the other).
+            video's id alone) or `all` (clips one after the other); `images` where the source holds
+            images, which have nothing to cut.
         stride: distance between frames, in source frames.
         fps: frame rate to sample at, in place of a stride; between 0.001 and 1000.
         seed: of `random`; must be left at 0 otherwise.
@@ -49,7 +51,7 @@ class ClipRule:
     """
 
     num_frames: int = 16
-    select: Select = "first"
+    select: Select | OfImages = "first"
     stride: int = 1
     fps: float | None = None
     seed: int = 0
@@ -69,7 +71,7 @@ class ClipRule:
             ("--clip", self.select, get_args(Select)),
             ("--short", self.short, get_args(Short)),
         ):
-            if choice not in choices:
+            if choice not in choices and choice != "images":
                 raise UsageError(f"{option} {choice!r}: choose one of {', '.join(choices)}")
         if self.fps is not None and not 0.001 <= self.fps <= 1000:
             raise UsageError(f"--fps {self.fps}: must be between 0.001 and 1000")
@@ -94,8 +96,10 @@ class ClipRule:
     def spec(self) -> str:
         """The rule in one token.
 
-        `16f-s1-first`, `16f-fps8-random(seed=3)`, `16f-s2-all(hop=8)-loop`.
+        `16f-s1-first`, `16f-fps8-random(seed=3)`, `16f-s2-all(hop=8)-loop`; `images`.
         """
+        if self.select == "images":
+            return "images"
         step = f"s{self.stride}"
         if self.fps is not None:
             step = f"fps{np.format_float_positional(self.fps, trim='-')}"
@@ -110,6 +114,8 @@ class ClipRule:
         Raises:
             UsageError: it is no such text.
         """
+        if spec == "images":
+            return IMAGES
         match = _SPEC.fullmatch(spec)
         if match is None:
             raise UsageError(f"clip rule {spec!r}: expected something like 16f-s1-first")
@@ -128,6 +134,10 @@ class ClipRule:
             hop=detail.get("hop"),
             short=cast(Short, text["short"] or "error"),
         )
+
+
+IMAGES = ClipRule(num_frames=1, select="images")
+"""The rule of sources of images: each is read whole."""
 
 
 @dataclass(frozen=True)
@@ -161,7 +171,7 @@ def read_clips(video: Video, rule: ClipRule) -> Iterator[VideoClip]:
             has a frame rate and the video states none.
     """
     pace = _pace(video, rule)
-    if rule.select == "first":
+    if rule.select in ("first", "images"):
         clips = [_positions(0, rule, pace)]
         try:
             yield from _cut(video, clips)
@@ -195,7 +205,7 @@ def clip_indices(
     room = positions - rule.span
     if room < 0:
         return []
-    if rule.select == "first":
+    if rule.select in ("first", "images"):
         starts: Sequence[int] = [0]
     elif rule.select == "center":
         starts = [room // 2]

@@ -78,9 +78,9 @@ def test_an_empty_folder_says_what_was_looked_for(tmp_path, names):
 
 
 def test_a_file_that_is_no_video_or_is_missing(tmp_path):
-    touch(tmp_path, "notes.txt")
-    with pytest.raises(UsageError, match=r"notes\.txt is no video; looked for"):
-        open_source(tmp_path / "notes.txt")
+    touch(tmp_path, "notes.md")
+    with pytest.raises(UsageError, match=r"notes\.md is no video \(it looks like text\); looked"):
+        open_source(tmp_path / "notes.md")
     with pytest.raises(UsageError, match="no such file or folder"):
         open_source(tmp_path / "nowhere")
 

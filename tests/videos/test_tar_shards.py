@@ -233,7 +233,7 @@ def test_an_archive_beside_videos_is_just_another_file(tmp_path):
         ([("a.npz", b"no video")], "s.tar#a: is no array file"),
         ([("a.npy", npy()[:-1])], "s.tar#a: is cut off: its header promises 720 bytes"),
         ([], "s.tar: is an empty archive; looked for"),
-        ([("readme.md", b"x")], "s.tar: holds no video; looked for .avi"),
+        ([("readme.md", b"x")], "s.tar: holds no sample; looked for videos"),
     ],
 )
 def test_what_is_wrong_with_a_sample_is_said_of_it(tmp_path, members, message):

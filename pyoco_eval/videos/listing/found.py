@@ -5,22 +5,17 @@ from collections.abc import Iterable, Sequence
 from pyoco_eval.errors import UsageError
 from pyoco_eval.videos.listing.entry import FolderEntry, Listing
 from pyoco_eval.videos.listing.frame_series import frame_series
-from pyoco_eval.videos.listing.kinds import EITHER_SUFFIXES, FILE_SUFFIXES, kind_of
+from pyoco_eval.videos.listing.kinds import EITHER_SUFFIXES, kind_of
 from pyoco_eval.videos.listing.left_out import LeftOut
 from pyoco_eval.videos.listing.pictures import Decision, PictureFolder, PictureRule, decide
-from pyoco_eval.videos.readers.choose import (
-    ANIMATION_SUFFIXES,
-    ARRAY_SUFFIXES,
-    FRAME_SUFFIXES,
-    VIDEO_SUFFIXES,
-)
+from pyoco_eval.videos.readers.choose import ARRAY_SUFFIXES, FRAME_SUFFIXES
 from pyoco_eval.videos.readers.stored_file import StoredFile
 
 COMPRESSED = "is compressed, so that its members cannot be read one by one; unpack it to .tar"
 LOOKED_FOR = (
-    f"video files ({' '.join(sorted(VIDEO_SUFFIXES | ANIMATION_SUFFIXES))}, or any file whose "
-    f"content is one), array files ({' '.join(sorted(ARRAY_SUFFIXES))}), tar shards (.tar) "
-    f"and pictures ({' '.join(sorted(FRAME_SUFFIXES))})"
+    "video files (.mp4 .mkv .webm .mov .avi .gif and all else that FFmpeg reads, whatever its "
+    f"suffix), array files ({' '.join(sorted(ARRAY_SUFFIXES))}), tar shards (.tar) and folders of "
+    f"pictures ({' '.join(sorted(FRAME_SUFFIXES))})"
 )
 _MOVING = ("video", "animation")
 
@@ -149,6 +144,3 @@ def single(name: str, file: StoredFile, where: str, rule: PictureRule) -> Listin
         known = "" if found.what == "unknown files" else f" (it looks like {found.what})"
         raise UsageError(f"{where} is no video{known}; looked for {LOOKED_FOR}")
     return Listing(name, [FolderEntry(name, file, kind)])
-
-
-__all__ = ["COMPRESSED", "FILE_SUFFIXES", "LOOKED_FOR", "Found", "single"]

@@ -67,8 +67,9 @@ def shard_samples(file: StoredFile, suffixes: AbstractSet[str] = VIDEOS) -> list
     if not any(_has_suffix(ext, suffixes) for group in groups.values() for ext, _ in group):
         if damage is not None:
             raise UnreadableError(f"{damage} within its first sample; copy it again")
-        found = "holds no video" if members else "is an empty archive"
-        raise UnreadableError(f"{found}; looked for {' '.join(sorted(suffixes))}")
+        found = "holds no sample" if members else "is an empty archive"
+        what = "pictures" if suffixes is PICTURES else "videos, animations and arrays"
+        raise UnreadableError(f"{found}; looked for {what}")
     samples = [_sample(key, group, file, version, suffixes) for key, group in groups.items()]
     if damage is not None:
         count = f"{len(samples)} sample" + "s" * (len(samples) != 1)

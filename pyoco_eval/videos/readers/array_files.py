@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
@@ -24,7 +25,7 @@ import numpy as np
 from pyoco_eval.videos.readers.array_reader import ArrayReader, Levels
 from pyoco_eval.videos.readers.base import UnreadableError
 from pyoco_eval.videos.readers.layout import to_standard
-from pyoco_eval.videos.readers.stored_file import StoredFile
+from pyoco_eval.videos.readers.stored_file import LocalFile, StoredFile
 
 MAX_EXPANSION = 200
 """A compressed array over `_LARGE` bytes that shrank more than this is taken for a zip bomb."""
@@ -146,6 +147,15 @@ def array_videos(
     if len(stored) == 1 and len(stored[0].shape) < 5:
         return [("", readers[0])]
     return [(f"#{number}", reader) for number, reader in enumerate(readers)]
+
+
+def holds_pictures(path: Path) -> bool:
+    """Whether an .npz file has an array of four or five axes."""
+    try:
+        with _damage_told():
+            return bool(_npz(LocalFile(path)))
+    except (UnreadableError, OSError):
+        return False
 
 
 def _reader(
