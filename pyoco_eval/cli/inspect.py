@@ -1,7 +1,8 @@
 """`pyoco-eval inspect`: look at a set of videos before any network runs."""
 
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import click
 
@@ -9,6 +10,8 @@ from pyoco_eval.cli.terminal import open_console, say_json
 
 if TYPE_CHECKING:
     from pyoco_eval.videos.inspection import Inspection
+    from pyoco_eval.videos.listing.pictures import Pictures, Sees
+    from pyoco_eval.videos.readers.array_reader import Levels
 
 
 @click.command(
@@ -36,21 +39,37 @@ broken: these are named in the output, and have an "error" in the JSON.""",
     type=click.Choice(["0..1", "-1..1", "0..255"]),
     help="What black and white are in float arrays (.npz, .npy).",
 )
+@click.option("--layout", metavar="AXES", help="Axes of arrays, e.g. BTCHW.")
+@click.option(
+    "--pictures",
+    type=click.Choice(["auto", "images", "frames"]),
+    default="auto",
+    show_default=True,
+    help="Folders and arrays of pictures: images by themselves, or (auto) frames of videos.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
 @click.option("--all", "show_all", is_flag=True, help="List every video, not only the remarkable.")
 def command(
-    path: Path, reference: Path | None, value_range: str | None, as_json: bool, show_all: bool
+    path: Path,
+    reference: Path | None,
+    value_range: str | None,
+    layout: str | None,
+    pictures: str,
+    as_json: bool,
+    show_all: bool,
 ) -> None:
     """Decode every video of PATH and say what is there: sizes, true frame counts, frame rates,
     files that cannot be read, duplicates, black or frozen videos, value ranges of arrays.
 
-    PATH is a folder (searched recursively for mp4, avi, mkv, webm, mov, m4v, gif, webp, npz, npy
-    and folders of png or jpg frames) or one such file.
+    PATH is a folder, searched recursively for video files of any kind, npz, npy, tar shards and
+    folders of pictures, or one such file. Metrics of images alone (fid, clip-fid, kid) take folders
+    of pictures as images where their names do not say frames; what they do here is said.
     """
     from pyoco_eval.videos.inspection_report import differences, duplicates, findings
 
-    inspection = _inspect(path, value_range)
-    other = None if reference is None else _inspect(reference, value_range)
+    levels = (value_range, layout)
+    inspection = _inspect(path, levels, pictures)
+    other = None if reference is None else _inspect(reference, levels, pictures)
     if as_json:
         document = _as_document(inspection)
         document["duplicates"] = duplicates(inspection.videos)
@@ -72,18 +91,37 @@ def command(
         print_sentences("Against the reference", differences(inspection, other))
 
 
-def _inspect(path: Path, value_range: str | None) -> "Inspection":
+def _inspect(path: Path, stated: tuple[str | None, str | None], pictures: str) -> "Inspection":
     from rich.progress import Progress
 
     from pyoco_eval.videos.inspection import inspect_source
+    from pyoco_eval.videos.listing.pictures import PictureRule
     from pyoco_eval.videos.readers.array_reader import Levels
     from pyoco_eval.videos.source import find_videos
 
-    source = find_videos(path, levels=Levels(value_range))
+    levels = Levels.parse(stated[0], "round", stated[1])
+    sees: Sees = "pictures" if pictures == "images" else "clips"
+    source = find_videos(path, levels=levels, rule=PictureRule(cast("Pictures", pictures), sees))
     console = open_console(stderr=True)
     with Progress(console=console, disable=not console.is_terminal, transient=True) as bar:
         task = bar.add_task("decoding", total=len(source))
-        return inspect_source(source, on_video=lambda: bar.advance(task))
+        inspection = inspect_source(source, on_video=lambda: bar.advance(task))
+    if source.images or pictures == "frames":
+        return inspection
+    return replace(inspection, notes=(*inspection.notes, *_for_metrics_of_images(path, levels)))
+
+
+def _for_metrics_of_images(path: Path, levels: "Levels") -> list[str]:
+    """What fid and its kin take the pictures of this place for."""
+    from pyoco_eval.errors import UsageError
+    from pyoco_eval.videos.listing.pictures import PictureRule
+    from pyoco_eval.videos.source import find_videos
+
+    try:
+        source = find_videos(path, levels=levels, rule=PictureRule("auto", "pictures"))
+    except UsageError as error:
+        return [f"For metrics of images alone: {error}."]
+    return [f"For metrics of images alone: {note}" for note in [source.decision.note] if note]
 
 
 def _as_document(inspection: "Inspection") -> dict[str, object]:
@@ -103,4 +141,6 @@ def _as_document(inspection: "Inspection") -> dict[str, object]:
         ],
         "details": {video.path: video.details() for video in inspection.videos},
         "ignored_files": inspection.ignored,
+        "ignored_kinds": inspection.left,
+        "notes": list(inspection.notes),
     }

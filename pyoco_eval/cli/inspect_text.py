@@ -20,7 +20,8 @@ def print_inspection(inspection: Inspection, *, show_all: bool) -> None:
     shown: Sequence[InspectedVideo] = videos
     if len(videos) > MOST_ROWS and not show_all:
         shown = [video for video in videos if video.error or video.remarks][:MOST_ROWS]
-    count = f"{len(videos)} video" + "s" * (len(videos) != 1)
+    noun = "image" if inspection.images else "video"
+    count = f"{len(videos)} {noun}" + "s" * (len(videos) != 1)
     console = open_console()
     headline = ", ".join([f"{one_line(inspection.name)}: {count}", *_common(videos)])
     console.print(Text(headline, style="bold"))

@@ -92,11 +92,17 @@ class Inspection:
 
     Attributes:
         ignored: files that are no videos.
+        left: what these are: `2 .png (masks), 1 .wav (sound)`.
+        notes: what was decided about pictures, in sentences.
+        images: its videos are images, each by itself.
     """
 
     name: str
     videos: tuple[InspectedVideo, ...]
     ignored: int = 0
+    left: str = ""
+    notes: tuple[str, ...] = ()
+    images: bool = False
 
     def usable(self) -> list[InspectedVideo]:
         """The videos without an error."""
@@ -123,7 +129,15 @@ def inspect_source(
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
-    return Inspection(source.name, tuple(videos), source.ignored)
+    notes = (source.decision.note,) if source.decision.note else ()
+    return Inspection(
+        source.name,
+        tuple(videos),
+        source.ignored,
+        source.left.kinds(),
+        notes,
+        images=source.images,
+    )
 
 
 def inspect_video(video: Video) -> InspectedVideo:

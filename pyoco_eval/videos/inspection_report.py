@@ -41,14 +41,19 @@ def findings(inspection: Inspection) -> list[str]:
     suspicious = [v.path for v in videos if any(r.startswith("no value") for r in v.remarks)]
     if suspicious:
         found.append(f"The values of {_names(suspicious)} do not fit their range.")
-    found += _variety(usable)
+    found += _variety(usable, images=inspection.images)
     wrong = sum(any(r.startswith("header states") for r in v.remarks) for v in videos)
     if wrong:
         found.append(f"{_of(wrong, videos)} {_state(wrong)} a wrong frame count in the header.")
     if inspection.ignored:
         count = inspection.ignored
-        found.append(f"{count} other file{_s(count)} {_are(count)} no video and will not be used.")
-    return found or ["Nothing suspicious was found."]
+        found.append(
+            f"{count} other file{_s(count)} {_are(count)} no video and will not be used: "
+            f"{inspection.left}."
+        )
+    if not found and videos:
+        found.append("Nothing suspicious was found.")
+    return [*found, *inspection.notes] or ["There is nothing to look at."]
 
 
 def differences(samples: Inspection, reference: Inspection) -> list[str]:
@@ -93,7 +98,7 @@ def _unreadable(videos: Sequence[InspectedVideo]) -> list[str]:
     return found
 
 
-def _variety(usable: Sequence[InspectedVideo]) -> list[str]:
+def _variety(usable: Sequence[InspectedVideo], *, images: bool) -> list[str]:
     found = []
     for what, fact in _VARIETIES:
         values = Counter(fact(video) for video in usable)
@@ -104,7 +109,7 @@ def _variety(usable: Sequence[InspectedVideo]) -> list[str]:
     if counts and counts[0] != counts[-1]:
         found.append(f"Videos have from {counts[0]} to {counts[-1]} frames.")
     short = sum(count < COMMON_CLIP for count in counts)
-    if short:
+    if short and not images:
         found.append(f"{_of(short, usable)} {_have(short)} fewer than {COMMON_CLIP} frames.")
     return found
 

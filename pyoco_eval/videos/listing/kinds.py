@@ -73,6 +73,7 @@ _CONTAINERS = (
     (0, bytes.fromhex("3026b2758e66cf11")),
     (0, b"\x00\x00\x01\xba"),
     (0, b"\x00\x00\x01\xb3"),
+    (0, b"\x00\x00\x01\xb0"),
     (0, b"YUV4MPEG2 "),
     (0, bytes.fromhex("060e2b34020501010d0102")),
     (0, b"nut/multimedia container"),

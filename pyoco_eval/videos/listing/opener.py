@@ -127,6 +127,12 @@ class Opener:
         return self._arrays[file]
 
 
+_BESIDE_VIDEOS = (
+    "arrays of four axes lie beside videos and are taken as videos (T, H, W, 3), too; --pictures "
+    "images takes them as images."
+)
+
+
 @dataclass(frozen=True)
 class Settled:
     """Videos, or images, and the sentence that says why they are images."""
@@ -139,7 +145,8 @@ def settle_arrays(where: str, stored: Iterable[StoredVideo], rule: PictureRule) 
     """Decide what arrays of four axes are, (T, H, W, 3) or (N, H, W, 3), and split the latter.
 
     Where only metrics of images are asked for, one such array holds images; several could be
-    videos as well as batches of images. Arrays of five axes hold videos whatever is asked.
+    videos as well as batches of images, and beside videos they are videos. Arrays of five axes
+    hold videos whatever is asked.
 
     Raises:
         UsageError: they could be either, or images and videos are mixed.
@@ -148,6 +155,8 @@ def settle_arrays(where: str, stored: Iterable[StoredVideo], rule: PictureRule) 
     batches = [video for video in videos if video.reader.is_whole]
     if not batches or rule.sees == "clips" or rule.stated == "frames":
         return Settled(videos)
+    if rule.open and any(not video.reader.is_whole and not video.is_image for video in videos):
+        return Settled(videos, _BESIDE_VIDEOS)
     if rule.open and len(batches) > 1:
         raise could_be_either(
             where,
