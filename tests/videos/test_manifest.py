@@ -124,7 +124,7 @@ def test_items_of_array_files_and_folders_of_frames(tmp_path):
         ("m.csv", "file\nx.npz#3\n", r"line 2: x\.npz#3: no such file"),
         ("m.csv", "file\n" + "n" * 9999, "line 2: n+: File name too long"),
         ("m.jsonl", '{"file": "a.npy"}\n{"file": \n', "line 2: is not JSON"),
-        ("m.jsonl", "[" * 99999, "line 1: is not JSON: nested too deeply"),
+        ("m.jsonl", "[" * 99999, "line 1: is not JSON: it is nested too deeply"),
         ("m.jsonl", '["a.npy"]', "line 1: is no JSON object"),
         ("m.jsonl", '{"caption": "x"}', "line 1: names no video"),
         ("m.jsonl", '{"file": ["a.npy"]}', "line 1: its file is a list; give one text"),
