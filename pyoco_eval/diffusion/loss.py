@@ -4,7 +4,7 @@ Axes: B batch, T frames, C channels, H, W.
 
     x = clean + sigma e,   e from the prior,   ln sigma ~ N(P_mean, P_std²)
     loss = lambda(sigma) mean (D(x; sigma) - clean)²
-    lambda(sigma) = (sigma² + sigma_data²) / (sigma sigma_data)²
+    lambda(sigma) = (sigma² + sigma_data²) / (sigma sigma_data)², or another of `weighting`
 
 References:
     Ge et al., Preserve Your Own Correlation (2023), Eq. 1 and §4 (joint finetuning).
@@ -19,6 +19,7 @@ import torch
 
 from pyoco_eval.diffusion.denoiser import Conditioning, Denoiser
 from pyoco_eval.diffusion.precondition import per_sample
+from pyoco_eval.diffusion.weighting import EDM_WEIGHTING, LossWeighting
 from pyoco_eval.errors import UsageError
 from pyoco_eval.priors import IndependentPrior, NoisePrior
 
@@ -47,12 +48,14 @@ class EDMLoss:
         prior: of the noise of the video's frames.
         P_mean, P_std: of ln sigma.
         sigma_data: standard deviation of the data.
+        weighting: of the noise levels.
     """
 
     prior: NoisePrior
     P_mean: float = -1.2
     P_std: float = 1.2
     sigma_data: float = 0.5
+    weighting: LossWeighting = EDM_WEIGHTING
 
     def draw_sigmas(self, generators: Sequence[torch.Generator]) -> torch.Tensor:
         """One log-normal noise level per generator: float32 (B,) on the CPU."""
@@ -63,7 +66,7 @@ class EDMLoss:
 
     def weight(self, sigma: torch.Tensor) -> torch.Tensor:
         """lambda(sigma)."""
-        return (sigma**2 + self.sigma_data**2) / (sigma * self.sigma_data) ** 2
+        return self.weighting(sigma, self.sigma_data)
 
     def __call__(
         self,

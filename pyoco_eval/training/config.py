@@ -123,13 +123,21 @@ class ConditionConfig:
 
 @dataclass(frozen=True)
 class LossConfig:
-    """The EDM objective (paper §3, eq. 1)."""
+    """The EDM objective (paper §3, eq. 1).
+
+    Attributes:
+        P_mean, P_std: of ln sigma.
+        sigma_data: standard deviation of the data.
+        weighting: of the noise levels: `edm`, `eps`, `x0`, `v`, `min-snr:gamma=5`, `soft-min-snr`
+            or `p2:gamma=1,k=1`.
+    """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = FORBID
 
     P_mean: float = -1.2
     P_std: float = 1.2
     sigma_data: float = 0.5
+    weighting: str = "edm"
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,8 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
+from pyoco_eval.diffusion.weighting import LossWeighting
+from pyoco_eval.errors import UsageError
 from pyoco_eval.training.config import TrainConfig
 
 
@@ -46,6 +48,10 @@ def out_of_range(config: TrainConfig) -> Iterator[str]:
                 f"joint.data.size: must be data.size, {config.data.size}, "
                 f"found {config.joint.data.size}"
             )
+    try:
+        LossWeighting.parse(config.loss.weighting)
+    except UsageError as error:
+        yield f"loss.weighting: {error}"
     if config.model.train == "temporal" and config.data.num_frames == 1:
         yield "model.train: temporal layers are for videos; data.num_frames is 1"
     if config.model.preset is None and config.init is None:

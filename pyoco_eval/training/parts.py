@@ -8,6 +8,7 @@ import torch
 
 from pyoco_eval.diffusion.loss import EDMLoss
 from pyoco_eval.diffusion.samplers.spec import SamplerSpec
+from pyoco_eval.diffusion.weighting import LossWeighting
 from pyoco_eval.errors import UsageError
 from pyoco_eval.models.checkpoint import ModelInfo, model_folder, read_info
 from pyoco_eval.models.config import UNetConfig
@@ -126,7 +127,13 @@ def make_parts(config: TrainConfig, engine: Engine) -> Parts:
     prior = parse_prior(config.prior)
     prior.frame_covariance(config.data.num_frames)
     conditioner = Conditioner(config.condition, encoders, config.seed)
-    loss = EDMLoss(prior, config.loss.P_mean, config.loss.P_std, config.loss.sigma_data)
+    loss = EDMLoss(
+        prior,
+        config.loss.P_mean,
+        config.loss.P_std,
+        config.loss.sigma_data,
+        LossWeighting.parse(config.loss.weighting),
+    )
     return Parts(
         config,
         examples,

@@ -64,6 +64,7 @@ def test_a_written_config_reads_back() -> None:
             "data.source: use 'shapes', 'ucf101', 'videos', 'images' or 'shards'",
         ),
         ("steps=0", "steps: must be at least 1, found 0"),
+        ("loss.weighting=minsnr", "did you mean min-snr"),
         ("optimizer.lr=-1", "optimizer.lr: must be above 0, found -1"),
         ("optimizer.lr=.nan", "optimizer.lr: must be above 0, found nan"),
         ("condition.text_dropout=2", "condition.text_dropout: is a probability, found 2"),
