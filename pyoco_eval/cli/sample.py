@@ -145,6 +145,8 @@ def command(
             call=_numbers(settings),
         ),
     )
+    if "notes" in generator.recipe:
+        say(f"note: {generator.recipe['notes']}", err=True)
     labels = _labels(ckpt, given, label)
     requests = make_requests(
         num or max(len(given), len(labels), 1),

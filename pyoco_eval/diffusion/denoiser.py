@@ -9,9 +9,12 @@ References:
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Final, Protocol
 
 import torch
+
+LABELS: Final = "labels"
+"""Stands for the class labels among the names of text encoders."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,12 @@ class TextEmbedding:
     def dropped(self, drop: torch.Tensor) -> "TextEmbedding":
         """Without the texts where `drop`, bool (B,), is true."""
         return replace(self, mask=self.mask & ~drop[:, None])
+
+    def followed_by(self, other: "TextEmbedding") -> "TextEmbedding":
+        """These texts, then others of as many tokens."""
+        return TextEmbedding(
+            torch.cat([self.tokens, other.tokens]), torch.cat([self.mask, other.mask])
+        )
 
 
 @dataclass(frozen=True)
@@ -60,21 +69,44 @@ class Conditioning:
     known: KnownFrames | None = None
 
     def unconditional(self) -> "Conditioning":
-        """The same batch with every text and label dropped, for classifier-free guidance."""
-        text = {
-            name: embedding.dropped(torch.ones_like(embedding.mask[:, 0]))
-            for name, embedding in self.text.items()
-        }
-        labels = None if self.labels is None else torch.full_like(self.labels, -1)
-        return replace(self, text=text, labels=labels)
+        """The same batch with every text and label dropped, for classifier-free guidance.
+
+        Whatever else is known stays known.
+        """
+        return self.dropped(dict.fromkeys((*self.text, LABELS), torch.tensor([True])))
 
     def dropped(self, drops: Mapping[str, torch.Tensor]) -> "Conditioning":
-        """Without the texts that `drops` marks, encoder name -> bool (B,); others are kept."""
+        """Without what `drops` marks by name, bool (B,) or (1,); all else is kept.
+
+        Args:
+            drops: name of a text encoder, or `LABELS` -> where it is dropped; on any device, and
+                names this conditioning does not have change nothing.
+        """
         text = {
-            name: embedding.dropped(drops[name]) if name in drops else embedding
+            name: embedding.dropped(drops[name].to(embedding.mask.device))
+            if name in drops
+            else embedding
             for name, embedding in self.text.items()
         }
-        return replace(self, text=text)
+        labels = self.labels
+        if labels is not None and LABELS in drops:
+            labels = torch.where(drops[LABELS].to(labels.device), -1, labels)
+        return replace(self, text=text, labels=labels)
+
+    def followed_by(self, other: "Conditioning") -> "Conditioning":
+        """The rows of this batch, then those of another with the same parts and shapes."""
+        text = {
+            name: embedding.followed_by(other.text[name]) for name, embedding in self.text.items()
+        }
+        labels, known = self.labels, self.known
+        if labels is not None and other.labels is not None:
+            labels = torch.cat([labels, other.labels])
+        if known is not None and other.known is not None:
+            known = KnownFrames(
+                torch.cat([known.frames, other.known.frames]),
+                torch.cat([known.mask, other.known.mask]),
+            )
+        return replace(self, text=text, labels=labels, known=known)
 
     def to(self, device: torch.device | str) -> "Conditioning":
         """On `device`."""
@@ -86,7 +118,7 @@ class Conditioning:
         known = self.known
         if known is not None:
             known = KnownFrames(known.frames.to(device), known.mask.to(device))
-        return Conditioning(text, labels, known)
+        return replace(self, text=text, labels=labels, known=known)
 
 
 class Denoiser(Protocol):

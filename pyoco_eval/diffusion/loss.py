@@ -80,6 +80,9 @@ class EDMLoss:
     ) -> torch.Tensor:
         """Losses float (B,), each the mean over the frames, channels and pixels of its sample.
 
+        Frames that `cond` knows do not count. Their noise is drawn with that of the others, so the
+        network may read from them what the prior makes them share; samplers do the same.
+
         A row's sigma and then its noise are drawn from its generator, so they depend neither on
         the batch nor on the device.
 
@@ -112,5 +115,13 @@ class EDMLoss:
             denoised = joint(x, sigma, cond, num_images=num_images, image_cond=image_cond)
         else:
             denoised = denoiser(x, sigma, cond)
-        error = (denoised - clean).square().flatten(1).mean(dim=1)
-        return self.weight(sigma) * error
+        error = (denoised - clean).square().flatten(2).mean(dim=2)
+        return self.weight(sigma) * _mean_of_unknown(error, cond)
+
+
+def _mean_of_unknown(error: torch.Tensor, cond: Conditioning | None) -> torch.Tensor:
+    """Means (B,) over the frames of (B, T) that are not given: those need no learning."""
+    if cond is None or cond.known is None:
+        return error.mean(dim=1)
+    unknown = (~cond.known.mask).to(error)
+    return (error * unknown).sum(dim=1) / unknown.sum(dim=1)

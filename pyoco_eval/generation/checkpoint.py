@@ -16,6 +16,7 @@ from pyoco_eval.diffusion.samplers.spec import SamplerSpec
 from pyoco_eval.errors import PyocoEvalError, UsageError
 from pyoco_eval.generation.request import Request
 from pyoco_eval.models.checkpoint import Model, load_model
+from pyoco_eval.models.sampling_notes import sampling_notes
 from pyoco_eval.models.text import TextEncoder, load_text_encoder
 from pyoco_eval.priors import NoisePrior, parse_prior
 from pyoco_eval.seeding import torch_generator
@@ -82,6 +83,7 @@ class CheckpointGenerator:
         self._check_texts = check_texts
         self._device = next(model.network.parameters()).device
         self.fps = float(fps or info.fps)
+        notes = list(sampling_notes(info, prior, self._num_frames, guidance_scale))
         self.recipe: Mapping[str, str] = {
             "generator": "checkpoint",
             "model": f"sha256:{model.sha256}",
@@ -93,6 +95,7 @@ class CheckpointGenerator:
             "num_frames": str(self._num_frames),
             "size": "{}x{}".format(*info.size),
             "precision": precision,
+            **({"notes": "; ".join(notes)} if notes else {}),
             **{f"text:{e.name}": f"{e.spec}@{e.digest}" for e in encoders},
         }
 

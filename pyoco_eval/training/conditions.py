@@ -2,16 +2,23 @@
 
 Axes: B videos, N pictures that go with each.
 
-Reference: Ge et al., Preserve Your Own Correlation (2023), §4: each text embedding is dropped
-independently at random, as in eDiff-I.
+Guidance asks a network about samples of which it knows nothing, so some of those it is trained on
+must be such. Where parts are dropped one independently of the other, few lose all: with two at 0.1
+one sample in a hundred. A drop of all parts together stands beside them.
+
+References:
+    Ge et al., Preserve Your Own Correlation (2023), §4: each text embedding is dropped
+    independently at random, as in eDiff-I.
+    Ho and Salimans, Classifier-Free Diffusion Guidance (2022), §3.2: one drop of everything.
 """
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
-from pyoco_eval.diffusion.denoiser import Conditioning, TextEmbedding
+from pyoco_eval.diffusion.denoiser import LABELS, Conditioning, KnownFrames, TextEmbedding
 from pyoco_eval.models.text.encoder import TextEncoder
 from pyoco_eval.seeding import numpy_generator
 from pyoco_eval.training.config import ConditionConfig
@@ -35,7 +42,22 @@ class Conditioner:
     def videos(self, batch: Batch) -> Conditioning:
         """Of the B videos, or of the pictures where those are the samples."""
         names = [f"{number}" for number in batch.numbers]
-        return self._dropped(self.describe(batch.captions, batch.labels), names)
+        cond = self._dropped(self.describe(batch.captions, batch.labels), names)
+        return replace(cond, known=self.known(batch))
+
+    def known(self, batch: Batch) -> KnownFrames | None:
+        """The frames of the videos that are told: every k-th, from the first on.
+
+        Those of pictures that follow a video are never told.
+        """
+        every = self.config.known_every
+        if not every:
+            return None
+        frames = batch.frames.permute(0, 1, 4, 2, 3).float() / 127.5 - 1
+        per_video = len(batch.image_captions) // len(batch.numbers)
+        mask = torch.zeros(frames.shape[:2], dtype=torch.bool)
+        mask[:, : frames.shape[1] - per_video : every] = True
+        return KnownFrames(frames, mask)
 
     def images(self, batch: Batch) -> Conditioning:
         """Of the B * N pictures that go with the videos."""
@@ -49,20 +71,32 @@ class Conditioner:
         return Conditioning(text, labels if self.config.labels else None)
 
     def _dropped(self, cond: Conditioning, names: Sequence[str]) -> Conditioning:
+        config = self.config
+        everything = self._drawn("all", names, config.all_dropout)
         drops = {
-            name: self._drawn(f"text/{name}", names, self.config.text_dropout) for name in cond.text
+            name: self._drawn(f"text/{name}", names, config.text_dropout) | everything
+            for name in cond.text
         }
-        cond = cond.dropped(drops)
-        if cond.labels is None:
-            return cond
-        drop = self._drawn("label", names, self.config.label_dropout)
-        return Conditioning(cond.text, torch.where(drop, -1, cond.labels))
+        drops[LABELS] = self._drawn("label", names, config.label_dropout) | everything
+        return cond.dropped(drops)
 
     def _drawn(self, what: str, names: Sequence[str], probability: float) -> torch.Tensor:
         """bool (B,): which of the samples lose `what`; each draw is the sample's own."""
         return torch.tensor(
             [numpy_generator(self.seed, "drop", what, n).random() < probability for n in names]
         )
+
+
+def unconditional_share(config: ConditionConfig) -> float | None:
+    """Share of the samples of which a network is told neither text nor label.
+
+    None where there is nothing to tell in the first place.
+    """
+    parts = [config.text_dropout] * len(config.encoders)
+    parts += [config.label_dropout] * config.labels
+    if not parts:
+        return None
+    return config.all_dropout + (1 - config.all_dropout) * math.prod(parts)
 
 
 def _plain(embedding: TextEmbedding) -> TextEmbedding:

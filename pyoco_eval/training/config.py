@@ -109,7 +109,12 @@ class ConditionConfig:
         text_dropout: probability with which each encoder's embedding is dropped, one
             independently of the other.
         labels: tell the class.
-        label_dropout: probability with which the class is dropped.
+        label_dropout: probability with which the class is dropped, independently of the texts.
+        all_dropout: probability with which all texts and the class are dropped together, beside
+            the independent drops: what guidance needs where there are several of them.
+        known_every: tell every so many frames of the videos, from the first on, to a network that
+            fills in those between, such as preset `t2v-interpolation`; the loss is of the others.
+            0 for none.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = FORBID
@@ -119,6 +124,8 @@ class ConditionConfig:
     text_dropout: float = 0.1
     labels: bool = False
     label_dropout: float = 0.1
+    all_dropout: float = 0.0
+    known_every: int = 0
 
 
 @dataclass(frozen=True)

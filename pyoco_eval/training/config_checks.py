@@ -26,9 +26,10 @@ def out_of_range(config: TrainConfig) -> Iterator[str]:
         value = value_of(key)
         if value is not None and not (value > 0 and math.isfinite(value)):
             yield f"{key}: must be above 0, found {value}"
-    for key in ("condition.text_dropout", "condition.label_dropout"):
+    for key in ("condition.text_dropout", "condition.label_dropout", "condition.all_dropout"):
         if not 0 <= value_of(key) <= 1:
             yield f"{key}: is a probability, found {value_of(key)}"
+    yield from _never_learnt(config)
     for section, data in (("data", config.data), ("joint.data", config.joint.data)):
         if data.source != "shapes" and data.path is None:
             used = section == "data" or config.joint.per_video
@@ -58,6 +59,29 @@ def out_of_range(config: TrainConfig) -> Iterator[str]:
         yield "model.preset: must be given where there is no init; see docs/training.md"
 
 
+def _never_learnt(config: TrainConfig) -> Iterator[str]:
+    """Parts of the network, or of its use, that the run would never train."""
+    condition, conditional = config.condition, config.condition.encoders or config.condition.labels
+    for key, used in (("text_dropout", condition.encoders), ("label_dropout", condition.labels)):
+        if used and max(getattr(condition, key), condition.all_dropout) == 1:
+            yield f"condition.{key}: 1 drops it from every sample, and nothing of it is learnt"
+    if config.log.guidance_scale != 1 and not conditional:
+        yield (
+            f"log.guidance_scale: {config.log.guidance_scale:g} guides by texts or labels, and the "
+            "network is told none; set 1, or name condition.encoders or condition.labels"
+        )
+    if condition.known_every:
+        if condition.known_every == 1:
+            yield "condition.known_every: 1 tells all frames, and none is left to learn"
+        if config.data.num_frames == 1:
+            yield "condition.known_every: frames of videos are told; data.num_frames is 1"
+        if config.model.train == "temporal":
+            yield (
+                "condition.known_every: known frames enter the network's first layer, which "
+                "model.train=temporal does not train"
+            )
+
+
 _LEAST = {
     "seed": 0,
     "steps": 1,
@@ -68,6 +92,7 @@ _LEAST = {
     "data.limit": 1,
     "data.shuffle_shards": 1,
     "joint.per_video": 0,
+    "condition.known_every": 0,
     "joint.data.size": 8,
     "joint.data.stride": 1,
     "joint.data.limit": 1,

@@ -38,6 +38,7 @@ def build_network(
     """
     start = None if config.init is None else load_model(Path(config.init))
     unet = _unet(config, start)
+    _check_known(unet, config)
     text = tuple(TextInput(encoder.name, encoder.width) for encoder in encoders)
     unet = replace(
         unet,
@@ -88,6 +89,22 @@ def _unet(config: TrainConfig, start: Model | None) -> UNetConfig:
         return UNetConfig.from_json({**unet.to_json(), **config.model.overrides})
     except UsageError as error:
         raise UsageError(f"model.overrides: {error}") from error
+
+
+def _check_known(unet: UNetConfig, config: TrainConfig) -> None:
+    """A network that fills in frames is trained on some that are known, and no other is."""
+    name = config.model.preset or config.init
+    every = config.condition.known_every
+    if unet.known_frames and not every:
+        raise UsageError(
+            f"model.preset: {name} fills in frames between known ones, and would never see one; "
+            "tell some with condition.known_every, such as 5 for frames 1, 6, 11, …"
+        )
+    if every and not unet.known_frames:
+        raise UsageError(
+            f"condition.known_every: {name} takes no known frames; use preset t2v-interpolation, "
+            "or --set model.overrides.known_frames=true"
+        )
 
 
 def _start_from(network: VideoUNet, start: Model, config: TrainConfig) -> None:

@@ -17,7 +17,7 @@ from pyoco_eval.models.text.load import load_text_encoder
 from pyoco_eval.models.unet import VideoUNet
 from pyoco_eval.priors import NoisePrior, parse_prior
 from pyoco_eval.provenance import code_state, environment
-from pyoco_eval.training.conditions import Conditioner
+from pyoco_eval.training.conditions import Conditioner, unconditional_share
 from pyoco_eval.training.config import TrainConfig
 from pyoco_eval.training.config_file import config_tree
 from pyoco_eval.training.engine import Engine
@@ -91,6 +91,7 @@ class Parts:
             "data": {"name": self.examples.name, "examples": len(self.examples)},
             "text_encoders": {e.spec: e.digest for e in self.conditioner.encoders},
             "init": init,
+            "unconditional_share": unconditional_share(config.condition),
             "code": code_state(),
             "environment": environment(),
         }

@@ -1,10 +1,18 @@
 """A training run from its config to its model: what `pyoco-eval train` does."""
 
 import time
+from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
 
+from pyoco_eval.models.sampling_notes import (
+    FEW_UNCONDITIONAL,
+    frozen_note,
+    guidance_note,
+    is_frozen,
+)
 from pyoco_eval.training.batches import Batches
+from pyoco_eval.training.conditions import unconditional_share
 from pyoco_eval.training.config import TrainConfig
 from pyoco_eval.training.engine import Engine
 from pyoco_eval.training.interrupts import Interrupts, Stop, StoppedError
@@ -81,6 +89,8 @@ class _Run:
     def go(self) -> None:
         if self.engine.is_main:
             self.watcher.started(self.first, self.config.steps, self._about())
+            for note in self._notes():
+                self.watcher.noted(f"note: {note}")
         if self.first:
             self.writer.model()
         try:
@@ -157,6 +167,15 @@ class _Run:
             f"{self.config.steps}; the same command goes on from there",
             who,
         )
+
+    def _notes(self) -> Iterator[str]:
+        """What the run may do, but hardly means."""
+        config, prior = self.config, self.parts.prior
+        share, scale = unconditional_share(config.condition), config.log.guidance_scale
+        if scale != 1 and share is not None and share < FEW_UNCONDITIONAL:
+            yield guidance_note(scale, share)
+        if config.data.num_frames > 1 and is_frozen(prior, config.data.num_frames):
+            yield frozen_note(prior)
 
     def _about(self) -> dict[str, str]:
         config, parts = self.config, self.parts

@@ -3,12 +3,14 @@
 Axes: B samples, T frames, C channels, H, W.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from pyoco_eval.atomic import atomic_path
+from pyoco_eval.diffusion.denoiser import Conditioning, KnownFrames
 from pyoco_eval.diffusion.precondition import EDMDenoiser
 from pyoco_eval.diffusion.samplers.spec import SamplerSpec
 from pyoco_eval.models.unet import VideoUNet
@@ -44,6 +46,7 @@ class SampleSheet:
         self._conditioner = conditioner
         self._captions = first.captions
         self._labels = first.labels
+        self._known = conditioner.known(first)
         self._class_names = class_names
         self._sampler = SamplerSpec.parse(config.log.sampler)
 
@@ -61,7 +64,7 @@ class SampleSheet:
             x = self._sampler.sample(
                 EDMDenoiser(network, config.loss.sigma_data),
                 noise,
-                cond=self._conditioner.describe(self._captions, self._labels).to(device),
+                cond=self._told().to(device),
                 prior=self._prior,
                 generators=generators,
                 guidance_scale=config.log.guidance_scale,
@@ -70,6 +73,14 @@ class SampleSheet:
             return None
         levels = ((x.permute(0, 1, 3, 4, 2) + 1) * 127.5).round().clamp(0, 255)
         return levels.to("cpu", torch.uint8).numpy()
+
+    def _told(self) -> Conditioning:
+        cond = self._conditioner.describe(self._captions, self._labels)
+        if self._known is None:
+            return cond
+        frames = self._config.data.num_frames  # the pictures that follow are left out
+        known = KnownFrames(self._known.frames[:, :frames], self._known.mask[:, :frames])
+        return replace(cond, known=known)
 
     def write(self, network: VideoUNet, path: Path) -> np.ndarray | None:
         """Write the sheet as PNG; its pixels, uint8 (H, W, 3), or None for samples not finite."""

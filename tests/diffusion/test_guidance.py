@@ -1,14 +1,13 @@
-"""Classifier-free guidance, and dropping in training."""
+"""Classifier-free guidance."""
 
-import math
+from dataclasses import fields, replace
 
 import pytest
 import torch
 
-from pyoco_eval.diffusion.denoiser import Conditioning, TextEmbedding
-from pyoco_eval.diffusion.guidance import GuidedDenoiser, draw_drops, drop_at_random
+from pyoco_eval.diffusion.denoiser import LABELS, Conditioning, KnownFrames, TextEmbedding
+from pyoco_eval.diffusion.guidance import GuidedDenoiser
 from pyoco_eval.errors import UsageError
-from pyoco_eval.seeding import torch_generator
 
 B = 3
 SIGMA = torch.full((B,), 2.0)
@@ -71,43 +70,55 @@ def test_guidance_without_conditioning() -> None:
     assert torch.equal(found, video())
 
 
-def test_each_embedding_is_dropped_independently() -> None:
-    """Rates within 5 standard errors, and no correlation between the two."""
-    n = 4000
-    drops = draw_drops({"t5": 0.1, "clip": 0.3}, [torch_generator("drop", i) for i in range(n)])
-    for name, p in (("t5", 0.1), ("clip", 0.3)):
-        rate = float(drops[name].double().mean())
-        assert rate == pytest.approx(p, abs=5 * math.sqrt(p * (1 - p) / n))
-    both = float((drops["t5"] & drops["clip"]).double().mean())
-    assert both == pytest.approx(0.03, abs=5 * math.sqrt(0.03 * 0.97 / n))
+def everything() -> Conditioning:
+    known = KnownFrames(video().flip(0), torch.tensor([[True, False]] * B))
+    return replace(conditioning(), known=known)
 
 
-def test_certain_and_impossible_drops() -> None:
-    generators = [torch_generator(i) for i in range(50)]
-    drops = draw_drops({"a": 0.0, "b": 1.0}, generators)
-    assert not drops["a"].any()
-    assert drops["b"].all()
-    with pytest.raises(UsageError, match=r"dropped with probability 1\.5"):
-        draw_drops({"a": 1.5}, generators)
+def _is_nothing(part: object) -> bool:
+    return part is None or (isinstance(part, dict) and not part)
 
 
-def test_drops_depend_on_their_sample_and_name_alone() -> None:
-    some = {"t5": 0.5, "clip": 0.5}
-    whole = draw_drops(some, [torch_generator(i) for i in range(8)])
-    alone = draw_drops(some, [torch_generator(5)])
-    changed = draw_drops({**some, "t5": 0.9}, [torch_generator(i) for i in range(8)])
-    assert torch.equal(whole["t5"][5:6], alone["t5"])
-    assert torch.equal(whole["clip"], changed["clip"])
+def test_guidance_keeps_all_that_is_not_dropped_by_name() -> None:
+    """Both halves of the one call see the known frames; a new part of the class is seen to here."""
+    calls: list[Conditioning | None] = []
+
+    def seen(x: torch.Tensor, sigma: torch.Tensor, cond: Conditioning | None) -> torch.Tensor:
+        calls.append(cond)
+        return x
+
+    GuidedDenoiser(seen, 3)(video(), SIGMA, everything())
+    (both,) = calls
+    assert both is not None
+    for field in fields(Conditioning):
+        assert not _is_nothing(getattr(both, field.name)), f"{field.name} is lost"
+    assert both.known is not None
+    assert everything().known is not None
+    for half in (slice(B), slice(B, None)):
+        assert torch.equal(both.known.frames[half], video().flip(0))
+        assert both.known.mask[half].tolist() == [[True, False]] * B
+    assert both.labels is not None
+    assert both.labels.tolist() == [4, 5, 6, -1, -1, -1]
+    for text in both.text.values():
+        assert text.mask[:B].any(1).all()
+        assert not text.mask[B:].any()
 
 
-def test_conditioning_is_dropped_where_drawn() -> None:
-    probabilities = {"t5": 0.5, "clip": 0.5, "labels": 0.5, "absent": 0.5}
-    seeds = [f"seed{i}" for i in range(B)]
-    drops = draw_drops(probabilities, [torch_generator(s) for s in seeds])
-    cond = drop_at_random(conditioning(), probabilities, [torch_generator(s) for s in seeds])
-    for name, before in conditioning().text.items():
-        expected = before.mask & ~drops[name][:, None]
-        assert torch.equal(cond.text[name].mask, expected)
-    assert cond.labels is not None
-    assert torch.equal(cond.labels == -1, drops["labels"])
-    assert 0 < sum(int(d.sum()) for d in drops.values()) < 4 * B
+def test_only_what_is_named_is_dropped() -> None:
+    drop = torch.tensor([True, False, True])
+    found = everything().dropped({"t5": drop, LABELS: ~drop, "absent": drop})
+    assert found.text["t5"].mask.any(1).tolist() == [False, True, False]
+    assert torch.equal(found.text["clip"].mask, conditioning().text["clip"].mask)
+    assert found.labels is not None
+    assert found.labels.tolist() == [4, -1, 6]
+    assert found.known is not None
+
+
+def test_drops_may_lie_on_another_device() -> None:
+    """As in training on a GPU, where draws are made on the CPU: `meta` stands for the GPU."""
+    drop = torch.tensor([True, False, True])
+    found = everything().to("meta").dropped({"t5": drop, "clip": drop, LABELS: drop})
+    assert found.text["t5"].mask.device.type == "meta"
+    assert found.labels is not None
+    assert found.labels.device.type == "meta"
+    assert everything().to("meta").unconditional().text["clip"].mask.device.type == "meta"

@@ -76,6 +76,7 @@ def changes_for(preset: str, texts: Path) -> dict[str, Any]:
         "condition": {
             "encoders": [encoder.spec for encoder in encoders],
             "embeddings": str(texts) if encoders else None,
+            "known_every": 2 if unet.known_frames else 0,
         },
         "log__checkpoint_every": 100,
     }

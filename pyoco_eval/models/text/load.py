@@ -24,7 +24,7 @@ def load_text_encoder(
         spec: `t5:PATH-OR-ID` in the layout of transformers; `clip` for OpenAI's ViT-B/32 among the
             network weights, `clip:FILE` for another copy of it, `clip:PATH-OR-ID` for a model saved
             by open_clip; `shapes` for moving-shapes captions.
-        device: where the network runs.
+        device: where the network runs, and embeddings go.
         half: compute T5 in bfloat16; embeddings are float32 in any case.
         embeddings: folder of `precompute_embeddings`; the network is then never loaded.
 
@@ -41,7 +41,7 @@ def load_text_encoder(
     if embeddings is not None:
         from pyoco_eval.models.text.store import StoredTextEncoder
 
-        return StoredTextEncoder(embeddings, spec)
+        return StoredTextEncoder(embeddings, spec).to(device)
     if kind == "t5":
         from pyoco_eval.models.text.t5 import load_t5
 
