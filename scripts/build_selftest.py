@@ -21,6 +21,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from av.video.reformatter import VideoReformatter
+from cpu_flags import LEVELS, forced_cpu_flags
 
 from pyoco_eval.features.base import FeatureExtractor
 from pyoco_eval.features.tiny import load_tiny
@@ -29,12 +30,19 @@ from pyoco_eval.metrics.inception_score import SplitRule, inception_score
 from pyoco_eval.resources import resource_folder
 from pyoco_eval.selftest import scores
 from pyoco_eval.selftest.check import EXPECTED_FILE, FOLDER, FORMAT, Measurement, Value, distance
-from pyoco_eval.selftest.decoding import CLIPS, WRITTEN, measure_decoding, source_frames
+from pyoco_eval.selftest.decoding import (
+    CLIPS,
+    PEER_CONVERSION,
+    WRITTEN,
+    decoded_digests,
+    measure_decoding,
+    source_frames,
+)
 from pyoco_eval.selftest.networks import measure_networks
 from pyoco_eval.selftest.resizing import measure_resizing
 from pyoco_eval.statistics.files import StatisticsFile
 from pyoco_eval.statistics.moments import Moments
-from pyoco_eval.videos.readers.pyav_reader import EXACT_CONVERSION
+from pyoco_eval.videos.readers.video_pixels import EXACT_CONVERSION
 from pyoco_eval.videos.write import write_video
 
 ENCODERS = {
@@ -118,8 +126,10 @@ def _frechet(rows: np.ndarray, name: str) -> float:
 def measurements() -> Iterator[Measurement]:
     """Everything whose truth is stored."""
     for found in (*measure_decoding(), *measure_resizing()):
-        if isinstance(found, Measurement) and found.expected is None:
+        is_stored = isinstance(found, Measurement) and found.expected is None
+        if is_stored and found.name != PEER_CONVERSION:
             yield found
+    yield from peer_conversions()
     for found in measure_networks(["cpu"], quick=False, features=features64):
         if not isinstance(found, Measurement):
             raise SystemExit(f"{found.name}: {found.reason}")
@@ -127,6 +137,17 @@ def measurements() -> Iterator[Measurement]:
     for count in (scores.NUM_CLIPS, scores.NUM_CLIPS_QUICK):
         for metric, value in scores64(count).items():
             yield Measurement("scores", f"{metric} of {count}", value)
+
+
+def peer_conversions() -> Iterator[Measurement]:
+    """As x86-64 converts, which has to be this machine, and as portable code does."""
+    if platform.machine() != "x86_64":
+        raise SystemExit("build on x86-64: other processors convert otherwise")
+    clip = FOLDER / "clip.mp4"
+    yield Measurement("decoding", PEER_CONVERSION, decoded_digests(clip, "peer"))
+    with forced_cpu_flags(LEVELS["portable"]):
+        digests = decoded_digests(clip, "peer")
+    yield Measurement("decoding", f"{PEER_CONVERSION}, portable", digests)
 
 
 def stored_form(value: Value) -> object:

@@ -14,6 +14,8 @@ HEAD = """\
 
 A convention is everything one published tool does between decoded frames and its number. `--convention NAME` follows it, `--also-as NAME,NAME` adds further ones from the same decoding, and the signature's `conv` key names it; any changed choice turns the name into `custom`.
 
+Every convention of a published tool reads stored pixels by the rule `peer`: video as PyAV, decord, OpenCV and torchvision convert it by default, pictures as `Image.open(path).convert("RGB")`. For cd-fvd (decord, torchvision, Pillow), VideoGPT, DIGAN and TATS (torchvision), TGANv2 (OpenCV), pytorch-fid, clean-fid and torch-fidelity (Pillow) that is what their code calls; torchmetrics and the original TensorFlow FVD take arrays and read nothing, and their users' frames come from such libraries. StyleGAN-V's frames are pictures its script made of videos with imageio's FFmpeg. The embedded ones, which belong to no tool, read by the rule `exact`. [inputs.md](inputs.md) tells the two apart.
+
 A convention does not choose which clips are read: say so with `--num-frames`, `--stride`, `--clip` and `--reference-clip`. Where a tool has a rule of its own, the table states it.
 
 Written by `scripts/conventions_page.py` from `pyoco_eval/metrics/conventions.py`. Sources: google-research/google-research (frechet_video_distance), universome/stylegan-v, wilson1yan/VideoGPT, sihyun-yu/digan, songweige/TATS, songweige/content-debiased-fvd, JunyaoHu/common_metrics_on_video_quality, pfnet-research/tgan2, SongweiGe/tgan2, mseitzer/pytorch-fid, GaParmar/clean-fid, bioinf-jku/TTUR, toshas/torch-fidelity, Lightning-AI/torchmetrics.

@@ -75,6 +75,13 @@ _INPUT = (
         help="Folders and arrays of pictures: each picture an image (a row), or frames of videos.",
     ),
     click.option(
+        "--pixels",
+        type=click.Choice(["peer", "exact"]),
+        default=None,
+        help="How stored pixels become RGB: as video libraries and Pillow do by default, or "
+        "exactly.  [default: the convention's own; peer for every published one]",
+    ),
+    click.option(
         "--decoder",
         type=click.Choice(["pyav", "decord"]),
         default="pyav",

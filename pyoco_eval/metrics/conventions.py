@@ -13,7 +13,7 @@ bioinf-jku/TTUR and toshas/torch-fidelity (`legacy-tf`); Lightning-AI/torchmetri
 import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 from pyoco_eval.errors import UsageError
 
@@ -36,6 +36,8 @@ class Convention:
         eps: constant added to each probability before the logarithm.
         bn_eps: constant of I3D's batch normalisation; None for the network's own.
         estimator: how kernel distances and neighbourhoods are estimated, in one token.
+        pixels: how its users' frames became RGB: `peer`, as video libraries and Pillow do by
+            default, or `exact` (see `videos.readers.pixels`).
         clips: clip rules the tool applies to (generated, reference) videos, where it has its own;
             stated, not applied: `--clip` and `--reference-clip` choose.
         unknown: what is not known about the tool and might move its numbers, in sentences.
@@ -55,6 +57,7 @@ class Convention:
     eps: float = 0.0
     bn_eps: float | None = None
     estimator: str = ""
+    pixels: Literal["peer", "exact"] = "peer"
     clips: tuple[str, str] | None = None
     unknown: tuple[str, ...] = ()
     label: str | None = None
@@ -206,36 +209,44 @@ _ALL: Final[tuple[Convention, ...]] = (
     Convention(
         "embedded-fvd", "fvd", "tiny3d", "embedding", "", "",
         "FVD on the embedded video network", label="embedded",
+        pixels="exact",
     ),
     Convention(
         "embedded-is", "is", "tiny3d", "logits", "", "",
         "Inception Score on the embedded video classifier", label="embedded",
+        pixels="exact",
     ),
     Convention(
         "embedded-fid", "fid", "tiny2d", "embedding", "", "",
         "FID on the embedded frame network", label="embedded",
+        pixels="exact",
     ),
     Convention(
         "embedded-clip-fid", "clip-fid", "tinyclip", "embedding", "", "",
         "CLIP-FID on the embedded image-text network", label="embedded",
+        pixels="exact",
     ),
     Convention(
         "embedded-kvd", "kvd", "tiny3d", "embedding", "", "",
         "KVD on the embedded video network", estimator="poly3-unbiased", label="embedded",
+        pixels="exact",
     ),
     Convention(
         "embedded-kid", "kid", "tiny2d", "embedding", "", "",
         "KID on the embedded frame network", estimator="poly3-100x1000-seed0", label="embedded",
+        pixels="exact",
     ),
     Convention(
         "embedded-clipsim", "clipsim", "tinyclip", "embedding", "", "",
         "agreement with captions under the embedded image-text network",
         estimator="mean-cosine", label="embedded",
+        pixels="exact",
     ),
     Convention(
         "embedded-prdc", "prdc", "tiny3d", "embedding", "", "",
         "precision, recall, density, coverage on the embedded video network",
         estimator="k5", label="embedded",
+        pixels="exact",
     ),
 )  # fmt: skip
 

@@ -20,6 +20,8 @@ KEYS: Final[Mapping[str, str]] = {
     "pics": "what folders or arrays of pictures were taken for: images, or frames of videos",
     "sel": "which frames of a clip an image metric sees",
     "input": "stated range, rounding and layout of arrays, of both sides where they differ",
+    "rgb": "how stored pixels became RGB (peer: as other tools do by default, or exact) and what "
+    "they were stored as, of both sides where they differ; absent for arrays",
     "frames": "resizing: target, kernel, fit, rounding; > joins successive steps",
     "scale": "how 0..255 becomes network input",
     "prec": "arithmetic of the network",

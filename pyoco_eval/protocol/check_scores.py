@@ -49,6 +49,11 @@ def problems_of_score(protocol: Protocol, key: str, splits: Mapping[str, int]) -
         yield f"{place}.convention: {error}"
         return
     yield from _spelt_out(score, rule, place)
+    if protocol.compute.pixels != rule.pixels:
+        yield (
+            f"compute.pixels: is {protocol.compute.pixels!r}; the convention {rule.name} of "
+            f"{place} has {rule.pixels}"
+        )
     clips = list(_rules(score, place))
     yield from clips
     if not clips:

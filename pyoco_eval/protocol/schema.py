@@ -199,11 +199,13 @@ class ComputeRule(Part):
         precision: of the networks.
         tf32: whether a GPU may round products to 10 bits; never here.
         decoder: of video files.
+        pixels: how stored pixels become RGB: `peer`, as other tools do by default, or `exact`.
     """
 
     precision: Literal["fp32", "bf16"]
     tf32: Literal[False]
     decoder: Literal["pyav", "decord"]
+    pixels: Literal["peer", "exact"]
 
 
 class ArmRule(Part):

@@ -96,6 +96,7 @@ def _alone(
         frames=FrameRule.parse(score.frames or "all"),
         pre_resize=None if score.pre_resize == NONE else ResizeRule.parse(score.pre_resize),
         reference_clip=None if real is None else ClipRule.parse(real.clip),
+        pixels=protocol.compute.pixels,
         decoder=protocol.compute.decoder,
         precision=protocol.compute.precision,
         weights=machine.weights,

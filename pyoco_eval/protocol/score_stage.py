@@ -64,8 +64,8 @@ def score(
         "options": {
             name: str(getattr(options, name))
             for name in (
-                "clip", "frames", "pre_resize", "reference_clip", "decoder", "precision",
-                "interval", "extrapolate", "allow_small",
+                "clip", "frames", "pre_resize", "reference_clip", "pixels", "decoder",
+                "precision", "interval", "extrapolate", "allow_small",
             )
         },
         "reference": None if reference is None else reference_identity(reference),

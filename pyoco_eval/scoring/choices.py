@@ -10,6 +10,7 @@ from pyoco_eval.scoring.frame_rules import FrameRule
 from pyoco_eval.scoring.options import OnError, Options
 from pyoco_eval.videos.clip_rule import ClipRule, Select, Short
 from pyoco_eval.videos.listing.pictures import Pictures
+from pyoco_eval.videos.readers.pixels import parse_pixels
 from pyoco_eval.videos.resize import ResizeRule
 from pyoco_eval.weights.resolve import entry_of
 
@@ -31,6 +32,7 @@ class Choices(TypedDict, total=False):
     quantise: `round` or `truncate`, for float arrays.
     layout: axes of arrays, as `BTCHW`, where their shape does not tell.
     pictures: `images`, `frames` (of videos) or `auto`: what folders and arrays of pictures are.
+    pixels: how stored pixels become RGB: `peer` or `exact` (the convention's own).
     decoder: `pyav` or `decord`.
     weights: KEY -> file.
     device: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`.
@@ -60,6 +62,7 @@ class Choices(TypedDict, total=False):
     quantise: str
     layout: str | None
     pictures: str
+    pixels: str | None
     decoder: str
     weights: Mapping[str, str | Path]
     device: str
@@ -89,6 +92,7 @@ def options_from(choices: Choices) -> Options:
     stride, fps = choices.get("stride"), choices.get("fps")
     if fps is not None and stride is not None:
         raise UsageError("--fps and --stride both choose the frame step; give one of them")
+    pixels = choices.get("pixels")
     pre_resize, resize = choices.get("pre_resize"), choices.get("resize")
     reference_clip, keep = choices.get("reference_clip"), choices.get("keep_features")
     return Options(
@@ -108,6 +112,7 @@ def options_from(choices: Choices) -> Options:
         quantise=choices.get("quantise", "round"),
         layout=choices.get("layout"),
         pictures=cast("Pictures", choices.get("pictures", "auto")),
+        pixels=parse_pixels(pixels) if pixels else None,
         decoder=choices.get("decoder", "pyav"),
         weights={entry_of(key).key: Path(p) for key, p in choices.get("weights", {}).items()},
         device=choices.get("device", "auto"),

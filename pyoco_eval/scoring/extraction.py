@@ -5,9 +5,10 @@ feature rows to its collectors. Videos are consumed in index order, so a run is 
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 
 from pyoco_eval.errors import UnusableVideosError, VideoError
@@ -16,6 +17,7 @@ from pyoco_eval.scoring.options import Options
 from pyoco_eval.scoring.row_queue import RowQueue, Tap
 from pyoco_eval.scoring.stream import OrderedStream
 from pyoco_eval.videos.clip_rule import ShortVideo, VideoClip, read_clips
+from pyoco_eval.videos.readers.pixels import PixelRule
 from pyoco_eval.videos.resize import resize_frames
 from pyoco_eval.videos.source import VideoSource
 from pyoco_eval.videos.video import Video
@@ -133,9 +135,10 @@ def run_pass(
         )
         yield _Opened(digest, stored)
         waiting = [tap if known is None else None for tap, known in zip(taps, stored, strict=True)]
-        if any(waiting):
-            for clip in read_clips(video, options.clip):
-                yield _prepare_clip(clip, waiting, options)
+        rules = sorted({tap.pixels for tap in waiting if tap is not None})
+        readings = [read_clips(video.reading(rule), options.clip) for rule in rules]
+        for clips in zip(*readings, strict=True):
+            yield _prepare_clip(dict(zip(rules, clips, strict=True)), waiting, options)
 
     with OrderedStream(videos, prepare, workers=options.num_workers()) as stream:
         for video, values in stream:
@@ -210,14 +213,14 @@ def _consume(
         found.sizes |= sizes
 
 
-def _prepare_clip(clip: VideoClip, taps: Sequence[Tap | None], options: Options) -> _Prepared:
-    frames = clip.frames
-    size = (int(frames.shape[2]), int(frames.shape[1]))
-    if options.pre_resize is not None:
-        resized = resize_frames(frames, options.pre_resize)
-        frames = resized.permute(0, 2, 3, 1).to(torch.uint8).numpy()
+def _prepare_clip(
+    read: Mapping[PixelRule, VideoClip], taps: Sequence[Tap | None], options: Options
+) -> _Prepared:
+    """The network inputs of one clip, which was read by every rule that a tap has."""
+    first = next(iter(read.values()))
+    frames = {rule: _pre_resized(clip.frames, options) for rule, clip in read.items()}
     select = options.clip.select
-    clip_id = f"{clip.video_id}@{clip.number}" if select == "all" else clip.video_id
+    clip_id = f"{first.video_id}@{first.number}" if select == "all" else first.video_id
     inputs: list[torch.Tensor | None] = []
     ids: list[tuple[str, ...]] = []
     for tap in taps:
@@ -225,11 +228,20 @@ def _prepare_clip(clip: VideoClip, taps: Sequence[Tap | None], options: Options)
             inputs.append(None)
             ids.append(())
         elif tap.extractor.kind == "image":
-            chosen = options.frames.indices(len(frames), clip.video_id, clip.number)
-            inputs.append(tap.extractor.prepare(frames[chosen]))
+            seen = frames[tap.pixels]
+            chosen = options.frames.indices(len(seen), first.video_id, first.number)
+            inputs.append(tap.extractor.prepare(seen[chosen]))
             of_frames = tuple(f"{clip_id}:{index}" for index in chosen)
             ids.append((clip_id,) if select == "images" else of_frames)
         else:
-            inputs.append(tap.extractor.prepare(frames)[None])
+            inputs.append(tap.extractor.prepare(frames[tap.pixels])[None])
             ids.append((clip_id,))
-    return _Prepared(size, clip.looped, tuple(inputs), tuple(ids))
+    size = (int(first.frames.shape[2]), int(first.frames.shape[1]))
+    return _Prepared(size, first.looped, tuple(inputs), tuple(ids))
+
+
+def _pre_resized(frames: np.ndarray, options: Options) -> np.ndarray:
+    if options.pre_resize is None:
+        return frames
+    resized = resize_frames(frames, options.pre_resize)
+    return resized.permute(0, 2, 3, 1).to(torch.uint8).numpy()

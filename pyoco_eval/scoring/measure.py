@@ -67,7 +67,7 @@ def measure(
     """
     group = processes()
     chosen = group.share(len(source))
-    recipes = [planned_recipe(r.network, r.extractor, options) for r in requests]
+    recipes = [_recipe(request, source, options) for request in requests]
     ids = [video.id for video in source]
     taps, collected = [], []
     for request, recipe in zip(requests, recipes, strict=True):
@@ -79,7 +79,9 @@ def measure(
             with_decoder = recipe | {"dec": source.decoder_label()}
             store = FeatureStore(options.keep_features, source.name, ids, with_decoder)
             store.begin_at(chosen.start)
-        taps.append(Tap(request.extractor, [collector], store, [] if request.keep_rows else None))
+        row_ids: list[str] | None = [] if request.keep_rows else None
+        pixels = request.network.pixels
+        taps.append(Tap(request.extractor, [collector], pixels, store, row_ids))
         collected.append(collector)
     shown = progress if group.is_main else Silent()
     with shown.stage(title, len(source)) as stage:
@@ -117,6 +119,7 @@ def planned_recipe(
         "frames": ">".join(step.spec() for step in steps if step is not None),
         "scale": spec.scaling,
         "prec": options.precision,
+        "rgb": network.pixels,
     }
     if extractor.kind == "image":
         recipe["sel"] = options.frames.spec()
@@ -124,6 +127,14 @@ def planned_recipe(
     if stated is not None:
         recipe["input"] = stated
     return recipe
+
+
+def _recipe(request: Request, source: VideoSource, options: Options) -> dict[str, str]:
+    """The planned recipe, completed by what the videos are stored as."""
+    recipe = planned_recipe(request.network, request.extractor, options)
+    label = source.rgb_label(request.network.pixels)
+    del recipe["rgb"]
+    return recipe if label is None else recipe | {"rgb": label}
 
 
 def _failed(found: Pass, options: Options) -> bool:

@@ -9,6 +9,7 @@ from pyoco_eval.errors import UsageError
 from pyoco_eval.features.base import FeatureExtractor
 from pyoco_eval.metrics.conventions import CONVENTIONS, Convention, convention
 from pyoco_eval.scoring.options import Options
+from pyoco_eval.videos.readers.pixels import PixelRule
 from pyoco_eval.videos.resize import IN_NETWORK, ResizeRule
 from pyoco_eval.weights import remember, resolve
 
@@ -40,6 +41,7 @@ class Network:
 
     Attributes:
         bn_eps: constant of batch normalisation, None for the network's own.
+        pixels: how stored pixels become RGB.
         base: the convention it starts from.
         conv: `base` if its rule is in force unchanged, else `custom`.
     """
@@ -49,6 +51,7 @@ class Network:
     resize: ResizeRule | None
     scaling: str
     bn_eps: float | None
+    pixels: PixelRule
     base: str
     conv: str
 
@@ -60,7 +63,8 @@ class Network:
             UsageError: `--resize` names a size the network does not take.
         """
         resize = ResizeRule.parse(rule.resize) if rule.resize else None
-        changed = layer is not None and layer != rule.layer
+        pixels = options.pixels_of(rule.pixels)
+        changed = pixels != rule.pixels or (layer is not None and layer != rule.layer)
         if options.resize is not None and options.resize != resize:
             if resize is None or rule.extractor not in _RESIZABLE:
                 raise UsageError(f"--resize: {rule.extractor} has a fixed input rule")
@@ -81,6 +85,7 @@ class Network:
             resize,
             rule.scaling,
             rule.bn_eps,
+            pixels,
             rule.name,
             conv,
         )

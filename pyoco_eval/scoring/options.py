@@ -11,6 +11,7 @@ from pyoco_eval.features.base import Precision
 from pyoco_eval.scoring.frame_rules import FrameRule
 from pyoco_eval.videos.clip_rule import ClipRule
 from pyoco_eval.videos.listing.pictures import Pictures
+from pyoco_eval.videos.readers.pixels import PixelRule
 from pyoco_eval.videos.resize import IN_NETWORK, ResizeRule
 
 OnError = Literal["error", "skip"]
@@ -30,7 +31,8 @@ class Options:
         layout: axes of arrays in order, such as `BTCHW`, where their shape does not tell.
         pictures: what folders and arrays of pictures are: `images`, each a row by itself, or
             `frames` of videos; `auto` decides by the metrics asked for and by names.
-        decoder: `pyav` or `decord`.
+        pixels: how stored pixels become RGB, `peer` or `exact`; None for each convention's own.
+        decoder: `pyav` or `decord`, which converts as `peer` alone.
         weights: KEY -> file, for networks whose published file is not in the cache.
         device: `auto` (CUDA if there is one), `cpu`, `cuda`, `cuda:1`, `mps`.
         batch_size: video clips per network call on a GPU; frames count as an eighth of a clip.
@@ -57,6 +59,7 @@ class Options:
     quantise: str = "round"
     layout: str | None = None
     pictures: Pictures = "auto"
+    pixels: PixelRule | None = None
     decoder: str = "pyav"
     weights: Mapping[str, Path] = field(default_factory=dict)
     device: str = "auto"
@@ -82,12 +85,20 @@ class Options:
         for name, value in (("--batch-size", self.batch_size), ("--workers", self.workers)):
             if value is not None and value < 1:
                 raise UsageError(f"{name} {value}: must be at least 1")
+        if self.decoder == "decord" and self.pixels == "exact":
+            raise UsageError(
+                "--pixels exact: decord converts by its own rule, which is peer; use --decoder pyav"
+            )
         if self.interval and (self.interval < 20 or self.interval % 2):
             raise UsageError(f"--interval {self.interval}: an even number of at least 20, or 0")
         if self.precision not in ("fp32", "bf16"):
             raise UsageError(f"--precision {self.precision!r}: use fp32 or bf16")
         if self.on_error not in ("error", "skip"):
             raise UsageError(f"--on-error {self.on_error!r}: use error or skip")
+
+    def pixels_of(self, own: PixelRule) -> PixelRule:
+        """The rule for a convention whose `own` it is."""
+        return self.pixels or ("peer" if self.decoder == "decord" else own)
 
     def num_workers(self) -> int:
         return self.workers or min(4, os.cpu_count() or 1)

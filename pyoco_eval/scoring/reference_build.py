@@ -21,6 +21,7 @@ from pyoco_eval.progress import Progress, Silent
 from pyoco_eval.scoring.measure import Request, measure
 from pyoco_eval.scoring.networks import Network
 from pyoco_eval.scoring.options import Options
+from pyoco_eval.scoring.pixel_recipes import with_pixels
 from pyoco_eval.scoring.reference_files import check_name, own_folder
 from pyoco_eval.scoring.reference_recipes import file_name, recipe_differences
 from pyoco_eval.scoring.references import KNOWN_REFERENCES, SHIPPED
@@ -269,7 +270,7 @@ def _is_present(job: _Job, source: VideoSource) -> bool:
         files, recipe = header.get("files"), header.get("recipe")
         if not isinstance(files, dict) or not isinstance(recipe, dict):
             return False
-        is_same = not recipe_differences(job.recipe, recipe)
+        is_same = not recipe_differences(job.recipe, with_pixels(recipe))
         ids = {video.id for video in source}
         return is_same and set(files) == ids and files == source.file_digests()
     except PyocoEvalError:

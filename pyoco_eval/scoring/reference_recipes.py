@@ -9,8 +9,10 @@ from pyoco_eval.datasets.catalogue import KNOWN_SETS
 from pyoco_eval.metrics.conventions import PROFILES, convention
 from pyoco_eval.scoring.networks import Network
 from pyoco_eval.scoring.options import Options
+from pyoco_eval.scoring.pixel_recipes import pixels_differ
 from pyoco_eval.scoring.sides import RECIPE_KEYS
 from pyoco_eval.videos.clip_rule import IMAGES, ClipRule
+from pyoco_eval.videos.readers.pixels import rule_of
 
 _SHORT_SUFFIX = re.compile("-(loop|skip)$")
 
@@ -25,7 +27,7 @@ def recipe_differences(a: Mapping[str, str], b: Mapping[str, str]) -> list[str]:
     return [
         f"{key} (here {a.get(key, '-')}, there {b.get(key, '-')})"
         for key in RECIPE_KEYS
-        if ours.get(key) != theirs.get(key)
+        if (pixels_differ(a, b) if key == "rgb" else ours.get(key) != theirs.get(key))
     ]
 
 
@@ -34,6 +36,8 @@ def comparable(recipe: Mapping[str, str]) -> dict[str, str]:
     found = {key: recipe[key] for key in RECIPE_KEYS if key in recipe}
     if "clip" in found:
         found["clip"] = _SHORT_SUFFIX.sub("", found["clip"])
+    if "rgb" in found:
+        found["rgb"] = rule_of(found["rgb"]) or ""
     return found
 
 
@@ -76,6 +80,7 @@ def build_command(
         ("--frames", recipe.get("sel", "all"), "all"),
         ("--pre-resize", pre_resize, ""),
         ("--resize", resize, rule.resize or resize),
+        ("--pixels", rule_of(recipe.get("rgb")) or rule.pixels, rule.pixels),
         ("--decoder", options.decoder, "pyav"),
         ("--precision", recipe.get("prec", "fp32"), "fp32"),
     ):

@@ -10,6 +10,7 @@ from pyoco_eval.metrics.conventions import Convention, convention
 from pyoco_eval.metrics.signature import KEYS
 from pyoco_eval.scoring.networks import Network
 from pyoco_eval.scoring.options import Options
+from pyoco_eval.scoring.pixel_recipes import pixels_differ, with_pixels
 from pyoco_eval.scoring.reference_files import (
     folders,
     has_name,
@@ -104,7 +105,7 @@ def named_side(name: str, recipe: Mapping[str, str], network: Network, options: 
             continue
         if not isinstance(there, dict) or not isinstance(there.get("net"), str):
             rejected.append(f"  {path}: its header has no recipe")
-        elif differences := recipe_differences(recipe, there):
+        elif differences := recipe_differences(recipe, with_pixels(there)):
             if there["net"].partition("-")[0] == network.extractor:
                 rejected.append(f"  {path}: other {', '.join(differences)}")
         elif kind == "features":
@@ -204,6 +205,8 @@ def require_made_for(
         "clip": None if options.clip == usual.clip else options.clip.spec(),
         "sel": None if options.frames == usual.frames else options.frames.spec(),
     }
+    if pixels_differ(recipe, {"rgb": network.pixels}):
+        asked["rgb"] = network.pixels
     held = {**recipe, "frames": recipe["frames"].rpartition(">")[2]}
     if options.pre_resize is not None:
         asked["frames"] = f"{options.pre_resize.spec()}>{asked['frames']}"

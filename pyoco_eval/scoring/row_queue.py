@@ -10,6 +10,7 @@ import torch
 from pyoco_eval.features.base import FeatureExtractor
 from pyoco_eval.scoring.feature_store import FeatureStore
 from pyoco_eval.scoring.options import Options
+from pyoco_eval.videos.readers.pixels import PixelRule
 
 FRAMES_PER_CLIP_IN_BATCH = 8
 FRAMES_AT_ONCE_ON_CPU = 32
@@ -27,6 +28,7 @@ class Tap:
 
     Attributes:
         extractor: the network.
+        pixels: how stored pixels become RGB for it.
         collectors: each gets `add(position, (k, D) rows)` for every video of the pass, in order
             from position 0; k = 0 if the video is left out.
         store: where rows are kept on disk and found again, if they are.
@@ -36,6 +38,7 @@ class Tap:
 
     extractor: FeatureExtractor
     collectors: Sequence[Collector]
+    pixels: PixelRule
     store: FeatureStore | None = None
     row_ids: list[str] | None = field(default_factory=list)
 

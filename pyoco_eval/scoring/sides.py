@@ -9,11 +9,12 @@ import numpy as np
 
 from pyoco_eval.errors import PyocoEvalError
 from pyoco_eval.metrics.signature import Signature
+from pyoco_eval.scoring.pixel_recipes import with_pixels
 from pyoco_eval.statistics.files import FeatureSet, StatisticsFile
 from pyoco_eval.statistics.moments import Moments, MomentsAccumulator
 from pyoco_eval.version import __version__
 
-RECIPE_KEYS = ("net", "clip", "sel", "frames", "scale", "prec")
+RECIPE_KEYS = ("net", "clip", "sel", "rgb", "frames", "scale", "prec")
 """Signature keys on which both sides of a Fréchet distance must agree."""
 
 
@@ -126,7 +127,7 @@ def side_from_file(path: Path, kind: str) -> Side:
         side = Side(
             name=str(header["name"]),
             digest=str(header["digest"]),
-            recipe={str(key): str(value) for key, value in header["recipe"].items()},
+            recipe=with_pixels({str(key): str(value) for key, value in header["recipe"].items()}),
             count=int(header["count"]),
             num_videos=int(header["num_videos"]),
             moments=stored.moments if isinstance(stored, StatisticsFile) else None,

@@ -3,6 +3,7 @@
 from pyoco_eval.metrics.conventions import Convention
 from pyoco_eval.metrics.resampling import Interval
 from pyoco_eval.metrics.signature import Signature
+from pyoco_eval.scoring.pixel_recipes import storage_warning
 from pyoco_eval.scoring.references import WHOLE
 from pyoco_eval.scoring.sides import Side
 from pyoco_eval.version import __version__
@@ -30,6 +31,9 @@ def joint_recipe(generated: Side, reference: Side) -> dict[str, str]:
         ours, theirs = (side.recipe.get(key, "-") for side in (generated, reference))
         if ours != theirs or (key in ("skip", "left") and ours != "-"):
             recipe[key] = f"{ours}/{theirs}"
+    if recipe.get("rgb") != reference.recipe.get("rgb"):
+        labels = (side.recipe.get("rgb", "stored") for side in (generated, reference))
+        recipe["rgb"] = "/".join(labels)
     return recipe
 
 
@@ -91,6 +95,9 @@ def side_warnings(side: Side, floor: str | None) -> list[str]:
 def joint_warnings(generated: Side, reference: Side, floor: str | None) -> list[str]:
     """What a reader must know of a comparison of two sides."""
     found = side_warnings(generated, floor) + side_warnings(reference, None)
+    mixed = storage_warning(generated.recipe, reference.recipe)
+    if mixed is not None:
+        found.append(mixed)
     if generated.digest == reference.digest:
         found.append("Both sides hold the same videos, so a perfect score is no achievement.")
     return list(dict.fromkeys(found))

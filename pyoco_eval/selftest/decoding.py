@@ -2,9 +2,13 @@
 
 The clips in this folder hold moving shapes in four video codecs and GIF. Decoders of these codecs
 are specified to the last bit, and colour is converted exactly, so every frame has one right digest.
+
+The other conversion, `peer`, follows the processor: its digest is that of x86-64 (with SSSE3, which
+every such processor since 2008 has) or it is told what it is instead.
 """
 
 import hashlib
+import platform
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
@@ -14,8 +18,9 @@ from typing import Final
 import numpy as np
 
 from pyoco_eval.errors import VideoError
-from pyoco_eval.selftest.check import FOLDER, Measurement, Skipped, stored
+from pyoco_eval.selftest.check import FOLDER, Measurement, Skipped, stored, stored_value
 from pyoco_eval.shapes.dataset import MovingShapes
+from pyoco_eval.videos.readers.pixels import PixelRule
 from pyoco_eval.videos.source import open_source
 from pyoco_eval.videos.write import write_video
 
@@ -29,6 +34,12 @@ CLIPS: Final = {
     "clip-av1.mkv": "av1",
     "clip.gif": "gif",
 }
+PEER_CONVERSION: Final = "clip.mp4, peer conversion"
+_X86: Final = ("x86_64", "amd64")
+_OTHER: Final = (
+    ", up to 3 levels from x86-64: video files score a little differently there under --pixels "
+    "peer, here and in other tools alike; --pixels exact is the same everywhere"
+)
 WRITTEN: Final = {"clip.mp4": "av", "clip.gif": "pillow"}
 """Shipped clips of this package's own writer, and the library that encodes them."""
 
@@ -45,8 +56,22 @@ def measure_decoding() -> Iterator[Measurement | Skipped]:
             yield Skipped("decoding", name, reason)
             continue
         yield Measurement("decoding", name, decoded_digests(FOLDER / name))
+    yield measure_peer_conversion()
     with TemporaryDirectory() as folder:
         yield from _written_here(Path(folder))
+
+
+def measure_peer_conversion() -> Measurement | Skipped:
+    """One line on how this processor converts under `pixels: peer`."""
+    name = PEER_CONVERSION
+    digests = decoded_digests(FOLDER / "clip.mp4", "peer")
+    if digests == stored_value("decoding", name):
+        return Measurement("decoding", name, digests, note="as every x86-64 with SSSE3")
+    if digests == stored_value("decoding", f"{name}, portable"):
+        return Skipped("decoding", name, "as plain C code" + _OTHER)
+    if platform.machine().lower() not in _X86:
+        return Skipped("decoding", name, f"as this {platform.machine()} does" + _OTHER)
+    return Measurement("decoding", name, digests)
 
 
 def source_frames(size: int = 32) -> np.ndarray:
@@ -54,9 +79,9 @@ def source_frames(size: int = 32) -> np.ndarray:
     return MovingShapes("val", size=size, num_frames=NUM_FRAMES)[3].frames
 
 
-def decoded_digests(path: Path) -> tuple[str, ...]:
+def decoded_digests(path: Path, pixels: PixelRule = "exact") -> tuple[str, ...]:
     """sha256 of every frame of a video file, or why there are none."""
-    (video,) = open_source(path)
+    (video,) = open_source(path).reading(pixels)
     try:
         return tuple(hashlib.sha256(frame().tobytes()).hexdigest() for frame in video.walk())
     except VideoError as error:

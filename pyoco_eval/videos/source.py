@@ -22,6 +22,7 @@ from pyoco_eval.videos.listing.pictures import (
 )
 from pyoco_eval.videos.readers.array_reader import ArrayReader, Levels, unstated_range
 from pyoco_eval.videos.readers.choose import check_decoder, decoders_label
+from pyoco_eval.videos.readers.pixels import PixelRule, rgb_label
 from pyoco_eval.videos.video import Video
 
 
@@ -97,6 +98,14 @@ class VideoSource:
     def decoder_label(self) -> str:
         """For signatures: `pyav-18.1`, or `pillow-13.0+pyav-18.1` where files of both kinds are."""
         return decoders_label(video.reader.backend for video in self._videos)
+
+    def rgb_label(self, pixels: PixelRule) -> str | None:
+        """For signatures: `peer-video`, `exact-pictures+video`; None if nothing is converted."""
+        return rgb_label(pixels, (video.reader.storage for video in self._videos))
+
+    def reading(self, pixels: PixelRule) -> "VideoSource":
+        """The same videos with their pixels read by this rule (see `readers.pixels`)."""
+        return self.subset(self.name, [video.reading(pixels) for video in self])
 
 
 def open_source(

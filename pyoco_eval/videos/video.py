@@ -13,6 +13,7 @@ from pyoco_eval.videos.readers.base import (
     UnreadableError,
     VideoProperties,
 )
+from pyoco_eval.videos.readers.pixels import PixelRule
 from pyoco_eval.visible import as_text
 
 __all__ = ["EndOfVideoError", "Video", "VideoProperties"]
@@ -68,6 +69,17 @@ class Video:
     def described(self, caption: str | None, label: str | None) -> "Video":
         """The same video with another caption and label."""
         return Video(self.id, self.index, self.path, self.reader, caption=caption, label=label)
+
+    def reading(self, pixels: PixelRule) -> "Video":
+        """The same video with its pixels read by this rule (see `readers.pixels`)."""
+        reader = self.reader.reading(pixels)
+        if reader is self.reader:
+            return self
+        other = Video(
+            self.id, self.index, self.path, reader, caption=self.caption, label=self.label
+        )
+        other._num_frames = self._num_frames
+        return other
 
     def probe(self) -> VideoProperties:
         """Facts from the header and, for the size as shown, the first frame.

@@ -68,7 +68,7 @@ def encode_h264(
     import av
     from av.video.reformatter import VideoReformatter
 
-    from pyoco_eval.videos.readers.pyav_reader import EXACT_CONVERSION
+    from pyoco_eval.videos.readers.video_pixels import EXACT_CONVERSION
 
     with av.open(target, "w", format="mp4") as container:
         stream = container.add_stream("libx264", Fraction(fps).limit_denominator(1001))

@@ -45,7 +45,7 @@ def test_the_whole_uncond_twin_runs_and_its_record_says_how(tmp_path: Path) -> N
     assert fvd.std == pytest.approx(np.std(fvd.repeats))
     assert (fvd.spread_of, fvd.num_samples, fvd.num_reference) == ("repeats", 160, 512)
     signature = Signature.parse(fvd.signature)
-    assert signature.get("protocol") == "shapes-uncond@2"
+    assert signature.get("protocol") == protocol.label
     assert signature.get("label") == "embedded"
     (curve,) = arm.curves
     assert curve.key == "fvd"

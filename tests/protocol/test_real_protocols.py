@@ -57,7 +57,7 @@ def _hold_promises_of_reduced_runs(results: Results, name: str) -> None:
     for arm in results.arms:
         for entry in arm.scores:
             signature = Signature.parse(entry.signature)
-            assert signature.get("protocol") == f"{name}@1-reduced({results.reduced})"
+            assert signature.get("protocol") == f"{name}@2-reduced({results.reduced})"
             assert "-unverified" in str(signature.get("net"))
     assert any("are not the published ones" in warning for warning in results.warnings)
 

@@ -23,7 +23,7 @@ def collect(
 ) -> tuple[np.ndarray, list[str], Pass, MeanColour]:
     network, rows = MeanColour(kind), RowCollector()
     network.pretended_device = device
-    tap = Tap(network, [rows])
+    tap = Tap(network, [rows], "exact")
     opened = open_source(source)
     found = run_pass(opened, [tap], options)
     found.settle(len(opened), options)

@@ -34,7 +34,7 @@ def extract(
         workers=3,
     )
     store = FeatureStore(folder, source.name, [video.id for video in source], recipe)
-    tap = Tap(network, [rows], store)
+    tap = Tap(network, [rows], "exact", store)
     found = run_pass(source, [tap], options)
     found.settle(len(source), options)
     assert tap.row_ids is not None

@@ -43,6 +43,7 @@ OPTIONS = st.builds(
     pre_resize=st.none() | RESIZES,
     value_range=st.sampled_from(["0..1", "-1..1", "0..255"]),
     quantise=st.sampled_from(["round", "truncate"]),
+    pixels=st.sampled_from(["peer", "exact"]),
     precision=st.sampled_from(["fp32", "bf16"]),
 )
 SPECS = st.builds(
@@ -64,7 +65,9 @@ def recipe(options: Options, spec: ExtractorSpec) -> dict[str, str]:
     network = MeanColour("image")
     network.spec = spec
     return planned_recipe(
-        Network("toy", "rgb", None, "x", None, "toys", "custom"), network, options
+        Network("toy", "rgb", None, "x", None, options.pixels_of("peer"), "toys", "custom"),
+        network,
+        options,
     )
 
 
@@ -83,7 +86,7 @@ def test_recipes_are_equal_exactly_when_every_choice_is(
 def test_one_changed_choice_is_enough(
     options: Options, spec: ExtractorSpec, data: st.DataObject
 ) -> None:
-    names = ["clip", "frames", "pre_resize", "value_range", "quantise", "precision"]
+    names = ["clip", "frames", "pre_resize", "value_range", "quantise", "pixels", "precision"]
     field = data.draw(st.sampled_from(names))
     changed = replace(options, **{field: getattr(data.draw(OPTIONS), field)})
     assume(changed != options)

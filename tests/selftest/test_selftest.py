@@ -2,6 +2,8 @@
 
 import importlib.util
 import math
+import platform
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +16,13 @@ from pyoco_eval.features.tiny import load_tiny
 from pyoco_eval.selftest import REMEDIES, devices_present, run
 from pyoco_eval.selftest import check as checking
 from pyoco_eval.selftest.check import Measurement, Skipped, check, distance, stored, stored_value
-from pyoco_eval.selftest.decoding import decoded_digests, measure_decoding, source_frames
+from pyoco_eval.selftest.decoding import (
+    PEER_CONVERSION,
+    decoded_digests,
+    measure_decoding,
+    measure_peer_conversion,
+    source_frames,
+)
 from pyoco_eval.selftest.integers import pattern, sketch, uniform, words
 from pyoco_eval.selftest.networks import TOLERANCE, fast_and_loose, measure_networks, prepared
 from pyoco_eval.selftest.resizing import measure_resizing
@@ -27,9 +35,11 @@ ROOT = Path(__file__).resolve().parents[2]
 def script():
     """`scripts/build_selftest.py` as a module."""
     path = ROOT / "scripts" / "build_selftest.py"
+    sys.path.insert(0, str(path.parent))  # it imports its neighbour cpu_flags
     spec = importlib.util.spec_from_file_location("build_selftest", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+    sys.path.remove(str(path.parent))
     return module
 
 
@@ -149,8 +159,9 @@ def test_every_stored_value_is_used(monkeypatch):
     names = {f"networks/{name}" for name in LOADERS}
     names |= {f"networks/{name} {layer}" for name, layer in EMBEDDED}
     names |= {f"scores/{m} of {count}" for m in METRICS for count in (NUM_CLIPS, NUM_CLIPS_QUICK)}
+    names |= {f"decoding/{PEER_CONVERSION}", f"decoding/{PEER_CONVERSION}, portable"}
     for m in (*measure_decoding(), *measure_resizing()):
-        if m.expected is None:
+        if isinstance(m, Measurement) and m.expected is None:
             names.add(f"{m.stage}/{m.name}")
     assert set(stored()["values"]) == names
 
@@ -169,8 +180,29 @@ def test_stored_scores_are_rebuilt_from_float64(script):
 
 def test_another_decoder_is_noticed(monkeypatch, tmp_path):
     """FFmpeg's quick colour conversion, which darkens by about a level."""
-    monkeypatch.setattr("pyoco_eval.videos.readers.pyav_reader.EXACT_CONVERSION", "BILINEAR")
+    monkeypatch.setattr("pyoco_eval.videos.readers.video_pixels.EXACT_CONVERSION", "BILINEAR")
     assert {"clip.mp4", "clip-vp9.webm"} <= failed(measure_decoding())
+
+
+@pytest.mark.parametrize("level", ["portable", "SSSE3"])
+def test_how_this_processor_converts_is_told(script, level):
+    """Without its quick kernels it is a word, not a failure; on x86-64 all later ones agree."""
+    try:
+        with script.forced_cpu_flags(script.LEVELS[level]):
+            found = check(measure_peer_conversion())
+    except OSError as error:
+        pytest.skip(str(error))
+    if level == "portable":
+        assert found.status == "skipped"
+        assert "as plain C code, up to 3 levels from x86-64" in found.note
+    elif platform.machine() == "x86_64":
+        assert found.status == "ok"
+
+
+def test_another_swscale_is_noticed(monkeypatch):
+    monkeypatch.setattr("pyoco_eval.videos.readers.video_pixels.PEER_CONVERSION", 0x40002)
+    monkeypatch.setattr("pyoco_eval.selftest.decoding.platform.machine", lambda: "x86_64")
+    assert check(measure_peer_conversion()).status == "failed"
 
 
 def test_a_file_that_is_cut_off_is_a_failure_and_no_exception(tmp_path):

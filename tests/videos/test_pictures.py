@@ -1,6 +1,7 @@
 """GIF, WebP and folders of frames."""
 
 import struct
+import warnings
 import zlib
 from fractions import Fraction
 from pathlib import Path
@@ -148,24 +149,41 @@ def test_images_beside_videos_are_not_frames(tmp_path):
     assert source.ignored == 1
 
 
+def see_through_palette() -> Image.Image:
+    image = Image.new("RGB", (5, 4), (9, 8, 7)).quantize(4)
+    image.info["transparency"] = bytes([0] * 4)
+    return image
+
+
 @pytest.mark.parametrize(
-    ("image", "expected"),
+    ("image", "exact", "peer"),
     [
-        (Image.fromarray(np.full((4, 5), 0x1234, np.uint16)), (0x12, 0x12, 0x12)),
-        (Image.new("RGBA", (5, 4), (10, 20, 30, 255)), (10, 20, 30)),
-        (Image.new("RGBA", (5, 4), (10, 20, 30, 0)), (255, 255, 255)),
-        (Image.new("L", (5, 4), 77), (77, 77, 77)),
-        (Image.new("LA", (5, 4), (77, 255)), (77, 77, 77)),
-        (Image.new("1", (5, 4), 1), (255, 255, 255)),
-        (Image.new("RGB", (5, 4), (9, 8, 7)).quantize(4), (9, 8, 7)),
+        (Image.fromarray(np.full((4, 5), 0x1234, np.uint16)), (0x12, 0x12, 0x12), (255, 255, 255)),
+        (Image.new("RGBA", (5, 4), (10, 20, 30, 255)), (10, 20, 30), (10, 20, 30)),
+        (Image.new("RGBA", (5, 4), (10, 20, 30, 0)), (255, 255, 255), (10, 20, 30)),
+        (Image.new("RGBA", (5, 4), (0, 0, 0, 51)), (204, 204, 204), (0, 0, 0)),
+        (Image.new("L", (5, 4), 77), (77, 77, 77), (77, 77, 77)),
+        (Image.new("LA", (5, 4), (77, 255)), (77, 77, 77), (77, 77, 77)),
+        (Image.new("LA", (5, 4), (77, 0)), (255, 255, 255), (77, 77, 77)),
+        (Image.new("1", (5, 4), 1), (255, 255, 255), (255, 255, 255)),
+        (Image.new("RGB", (5, 4), (9, 8, 7)).quantize(4), (9, 8, 7), (9, 8, 7)),
+        (see_through_palette(), (255, 255, 255), (9, 8, 7)),
     ],
-    ids=["16-bit", "opaque", "transparent", "grey", "grey+alpha", "bilevel", "palette"],
-)
-def test_every_kind_of_png(tmp_path, image, expected):
+    ids=[
+        "16-bit", "opaque", "transparent", "half-transparent", "grey", "grey+alpha",
+        "transparent grey", "bilevel", "palette", "transparent palette",
+    ],
+)  # fmt: skip
+def test_every_kind_of_png(tmp_path, image, exact, peer):
     image.save(tmp_path / "0.png")
-    frame = open_source(tmp_path)[0].read([0])[0]
-    assert frame.shape == (4, 5, 3)
-    assert (frame == expected).all()
+    (video,) = open_source(tmp_path)
+    for rule, expected in (("exact", exact), ("peer", peer)):
+        frame = video.reading(rule).read([0])[0]
+        assert frame.shape == (4, 5, 3)
+        assert (frame == expected).all()
+    with warnings.catch_warnings(action="ignore"):  # Pillow tells of a transparency that is lost
+        as_tools_read = np.asarray(Image.open(tmp_path / "0.png").convert("RGB"))
+    assert np.array_equal(video.reading("peer").read([0])[0], as_tools_read)
 
 
 def test_exif_orientation_of_jpg_frames(tmp_path):
@@ -176,6 +194,8 @@ def test_exif_orientation_of_jpg_frames(tmp_path):
     frame = open_source(tmp_path)[0].read([0])[0]
     assert frame.shape == (128, 64, 3)
     assert np.abs(frame.astype(int) - np.rot90(numbered_frame(0), -1)).mean() < 5
+    as_tools_read = np.asarray(Image.open(tmp_path / "0.JPG").convert("RGB"))
+    assert np.array_equal(open_source(tmp_path)[0].reading("peer").read([0])[0], as_tools_read)
 
 
 @pytest.mark.filterwarnings("ignore:Corrupt EXIF")

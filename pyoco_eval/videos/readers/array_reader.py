@@ -102,6 +102,7 @@ class ArrayReader(FrameReader):
     """
 
     backend = "array"
+    storage = "stored"
 
     def __init__(
         self,

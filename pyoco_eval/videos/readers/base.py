@@ -5,11 +5,14 @@ Axes: T frames, H height, W width; frames are (H, W, 3) uint8 RGB, upright.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
+
+from pyoco_eval.videos.readers.pixels import PixelRule, Storage
 
 if TYPE_CHECKING:
     from pyoco_eval.videos.readers.stored_file import StoredFile
@@ -81,17 +84,30 @@ class FrameReader(ABC):
     Every method may be called from several threads at once and raises `UnreadableError`.
 
     Attributes:
+        backend: library that decodes it.
+        storage: what its frames are made of.
+        pixels: how they become RGB, where that is not decided by `storage`.
         is_whole: what is stored does not say whether it is a video or a batch of images.
         is_still: what is stored is one image.
     """
 
     backend: ClassVar[str]
+    storage: ClassVar[Storage]
+    pixels: PixelRule = "exact"
     is_whole: bool = False
     is_still: bool = False
 
     def stills(self) -> "Sequence[FrameReader]":
         """Each frame as an image by itself, where that is what they are."""
         return [self]
+
+    def reading(self, pixels: PixelRule) -> "FrameReader":
+        """The same video with its pixels read by this rule."""
+        if pixels == self.pixels:
+            return self
+        other = copy(self)
+        other.pixels = pixels
+        return other
 
     @abstractmethod
     def properties(self) -> VideoProperties:
@@ -130,6 +146,7 @@ class BrokenReader(FrameReader):
     """A file that was found unusable before any frame of it was looked at."""
 
     backend = "array"
+    storage = "stored"
 
     def __init__(self, file: "StoredFile", reason: str) -> None:
         self.file = file

@@ -15,7 +15,7 @@ from contextlib import nullcontext
 
 import numpy as np
 
-from pyoco_eval.errors import MissingError
+from pyoco_eval.errors import MissingError, UsageError
 from pyoco_eval.videos.readers.base import (
     EndOfFramesError,
     FrameReader,
@@ -23,6 +23,7 @@ from pyoco_eval.videos.readers.base import (
     VideoProperties,
     ready,
 )
+from pyoco_eval.videos.readers.pixels import PixelRule
 from pyoco_eval.videos.readers.pyav_reader import PyavReader
 from pyoco_eval.videos.readers.stored_file import StoredFile
 
@@ -31,9 +32,11 @@ _BLOCK = 32
 
 
 class DecordReader(FrameReader):
-    """Frames from decord; facts and counts from PyAV."""
+    """Frames from decord, which converts as `peer` alone; facts and counts from PyAV."""
 
     backend = "decord"
+    storage = "video"
+    pixels = "peer"
 
     def __init__(self, file: StoredFile) -> None:
         require_decord()
@@ -42,6 +45,11 @@ class DecordReader(FrameReader):
 
     def digest(self) -> str:
         return self._pyav.digest()
+
+    def reading(self, pixels: PixelRule) -> FrameReader:
+        if pixels != self.pixels:
+            raise UsageError(f"--pixels {pixels}: decord converts by its own rule, {self.pixels}")
+        return self
 
     def properties(self) -> VideoProperties:
         return self._pyav.properties()

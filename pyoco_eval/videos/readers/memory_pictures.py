@@ -14,7 +14,7 @@ from pyoco_eval.videos.readers.base import (
     check_size,
     ready,
 )
-from pyoco_eval.videos.readers.pillow_reader import to_rgb
+from pyoco_eval.videos.readers.picture_pixels import to_rgb
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -24,6 +24,7 @@ class MemoryPictures(FrameReader):
     """Pictures as PIL holds them. They become RGB as those of files do."""
 
     backend = "pillow"
+    storage = "pictures"
     is_whole = True
 
     def __init__(self, pictures: "Sequence[Image]") -> None:
@@ -64,7 +65,7 @@ class MemoryPictures(FrameReader):
         picture = self.pictures[index]
         check_size(*picture.size)
         try:
-            return to_rgb(picture)
+            return to_rgb(picture, self.pixels)
         except UnreadableError as error:
             raise UnreadableError(f"picture {index} {error.reason}") from error
         except Exception as error:  # Pillow raises anything when it loads damaged data

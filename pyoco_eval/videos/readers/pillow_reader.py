@@ -1,13 +1,10 @@
 """Animations, and folders of PNG or JPEG frames, through Pillow.
 
 An animation's frames are its pictures, each as often as its delay is longer than the shortest one:
-16 pictures of equal delay are 16 frames however long each is shown. What is transparent is shown
-over white, as in a browser.
+16 pictures of equal delay are 16 frames however long each is shown. How a picture becomes RGB is told
+in `picture_pixels`; a GIF is shown over white, as in a browser and by FFmpeg.
 
 Pillow's format modules raise exceptions of any kind on damaged data: all of them are caught.
-
-References:
-    PNG: 16-bit samples are reduced to their high byte, for grey as for colour.
 """
 
 import hashlib
@@ -26,8 +23,8 @@ from pyoco_eval.videos.readers.base import (
     check_size,
     ready,
 )
-from pyoco_eval.videos.readers.exif import upright
 from pyoco_eval.videos.readers.open_picture import open_picture
+from pyoco_eval.videos.readers.picture_pixels import to_rgb
 from pyoco_eval.videos.readers.stored_file import StoredFile
 
 if TYPE_CHECKING:
@@ -38,6 +35,7 @@ class AnimationReader(FrameReader):
     """One GIF, WebP, AVIF or animated PNG file; a still picture is a video of one frame."""
 
     backend = "pillow"
+    storage = "pictures"
 
     def __init__(self, file: StoredFile) -> None:
         self.file = file
@@ -65,13 +63,17 @@ class AnimationReader(FrameReader):
 
     def walk(self) -> Iterator[Callable[[], np.ndarray]]:
         with _opened(self.file) as (file, image):
-            yield from animation_frames(file, image, to_rgb, self.file.size())
+            yield from animation_frames(file, image, self._to_rgb, self.file.size())
+
+    def _to_rgb(self, image: "Image") -> np.ndarray:
+        return to_rgb(image, self.pixels)
 
 
 class FrameFolder(FrameReader):
     """A folder that holds the frames of one video as PNG or JPEG files, in the order given."""
 
     backend = "pillow"
+    storage = "pictures"
 
     def __init__(self, pictures: Sequence[StoredFile]) -> None:
         self.pictures = tuple(pictures)
@@ -120,7 +122,7 @@ class FrameFolder(FrameReader):
         try:
             with _opened(picture) as (_, image):
                 image.load()
-                return to_rgb(image)
+                return to_rgb(image, self.pixels)
         except UnreadableError as error:
             raise UnreadableError(f"{picture.name} {error.reason}") from error
         except FileNotFoundError as error:
@@ -147,24 +149,3 @@ def _opened(stored: StoredFile) -> "Iterator[tuple[BinaryIO, Image]]":
         with image:
             check_size(*image.size)
             yield file, image
-
-
-def to_rgb(image: "Image") -> np.ndarray:
-    """(H, W, 3) uint8 of the picture now in `image`, turned as its EXIF tag says."""
-    from PIL import Image
-
-    picture: Image.Image = image
-    if image.mode == "I" or image.mode.startswith("I;16"):
-        grey = np.asarray(image)
-        if image.format != "PNG":
-            raise UnreadableError(f"has pixels of the kind {image.mode}, which have no fixed range")
-        picture = Image.fromarray((grey.astype(np.uint16) >> 8).astype(np.uint8))
-    elif image.mode == "F":
-        raise UnreadableError("has pixels of the kind F, which have no fixed range")
-    elif image.has_transparency_data:
-        rgba = image.convert("RGBA")
-        white = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
-        picture = Image.alpha_composite(white, rgba)
-    if image.format in ("PNG", "JPEG"):
-        picture = upright(picture, image)
-    return np.array(picture.convert("RGB"))

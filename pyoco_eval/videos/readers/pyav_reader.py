@@ -3,10 +3,7 @@
 Timestamps are never used to order or drop frames: in XviD files they are not monotonic although
 the emission order is the display order. One decoding thread per video keeps the number and order
 of frames independent of the machine; videos are decoded side by side instead.
-
-References:
-    Colour: ITU-R BT.601, BT.709, BT.2020 matrices, limited or full range, as each frame states;
-    a frame that states nothing is limited-range BT.601, FFmpeg's default.
+Colour is converted in `video_pixels`.
 """
 
 from collections.abc import Callable, Iterator
@@ -27,12 +24,12 @@ from pyoco_eval.videos.readers.integrity import STRICT, CheckedDecoding
 from pyoco_eval.videos.readers.orientation import Orientation
 from pyoco_eval.videos.readers.stored_file import StoredFile
 from pyoco_eval.videos.readers.truncation import find_cut
+from pyoco_eval.videos.readers.video_pixels import RGBConverter
 
 if TYPE_CHECKING:
     from av.container import InputContainer
     from av.sidedata.sidedata import SideData
     from av.video.frame import VideoFrame
-    from av.video.reformatter import VideoReformatter
     from av.video.stream import VideoStream
 
 _DEMUXERS = (
@@ -44,9 +41,6 @@ _DEMUXERS = (
 _NO_PROTOCOL = "none"
 """Of bytes that Python hands over: FFmpeg may open nothing beside them."""
 
-EXACT_CONVERSION = 0x2 | 0x2000 | 0x40000 | 0x80000
-"""libswscale: bilinear, full chroma interpolation, accurate rounding, bit-exact everywhere."""
-
 _PICTURES = {b"GIF8": "GIF", b"\x89PNG": "PNG", b"\xff\xd8\xff": "JPEG"}
 
 
@@ -54,6 +48,7 @@ class PyavReader(FrameReader):
     """A file in any container and codec that this build of FFmpeg decodes."""
 
     backend = "pyav"
+    storage = "video"
 
     def __init__(self, file: StoredFile) -> None:
         self.file = file
@@ -81,9 +76,7 @@ class PyavReader(FrameReader):
             )
 
     def walk(self) -> Iterator[Callable[[], np.ndarray]]:
-        from av.video.reformatter import VideoReformatter
-
-        reformatter = VideoReformatter()
+        to_rgb = RGBConverter(self.pixels)
         first: tuple[int, int] | None = None
         orientation, rotation = Orientation(), None
         with self._open() as (container, stream):
@@ -103,7 +96,7 @@ class PyavReader(FrameReader):
                 def convert(
                     frame: "VideoFrame" = frame, orientation: Orientation = orientation
                 ) -> np.ndarray:
-                    return orientation.apply(_to_rgb(frame, reformatter))
+                    return orientation.apply(to_rgb(frame))
 
                 yield convert
 
@@ -168,23 +161,6 @@ def _orientation(frame: "VideoFrame") -> Orientation:
             "is to be shown at an angle that is no quarter turn; re-encode it upright"
         )
     return orientation
-
-
-def _to_rgb(frame: "VideoFrame", reformatter: "VideoReformatter") -> np.ndarray:
-    """Convert exactly rounded, with chroma interpolated, alike on every processor.
-
-    FFmpeg's quicker default darkens 4:2:0 video by about one level against 4:4:4, and its values
-    differ between processors: frames of two codecs would not be comparable.
-    """
-    import av
-
-    try:
-        rgb = reformatter.reformat(frame, format="rgb24", interpolation=EXACT_CONVERSION, threads=1)
-    except (av.FFmpegError, ValueError) as error:
-        raise UnreadableError(
-            f"its pixel format {frame.format.name} cannot be converted to RGB"
-        ) from error
-    return rgb.to_ndarray()
 
 
 def _why_not_open(file: BinaryIO, error: Exception) -> str:
