@@ -38,11 +38,12 @@ def forced_cpu_flags(flags: int) -> Iterator[None]:
 
 
 def _libavutil() -> Path:
-    """The one this process has loaded already, as Linux tells it."""
+    """PyAV's, of those that this process has loaded, as Linux tells it; decord has one too."""
     if sys.platform != "linux":
         raise OSError("libavutil is looked for on Linux only")
-    assert av.library_versions["libavutil"]
+    suffix = f".so.{av.library_versions['libavutil'][0]}"
     for line in Path("/proc/self/maps").read_text(encoding="utf-8").splitlines():
-        if "libavutil" in (path := line.split(maxsplit=5)[-1]):
+        path = line.split(maxsplit=5)[-1]
+        if "libavutil" in path and suffix in path:
             return Path(path)
-    raise OSError("no libavutil is loaded")
+    raise OSError("PyAV has no libavutil of its own")

@@ -182,7 +182,7 @@ def test_every_kind_of_png(tmp_path, image, exact, peer):
         assert frame.shape == (4, 5, 3)
         assert (frame == expected).all()
     with warnings.catch_warnings(action="ignore"):  # Pillow tells of a transparency that is lost
-        as_tools_read = np.asarray(Image.open(tmp_path / "0.png").convert("RGB"))
+        as_tools_read = np.asarray(Image.open(tmp_path / "0.png", formats=["PNG"]).convert("RGB"))
     assert np.array_equal(video.reading("peer").read([0])[0], as_tools_read)
 
 
@@ -194,7 +194,7 @@ def test_exif_orientation_of_jpg_frames(tmp_path):
     frame = open_source(tmp_path)[0].read([0])[0]
     assert frame.shape == (128, 64, 3)
     assert np.abs(frame.astype(int) - np.rot90(numbered_frame(0), -1)).mean() < 5
-    as_tools_read = np.asarray(Image.open(tmp_path / "0.JPG").convert("RGB"))
+    as_tools_read = np.asarray(Image.open(tmp_path / "0.JPG", formats=["JPEG"]).convert("RGB"))
     assert np.array_equal(open_source(tmp_path)[0].reading("peer").read([0])[0], as_tools_read)
 
 
