@@ -30,8 +30,8 @@ from pyoco_eval.resources import resource_folder
 
 OTHER = "scores: {fvd: {reference: {select: random(1024)}}}\n"
 
-UCF101 = load_protocol("ucf101-uncond").label
-SHAPES = load_protocol("shapes-uncond").label
+UNCOND = load_protocol("ucf101-uncond").label
+TWIN = load_protocol("shapes-uncond").label
 
 
 @pytest.fixture(autouse=True)
@@ -97,10 +97,10 @@ def test_an_altered_protocol_is_named_by_its_content_and_says_what_it_alters(
     )
     found = deviation_of_content(loaded)
     assert found is not None
-    assert f"alters {UCF101} in scores.fvd.reference.select" in found.sentence
-    assert title_of(loaded).endswith(f"(altered from {UCF101})")
+    assert f"alters {UNCOND} in scores.fvd.reference.select" in found.sentence
+    assert title_of(loaded).endswith(f"(altered from {UNCOND})")
     shown = " ".join(CliRunner().invoke(protocol_command, ["show", str(path)]).output.split())
-    assert f"altered from {UCF101}" in shown
+    assert f"altered from {UNCOND}" in shown
     assert loaded.sha256[:12] in shown
 
 
@@ -122,7 +122,7 @@ def test_an_edited_file_of_the_package_is_noticed(
     loaded = load_protocol("shapes-uncond")
     assert loaded.path == file
     assert not is_published(loaded)
-    assert protocol_label(loaded, None, ()).startswith(f"{SHAPES}-sha256(")
+    assert protocol_label(loaded, None, ()).startswith(f"{TWIN}-sha256(")
 
 
 def test_prompts_of_every_list_are_those_that_protocols_mean(
@@ -169,9 +169,9 @@ def test_results_of_an_altered_protocol_say_so_everywhere(tmp_path: Path) -> Non
     results = run_protocol(path, tmp_path / "out", "--generator", SHAPES, "--scale", "0.1")
     digits = results.protocol.sha256[:12]
     assert not results.comparable
-    assert any(f"alters {SHAPES}" in sentence for sentence in results.deviations)
-    assert results.protocol.altered_from == SHAPES
-    assert f"altered from {SHAPES}" in results.protocol.title
+    assert any(f"alters {TWIN}" in sentence for sentence in results.deviations)
+    assert results.protocol.altered_from == TWIN
+    assert f"altered from {TWIN}" in results.protocol.title
     assert all(
         f"protocol:half@1-sha256({digits})-reduced(scale=0.1)-deviates(protocol)" in text
         for entry in results.arms[0].scores
@@ -184,7 +184,7 @@ def test_results_of_an_altered_protocol_say_so_everywhere(tmp_path: Path) -> Non
     make_report([tmp_path / "out" / "results.json"], outs)
     for out in outs:
         text = out.read_text()
-        assert f"altered from {SHAPES}" in text, out
+        assert f"altered from {TWIN}" in text, out
         assert digits in text, out
     said = call("shapes-uncond", tmp_path / "dry", "--generator", SHAPES, "--dry-run")
     assert "sha256(" not in said

@@ -1,8 +1,8 @@
 """Animations, and folders of PNG or JPEG frames, through Pillow.
 
 An animation's frames are its pictures, each as often as its delay is longer than the shortest one:
-16 pictures of equal delay are 16 frames however long each is shown. How a picture becomes RGB is told
-in `picture_pixels`; a GIF is shown over white, as in a browser and by FFmpeg.
+16 pictures of equal delay are 16 frames however long each is shown. How a picture becomes RGB is
+told in `picture_pixels`; a GIF is shown over white, as in a browser and by FFmpeg.
 
 Pillow's format modules raise exceptions of any kind on damaged data: all of them are caught.
 """
