@@ -33,7 +33,7 @@ def main() -> None:
          "--num-frames", NUM_FRAMES, "--format", "npz", "--out", clips, "--overwrite")  # fmt: skip
     step("The noise behind their frames: alike within a clip, unlike between clips",
          "invert-noise", "--model", given.model, "--videos", clips, "--out", out,
-         "--frames-per-video", NUM_FRAMES, "--num-steps", "16", "--check-videos", "1")  # fmt: skip
+         "--num-frames", NUM_FRAMES, "--num-steps", "16", "--check-videos", "1")  # fmt: skip
     print(f"\nDone in {time.perf_counter() - started:.0f} s. Look at:")
     print(f"  {given.out / 'figures' / 'tsne-videos.png'}  noise maps of one clip lie together")
     print(f"  {given.out / 'figures' / 'by-distance.png'}  how alike, against the distance")

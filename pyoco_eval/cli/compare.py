@@ -15,6 +15,7 @@ Examples:
   pyoco-eval compare before.json after.json
   pyoco-eval compare runs/*.json --json
   pyoco-eval compare runs/ucf/results.json
+  pyoco-eval compare runs/before/ runs/after/
   pyoco-eval compare ours.json theirs.json --force
 
 \b
@@ -25,14 +26,15 @@ The exit code is 1 where recipes do not agree; every key that differs is named."
     nargs=-1,
     required=True,
     metavar="RECORD...",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=click.Path(path_type=Path),
 )
 @click.option("--force", is_flag=True, help="Show differences of other recipes too, labelled.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
 def command(records: tuple[Path, ...], force: bool, as_json: bool) -> None:
     """Compare every metric that the RECORDs (written with --out) have in common.
 
-    Of results of run-protocol, every arm is a record. Scores compare if their recipes agree:
+    Of results of run-protocol, every arm is a record. A folder stands for the run it is, or for the
+    records in it; records of one set of videos count as one. Scores compare if their recipes agree:
     network, convention, counts, clips, reference and all
     else but frame sizes and intervals. Of two records the difference is the second less the first;
     of more, each less the best. Give intervals when scoring (--interval 100), and the difference

@@ -37,7 +37,15 @@ Examples:
 )
 @click.option("--out", required=True, type=click.Path(path_type=Path, file_okay=False))
 @click.option("--max-videos", type=int, default=None, help="Of more, so many chosen at random.")
-@click.option("--frames-per-video", type=int, default=16, show_default=True)
+@click.option(
+    "--num-frames",
+    "--frames-per-video",
+    "num_frames",
+    type=int,
+    default=16,
+    show_default=True,
+    help="Frames of a video. (--frames-per-video is the old name.)",
+)
 @click.option("--stride", type=int, default=None, help="Source frames per step.  [default: 1]")
 @click.option("--fps", type=float, default=None, help="Resample to this rate; not with --stride.")
 @click.option(
@@ -135,7 +143,7 @@ def _options(choices: dict[str, Any]) -> Any:
 
     select = choices.pop("clip")
     rule = ClipRule(
-        num_frames=choices.pop("frames_per_video"),
+        num_frames=choices.pop("num_frames"),
         select=select,
         stride=choices.pop("stride") or 1,
         fps=choices.pop("fps"),

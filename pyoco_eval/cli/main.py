@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import click
 
+from pyoco_eval.cli.suggesting import SuggestingGroup
 from pyoco_eval.cli.terminal import say, say_click_error, say_error, take_over_warnings
 from pyoco_eval.errors import PyocoEvalError
 from pyoco_eval.resources import OFFLINE_VARIABLE
@@ -42,7 +43,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
 }
 
 
-class _LazyGroup(click.Group):
+class _LazyGroup(SuggestingGroup):
     """Imports a command's module when it is asked for, so that --help stays fast."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002

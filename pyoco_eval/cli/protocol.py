@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pyoco_eval.cli.suggesting import SuggestingGroup
 from pyoco_eval.cli.terminal import open_console, say, say_json
 from pyoco_eval.visible import json_text, one_line
 
@@ -16,6 +17,7 @@ _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.
 
 
 @click.group(
+    cls=SuggestingGroup,
     name="protocol",
     short_help="List, show, validate and compare protocols.",
     epilog="""\b

@@ -7,6 +7,7 @@ import click
 
 from pyoco_eval.cli.reference_build import build_command
 from pyoco_eval.cli.reference_import import import_command
+from pyoco_eval.cli.suggesting import SuggestingGroup
 from pyoco_eval.cli.terminal import say, say_json
 from pyoco_eval.visible import json_text
 
@@ -17,6 +18,7 @@ _LONG = ("files", "captions", "rows_per_video", "skipped", "labels")
 
 
 @click.group(
+    cls=SuggestingGroup,
     name="reference",
     short_help="Build, list, show, verify and import stored references.",
     epilog="""\b

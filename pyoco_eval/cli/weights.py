@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pyoco_eval.cli.suggesting import SuggestingGroup
 from pyoco_eval.cli.terminal import open_console, say, say_json
 from pyoco_eval.cli.weights_bundle import bundle, unbundle
 
@@ -20,6 +21,7 @@ _MISSING = "missing"
 
 
 @click.group(
+    cls=SuggestingGroup,
     name="weights",
     short_help="List, fetch, verify and bundle network weights.",
     epilog="""\b

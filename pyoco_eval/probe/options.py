@@ -57,7 +57,7 @@ class ProbeOptions:
 
     def __post_init__(self) -> None:
         for option, value, least in (
-            ("--frames-per-video", self.clip.num_frames, 2),
+            ("--num-frames", self.clip.num_frames, 2),
             ("--num-steps", self.num_steps, 2),
             ("--max-videos", self.max_videos, 2),
             ("--check-videos", self.check_videos, 1),

@@ -199,6 +199,19 @@ def _drop(content: dict[str, Any], dotted: str, path: Path) -> None:
     if not isinstance(place, dict) or last not in place:
         raise ProtocolError(path, [f"{WITHOUT}: {dotted} is not in what it {EXTENDS}"])
     del place[last]
+    if parents == ["scores"]:
+        _drop_column(content, last)
+
+
+def _drop_column(content: dict[str, Any], key: str) -> None:
+    """A score that is left out takes its published numbers with it."""
+    rows = content.get("published", [])
+    for row in rows:
+        row.get("values", {}).pop(key, None)
+    content["published"] = [row for row in rows if row.get("values")]
+    for arm in content.get("arms", {}).values():
+        if isinstance(arm.get("scores"), list):
+            arm["scores"] = [name for name in arm["scores"] if name != key]
 
 
 def _merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

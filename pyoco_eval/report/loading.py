@@ -6,6 +6,7 @@ from pathlib import Path
 from pyoco_eval.errors import PyocoEvalError, UsageError
 from pyoco_eval.parsing import parse_json
 from pyoco_eval.report.record import Record
+from pyoco_eval.report.record_folder import joined, record_files, results_of
 from pyoco_eval.report.results import Results
 from pyoco_eval.report.sheet import Sheet, records_of
 from pyoco_eval.report.sheet_of_records import sheet_of_records
@@ -36,10 +37,32 @@ def load_sheets(paths: Sequence[Path]) -> list[Sheet]:
 def load_records(paths: Sequence[Path]) -> dict[str, tuple[Path, Record]]:
     """Records, and every arm of results as one: name -> (file, record).
 
+    A folder stands for the run it is, or for the records in it; records of one set of videos are
+    one, whatever number of files they are in.
+
     Raises:
-        UsageError: a file given twice.
+        UsageError: a file given twice, or a folder without records.
         PyocoEvalError: neither results nor a record.
     """
+    folders = [path for path in paths if path.is_dir() and results_of(path) is None]
+    paths = [(results_of(path) or path) if path.is_dir() else path for path in paths]
+    records: dict[str, tuple[Path, Record]] = {}
+    for name, folder in zip(names_of(folders), folders, strict=True):
+        sets = joined((file, _record(file)) for file in record_files(folder))
+        for own, found in sets.items():
+            records[name if len(sets) == 1 else f"{name}: {own}"] = found
+    records |= _of_files([path for path in paths if path not in folders])
+    return records
+
+
+def _record(path: Path) -> Record:
+    found = load(path)
+    if not isinstance(found, Record):
+        raise UsageError(f"{path}: results of a run among records; give it by its own path")
+    return found
+
+
+def _of_files(paths: Sequence[Path]) -> dict[str, tuple[Path, Record]]:
     records: dict[str, tuple[Path, Record]] = {}
     for name, path in zip(names_of(paths), paths, strict=True):
         found = load(path)
@@ -50,6 +73,9 @@ def load_records(paths: Sequence[Path]) -> dict[str, tuple[Path, Record]]:
         for arm, record in arms.items():
             whole = name if len(arms) == 1 else arm if len(paths) == 1 else f"{name}: {arm}"
             records[whole] = (path, record)
+    pieces = [found for found in records.values() if found[0].parent.name == "records"]
+    if len(pieces) == len(records) and len({path.parent for path in paths}) == 1:
+        return joined(pieces)
     return records
 
 

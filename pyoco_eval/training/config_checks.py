@@ -4,8 +4,10 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
+from pyoco_eval.diffusion.samplers.spec import SamplerSpec
 from pyoco_eval.diffusion.weighting import LossWeighting
 from pyoco_eval.errors import UsageError
+from pyoco_eval.priors import parse_prior
 from pyoco_eval.training.config import TrainConfig
 
 
@@ -53,6 +55,7 @@ def out_of_range(config: TrainConfig) -> Iterator[str]:
         LossWeighting.parse(config.loss.weighting)
     except UsageError as error:
         yield f"loss.weighting: {error}"
+    yield from _specs(config)
     if config.model.train == "temporal" and config.data.num_frames == 1:
         yield "model.train: temporal layers are for videos; data.num_frames is 1"
     if config.model.preset is None and config.init is None:
@@ -80,6 +83,19 @@ def _never_learnt(config: TrainConfig) -> Iterator[str]:
                 "condition.known_every: known frames enter the network's first layer, which "
                 "model.train=temporal does not train"
             )
+
+
+def _specs(config: TrainConfig) -> Iterator[str]:
+    """Values that are written as specifications; files they name are not looked for yet."""
+    if not config.prior.startswith("empirical:") or config.prior == "empirical:":
+        try:
+            parse_prior(config.prior)
+        except UsageError as error:
+            yield f"prior: {error}"
+    try:
+        SamplerSpec.parse(config.log.sampler)
+    except UsageError as error:
+        yield f"log.sampler: {error}"
 
 
 _LEAST = {

@@ -25,7 +25,7 @@ def test_a_measured_prior_trains_and_samples_a_video_model(tmp_path: Path) -> No
     save_image_model(model)
     run(shapes, "--out", clips, "--num", 4, "--size", 16, "--num-frames", 3, "--format", "npz")
     run(invert_noise, "--model", model, "--videos", clips, "--out", probe, "--no-figures",
-        "--frames-per-video", 3, "--num-steps", 3, "--check-videos", 1)  # fmt: skip
+        "--num-frames", 3, "--num-steps", 3, "--check-videos", 1)  # fmt: skip
     config = {
         "out": str(tmp_path / "run"), "steps": 1, "batch": 1, "init": str(model),
         "prior": f"empirical:{probe / 'noise-prior.npz'}",

@@ -215,7 +215,7 @@ def test_maps_that_cannot_be_trusted_are_told_loudly(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: replace(OPTIONS, clip=ClipRule(num_frames=1)), "--frames-per-video 1"),
+        (lambda: replace(OPTIONS, clip=ClipRule(num_frames=1)), "--num-frames 1"),
         (lambda: replace(OPTIONS, clip=ClipRule(select="all")), "--clip all"),
         (lambda: replace(OPTIONS, solver="stochastic"), "--sampler 'stochastic'"),
         (lambda: replace(OPTIONS, prompt="a", captions=True), "--prompt and --captions"),
