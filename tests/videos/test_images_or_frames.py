@@ -181,7 +181,11 @@ def test_lists_in_memory():
     assert [v.read([0]).shape[1:] for v in source] == [(5, 6, 3), (4, 9, 3), (5, 6, 3)]
     (video,) = opened([pil[0], pil[2]], OF_CLIPS)
     assert np.array_equal(video.read([0, 1])[1], np.asarray(pil[2]))
-    assert len(opened([np.asarray(pil[0]), np.asarray(pil[2])])) == 2
+    arrays = [np.asarray(image) for image in pil]
+    assert [v.read([0]).shape[1:] for v in opened(arrays)] == [image.shape for image in arrays]
+    assert "3 pictures of the list" in opened(arrays).decision.note
+    with pytest.raises(UsageError, match="differ in shape"):
+        opened(arrays, OF_CLIPS)
     videos = opened([[pil[0], pil[2]], [pil[0]]], OF_CLIPS)
     assert [video.count_frames() for video in videos] == [2, 1]
     clips = [RNG.integers(0, 256, (3, 4, 5, 3), np.uint8)] * 2

@@ -29,6 +29,8 @@ def list_place(place: str | PathLike[str], rule: PictureRule | None = None) -> L
         PyocoEvalError: a URL cannot be listed.
     """
     text = without_file_protocol(fspath(place))
+    if not text:
+        raise UsageError("an empty path was given; write . for this folder")
     rule = rule or PictureRule()
     if is_remote(text):
         from pyoco_eval.videos.listing.remote_search import list_remote

@@ -63,6 +63,9 @@ def list_paths(paths: Sequence[str | PathLike[str]], rule: PictureRule) -> Listi
     Raises:
         UsageError: as for a manifest.
     """
+    empty = [number for number, path in enumerate(paths) if not os.fspath(path)]
+    if empty:
+        raise UsageError(f"the list of paths: item {empty[0]} is empty")
     whole = [os.path.abspath(os.fspath(path)) for path in paths]
     folder = os.path.commonpath([os.path.dirname(path) for path in whole])
     rows = [ManifestRow(number, path, None, None) for number, path in enumerate(whole)]

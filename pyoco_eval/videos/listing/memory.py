@@ -43,6 +43,8 @@ def memory_videos(samples: object, levels: Levels, rule: PictureRule) -> Settled
     elif not given:
         raise UsageError(_EMPTY)
     elif all(_is_picture(one) for one in given):
+        if rule.sees == "pictures" and rule.stated != "frames":
+            return _images(given, levels, rule)
         found = [_whole(_stack(given), levels)]
     else:
         found = [video for one in given for video in _videos_of(_held(one), levels)]
@@ -51,6 +53,19 @@ def memory_videos(samples: object, levels: Levels, rule: PictureRule) -> Settled
         several = any(video.reader.is_whole for video in numbered)
         return Settled(numbered, _LISTED if several else "")
     return settle_arrays("the list", numbered, rule)
+
+
+def _images(pictures: Sequence[Any], levels: Levels, rule: PictureRule) -> Settled:
+    """Each by itself, whatever its size."""
+    note = (
+        f"the {len(pictures):,} pictures of the list are taken as images, every one a row; "
+        "--pictures frames takes them as one video."
+    )
+    stills = [_whole(_Held.of(picture), levels).reader.stills()[0] for picture in pictures]
+    images = [
+        StoredVideo(f"array#{number}", still, is_image=True) for number, still in enumerate(stills)
+    ]
+    return Settled(images, note if rule.open else "")
 
 
 @dataclass(frozen=True)
