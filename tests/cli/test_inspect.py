@@ -8,6 +8,7 @@ import av
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 
 from pyoco_eval.cli.inspect import command
 from pyoco_eval.errors import UsageError
@@ -132,3 +133,25 @@ def test_usage_errors(tmp_path):
 def test_help_has_examples():
     text = run("--help")
     assert "pyoco-eval inspect generated/ --reference real/" in text
+
+
+def test_pictures_are_shown_as_videos_and_as_images_on_request(tmp_path):
+    for number in range(6):
+        folder = tmp_path / f"class{number % 2}"
+        folder.mkdir(exist_ok=True)
+        Image.new("RGB", (8 + number, 9), (number, 0, 90)).save(folder / f"{number // 2}.png")
+    document = json.loads(run(tmp_path, "--json"))
+    assert [video["path"] for video in document["videos"]] == ["class0", "class1"]
+    assert "6 pictures in 2 folders are taken as images" in document["notes"][0]
+    document = json.loads(run(tmp_path, "--json", "--pictures", "images"))
+    assert [video["path"] for video in document["videos"]][:2] == ["class0/0.png", "class0/1.png"]
+    assert {video["num_frames"] for video in document["videos"]} == {1}
+    assert ": 6 images" in run(tmp_path, "--pictures", "images")
+    assert not any("fewer than" in finding for finding in document["findings"])
+
+
+def test_what_is_left_out_is_named(folder):
+    assert (
+        "1 other file is no video and will not be used: 1 .txt (text)."
+        in json.loads(run(folder, "--json"))["findings"]
+    )
