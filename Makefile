@@ -3,7 +3,11 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test lint types suite format benchmarks clean
+# What runs in environments other than that of constraints.txt.
+ELSEWHERE := tests/test_installation.py tests/videos/test_video_files.py
+FRESH := $(PYTHON)
+
+.PHONY: demo test lint types suite test-processors test-unpinned test-lowest format benchmarks clean
 
 demo: .venv/demo
 	$(BIN)/python scripts/demo.py
@@ -21,6 +25,26 @@ types: .venv/dev
 
 suite: .venv/dev
 	$(BIN)/python -m pytest -n auto --dist worksteal
+
+# The suite as far as processors matter to it, on this one with instructions taken away: oneDNN and
+# PyTorch each keep a list of them, and either may be the shorter one.
+test-processors: .venv/dev
+	ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 $(BIN)/python -m pytest -n auto tests/features tests/test_installation.py
+	ONEDNN_MAX_CPU_ISA=SSE41 ATEN_CPU_CAPABILITY=default $(BIN)/python -m pytest -n auto tests/features/test_precision.py tests/features/test_tiny.py
+
+# As users install: no constraints, the newest of everything. FRESH=python3.13 chooses the Python.
+test-unpinned:
+	rm -rf .venv-unpinned
+	$(FRESH) -m venv .venv-unpinned
+	.venv-unpinned/bin/python -m pip install --quiet '.[train,probe]' pytest hypothesis
+	.venv-unpinned/bin/pytest -W default $(ELSEWHERE)
+
+# The oldest versions pyproject.toml allows, on the oldest Python.
+test-lowest:
+	rm -rf .venv-lowest
+	$(PYTHON) -m venv .venv-lowest
+	.venv-lowest/bin/python -m pip install --quiet --constraint constraints-lowest.txt '.[train,probe]' pytest hypothesis
+	.venv-lowest/bin/pytest -W default $(ELSEWHERE)
 
 format: .venv/dev
 	$(BIN)/ruff check --fix .
@@ -46,4 +70,4 @@ benchmarks: .venv/dev
 	touch $@
 
 clean:
-	rm -rf .venv dist build demo runs
+	rm -rf .venv .venv-unpinned .venv-lowest dist build demo runs

@@ -28,6 +28,7 @@ def examine_libraries() -> list[Finding]:
     return [
         *found,
         Finding(SECTION, "PyTorch", "ok", f"{torch.__version__} ({build}), kernels {capability}"),
+        _bf16(),
         _threads(torch.get_num_threads(), usable_cores(group_limits())),
         *_graphics(torch),
         _embedded_networks(),
@@ -48,6 +49,24 @@ def _broken(name: str, package: str, error: Exception) -> Finding:
 def _blas(numpy: Any) -> str:
     blas = numpy.show_config(mode="dicts").get("Build Dependencies", {}).get("blas", {})
     return f"BLAS {blas.get('name', 'unknown')} {blas.get('version', '')}".rstrip()
+
+
+def _bf16() -> Finding:
+    """How networks compute under `--precision bf16` on the processor."""
+    import torch
+
+    from pyoco_eval.devices import EMULATED, bf16_arithmetic
+
+    limit = os.environ.get("ONEDNN_MAX_CPU_ISA")
+    limited = f" (ONEDNN_MAX_CPU_ISA={limit})" if limit else ""
+    if bf16_arithmetic(torch.device("cpu")) != EMULATED:
+        return Finding(SECTION, "bf16", "ok", f"multiplied by the processor{limited}")
+    text = (
+        f"this processor has no instructions for it{limited}: --precision bf16 works, without its "
+        f"speed, and is signed {EMULATED}"
+    )
+    remedy = "use --precision fp32, or --device cuda where there is one"
+    return Finding(SECTION, "bf16", "note", text, remedy)
 
 
 def _threads(threads: int, cores: int) -> Finding:

@@ -13,6 +13,7 @@ from typing import ClassVar, Literal, Self
 import numpy as np
 import torch
 
+from pyoco_eval.devices import bf16_arithmetic
 from pyoco_eval.videos.resize import ResizeRule
 
 Precision = Literal["fp32", "bf16"]
@@ -122,6 +123,11 @@ class FeatureExtractor(ABC):
     def rounded_parts(self) -> Sequence[torch.nn.Module]:
         """The modules that run in bfloat16 under that precision."""
         return [self.network]
+
+    @property
+    def arithmetic(self) -> str:
+        """`precision` as it is signed: `bf16-emulated` where the device lacks bfloat16."""
+        return bf16_arithmetic(self.device) if self.precision == "bf16" else self.precision
 
     @property
     def dtype(self) -> torch.dtype:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import torch
 
+from pyoco_eval.devices import arithmetic
 from pyoco_eval.diffusion.denoiser import Conditioning, TextEmbedding
 from pyoco_eval.diffusion.samplers.spec import SamplerSpec
 from pyoco_eval.errors import PyocoEvalError, UsageError
@@ -94,7 +95,7 @@ class CheckpointGenerator:
             "guidance_scale": f"{guidance_scale:g}",
             "num_frames": str(self._num_frames),
             "size": "{}x{}".format(*info.size),
-            "precision": precision,
+            "precision": arithmetic(precision, self._device),
             **({"notes": "; ".join(notes)} if notes else {}),
             **{f"text:{e.name}": f"{e.spec}@{e.digest}" for e in encoders},
         }

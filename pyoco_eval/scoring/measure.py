@@ -118,7 +118,7 @@ def planned_recipe(
         "clip": options.clip.spec().removesuffix("-skip"),
         "frames": ">".join(step.spec() for step in steps if step is not None),
         "scale": spec.scaling,
-        "prec": options.precision,
+        "prec": arithmetic(options.precision, extractor.device),
         "rgb": network.pixels,
     }
     if extractor.kind == "image":

@@ -82,7 +82,7 @@ def build_command(
         ("--resize", resize, rule.resize or resize),
         ("--pixels", rule_of(recipe.get("rgb")) or rule.pixels, rule.pixels),
         ("--decoder", options.decoder, "pyav"),
-        ("--precision", recipe.get("prec", "fp32"), "fp32"),
+        ("--precision", recipe.get("prec", "fp32").removesuffix("-emulated"), "fp32"),
     ):
         if value != default:
             words += [option, str(value)]

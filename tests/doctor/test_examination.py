@@ -6,11 +6,14 @@ import warnings
 from importlib import metadata
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from pyoco_eval.doctor import decoders, examine, libraries, machine, packages, storage
 from pyoco_eval.doctor.machine import Limits, group_limits, instruction_sets, usable_cores
 from pyoco_eval.doctor.packages import satisfies
+from pyoco_eval.errors import VideoError
+from pyoco_eval.videos import source
 from pyoco_eval.weights.manifest import MANIFEST
 
 
@@ -133,30 +136,87 @@ def test_graphics_processors(tmp_path, monkeypatch):
     assert libraries._graphics(Torch())[0].text == "none; networks run on the processor"
 
 
+@pytest.fixture
+def opening(monkeypatch):
+    """Let something happen whenever a file of this name is opened as a video."""
+    real = source.open_source
+
+    def install(name, happens):
+        def opened(path):
+            return happens(path) if path.name == name else real(path)
+
+        monkeypatch.setattr(source, "open_source", opened)
+
+    return install
+
+
+def test_a_clip_of_every_codec_is_decoded():
+    found = by_name(decoders.examine_decoders())
+    names = {sample.name for sample in decoders.SAMPLES}
+    shown = set(found["decoded here"].text.split(", "))
+    untried = found["not tried"].text.partition(": ")[2].split(", ") if "not tried" in found else []
+    assert shown | set(untried) == names
+    assert {"H.264", "GIF", "PNG"} <= shown
+    assert not names & set(found)
+
+
 @pytest.mark.parametrize(
-    ("codec", "breaks", "level"), [("av1", False, "note"), ("h264", True, "problem")]
+    ("file", "name", "breaks", "level"),
+    [("clip-av1.mkv", "AV1", False, "note"), ("clip.mp4", "H.264", True, "problem")],
 )
-def test_a_codec_that_is_missing(codec, breaks, level, monkeypatch):
-    import av.codec
-    from av.codec.codec import UnknownCodecError
+def test_a_codec_that_fails(file, name, breaks, level, opening):
+    def fail(path):
+        raise VideoError(path.name, "no decoder for its video codec is available")
 
-    real = av.codec.Codec
-
-    def without(name, mode="r"):
-        if name == codec:
-            raise UnknownCodecError(name)
-        return real(name, mode)
-
-    monkeypatch.setattr("av.codec.Codec", without)
-    found = by_name(decoders.examine_decoders())[decoders._CODECS[codec]]
+    opening(file, fail)
+    found = by_name(decoders.examine_decoders())[name]
     assert (found.breaks, found.level) == (breaks, level)
+    assert "no decoder for its video codec" in found.text
+    assert found.remedy == "pip install --force-reinstall av"
 
 
-def test_a_pillow_without_webp(monkeypatch):
-    monkeypatch.setattr("PIL.features.check", lambda name: name != "webp")
-    found = decoders._pillow()
-    assert found.level == "note"
-    assert found.text.endswith("not WebP")
+def test_a_reader_that_calls_what_pyav_no_longer_has(monkeypatch):
+    import av
+
+    def without_the_argument(*_, **options):
+        raise TypeError(f"open() got an unexpected keyword argument {next(iter(options))!r}")
+
+    monkeypatch.setattr(av, "open", without_the_argument)
+    found = by_name(decoders.examine_decoders())
+    assert found["H.264"].breaks
+    assert "TypeError: open() got an unexpected keyword argument" in found["H.264"].text
+    assert found["decoded here"].text == "GIF, WebP, PNG, JPEG"
+
+
+def test_frames_that_are_lost_or_wrong(tmp_path, opening):
+    frames = np.stack([np.full((32, 32, 3), 20 * number, np.uint8) for number in range(8)])
+    shown = types.SimpleNamespace(walk=lambda: iter(()))
+    opening("clip.mp4", lambda path: [shown])
+    for walk, said in (
+        (frames[:6], "a test clip of 8 frames decodes to 6"),
+        (frames[:, :16], "decodes to (16, 32, 3)"),
+        (frames[::-1], "shows other pictures"),
+        (frames, None),
+    ):
+        shown.walk = lambda walk=walk: iter([lambda frame=frame: frame for frame in walk])
+        reason = decoders.why_not_decoded(tmp_path / "clip.mp4", frames)
+        assert reason == said or said in reason
+
+
+def test_a_format_that_cannot_be_written_is_not_tried(monkeypatch):
+    monkeypatch.setattr("av.open", lambda *_, **__: (_ for _ in ()).throw(ValueError("encoder")))
+    with pytest.raises(decoders.CannotMakeError):
+        decoders.encoded("prores_ks", ".mov", "yuv422p10le")(
+            Path("/nowhere"), np.zeros((1, 32, 32, 3))
+        )
+
+
+@pytest.mark.parametrize("supported", [True, False])
+def test_bfloat16_of_the_processor(supported, monkeypatch):
+    monkeypatch.setattr("pyoco_eval.devices.onednn_takes", lambda dtype: supported)
+    found = libraries._bf16()
+    assert found.level == ("ok" if supported else "note")
+    assert ("signed bf16-emulated" in found.text) is not supported
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,10 @@
 """bfloat16 is explicit, close to float32, and never mixed with it."""
 
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +13,7 @@ import torch
 from golden_weights import c3d_arrays, i3d_tensors, mean_cube, relative_l2
 
 import pyoco_eval
+from pyoco_eval.devices import EMULATED, bf16_arithmetic, onednn_takes
 from pyoco_eval.errors import PyocoEvalError, UsageError
 from pyoco_eval.features.base import FeatureExtractor
 from pyoco_eval.features.i3d_tensors import published_tensors
@@ -15,6 +21,7 @@ from pyoco_eval.scoring.networks import Network
 from pyoco_eval.scoring.options import Options
 from pyoco_eval.shapes.dataset import MovingShapes
 
+REFUSAL = "mkldnn_convolution: bf16 path needs the cpu support avx_ne_convert or avx512bw"
 CLOSE = 2e-2  # relative L2; bfloat16 keeps 8 bits, measured 4e-3 to 1e-2
 
 
@@ -40,12 +47,34 @@ def features(
     return loaded(frames if loaded.kind == "image" else frames[None]), loaded
 
 
+@pytest.fixture(params=["of this machine", "without bfloat16"])
+def processor(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """This processor, and one whose oneDNN refuses bfloat16 as it does without AVX-512."""
+    convolve = torch.mkldnn_convolution
+
+    def refuse(x: torch.Tensor, *others: object) -> torch.Tensor:
+        if x.dtype == torch.bfloat16:
+            raise RuntimeError(REFUSAL)
+        return convolve(x, *others)
+
+    if request.param == "without bfloat16":
+        monkeypatch.setattr(torch, "mkldnn_convolution", refuse)
+    onednn_takes.cache_clear()
+    yield request.param
+    onednn_takes.cache_clear()
+
+
 @pytest.mark.parametrize("name", ["tiny3d", "tiny2d", "tinyclip", "i3d", "c3d"])
-def test_close_to_float32_and_float32_is_untouched(name: str, weights: dict[str, Path]) -> None:
+def test_close_to_float32_and_float32_is_untouched(
+    name: str, weights: dict[str, Path], processor: str
+) -> None:
     frames = MovingShapes("test")[0].frames
     exact, loaded = features(name, "fp32", frames, weights)
     rounded, other = features(name, "bf16", frames, weights)
     assert (loaded.precision, other.precision) == ("fp32", "bf16")
+    assert (loaded.arithmetic, other.arithmetic) == ("fp32", bf16_arithmetic(torch.device("cpu")))
+    if processor == "without bfloat16":
+        assert other.arithmetic == EMULATED
     assert {p.dtype for p in loaded.network.parameters()} == {torch.float32}
     assert torch.bfloat16 in {p.dtype for p in other.network.parameters()}
     assert rounded.dtype == np.float32
@@ -53,18 +82,67 @@ def test_close_to_float32_and_float32_is_untouched(name: str, weights: dict[str,
     assert 0 < relative_l2(rounded, exact) < CLOSE
 
 
-def test_the_signature_says_it_and_the_two_never_mix(tmp_path: Path) -> None:
+def test_the_signature_says_it_and_the_two_never_mix(tmp_path: Path, processor: str) -> None:
+    signed = bf16_arithmetic(torch.device("cpu"))
     clips = [MovingShapes("val")[i].frames for i in range(8)]
     for precision in ("fp32", "bf16"):
         out = tmp_path / f"{precision}.npz"
         pyoco_eval.extract_features(clips, "tiny3d", precision=precision, out=out)
     choices = {"profile": "embedded", "allow_small": True}
     score = pyoco_eval.fvd(tmp_path / "bf16.npz", tmp_path / "bf16.npz", **choices)
-    assert score.signature.get("prec") == "bf16"
-    with pytest.raises(PyocoEvalError, match=r"prec \(here bf16, there fp32\)"):
+    assert score.signature.get("prec") == signed
+    with pytest.raises(PyocoEvalError, match=rf"prec \(here {signed}, there fp32\)"):
         pyoco_eval.fvd(tmp_path / "bf16.npz", tmp_path / "fp32.npz", **choices)
     with pytest.raises(PyocoEvalError, match="prec"):
         pyoco_eval.fvd(clips, tmp_path / "fp32.npz", precision="bf16", **choices)
+
+
+def test_a_build_without_the_private_operator_uses_the_public_one(
+    weights: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frames = MovingShapes("test")[0].frames
+    usual, _ = features("tiny3d", "fp32", frames, weights)
+    monkeypatch.delattr(torch, "mkldnn_convolution")
+    onednn_takes.cache_clear()
+    try:
+        public, _ = features("tiny3d", "fp32", frames, weights)
+    finally:
+        onednn_takes.cache_clear()
+    assert relative_l2(public, usual) < 1e-6
+
+
+@pytest.mark.skipif(not hasattr(torch.backends.mkldnn, "conv"), reason="settings of PyTorch 2.9")
+@pytest.mark.parametrize("operator", ["conv", "matmul"])
+def test_a_caller_who_allows_bfloat16_products_changes_no_feature(
+    operator: str, weights: dict[str, Path]
+) -> None:
+    frames = MovingShapes("test")[0].frames
+    usual, _ = features("tiny3d", "fp32", frames, weights)
+    setting = getattr(torch.backends.mkldnn, operator)
+    before = setting.fp32_precision
+    setting.fp32_precision = "bf16"
+    try:
+        loose, _ = features("tiny3d", "fp32", frames, weights)
+        assert setting.fp32_precision == "bf16"
+    finally:
+        setting.fp32_precision = before
+    np.testing.assert_array_equal(loose, usual)
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="a setting of oneDNN x64")
+def test_bfloat16_scores_where_onednn_has_no_instructions_for_it(tmp_path: Path) -> None:
+    clips = np.stack([MovingShapes("val")[index].frames for index in range(4)])
+    np.savez(tmp_path / "clips.npz", clips)
+    words = ["fvd", "--profile", "embedded", "--samples", str(tmp_path / "clips.npz")]
+    words += ["--reference", str(tmp_path / "clips.npz"), "--precision", "bf16", "--allow-small"]
+    found = subprocess.run(
+        [sys.executable, "-m", "pyoco_eval", *words],
+        env=os.environ | {"ONEDNN_MAX_CPU_ISA": "AVX2"},
+        capture_output=True,
+        text=True,
+    )
+    assert found.returncode == 0, found.stderr
+    assert f"prec:{EMULATED}" in found.stdout
 
 
 def test_precisions_that_do_not_exist() -> None:

@@ -8,7 +8,7 @@ Colour is converted in `video_pixels`.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import numpy as np
 
@@ -112,11 +112,11 @@ class PyavReader(FrameReader):
                 container = av.open(
                     file if path is None else str(path.absolute()),
                     "r",
-                    metadata_errors="replace",
                     options={
                         "format_whitelist": _DEMUXERS,
                         "protocol_whitelist": _NO_PROTOCOL if path is None else "file",
                     },
+                    **_tolerant_of_metadata(av.__version__),
                 )
             except (av.FFmpegError, OverflowError, ValueError) as error:
                 raise UnreadableError(_why_not_open(file, error)) from error
@@ -134,6 +134,14 @@ class PyavReader(FrameReader):
                 stream.codec_context.thread_count = 1
                 stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)} | STRICT
                 yield container, stream
+
+
+def _tolerant_of_metadata(version: str) -> dict[str, Any]:
+    """What makes PyAV of this version open files whose tags are not UTF-8.
+
+    PyAV 19 always does; it took the argument away.
+    """
+    return {"metadata_errors": "replace"} if int(version.partition(".")[0]) < 19 else {}
 
 
 def _best_stream(container: "InputContainer") -> "VideoStream":
