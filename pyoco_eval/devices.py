@@ -1,7 +1,7 @@
 """From `--device` to the device that computes, and what it can compute with."""
 
 from functools import cache
-from typing import Final, Literal
+from typing import Final
 
 import torch
 
@@ -35,16 +35,18 @@ def pick_device(name: str) -> torch.device:
     return device
 
 
-def bf16_arithmetic(device: torch.device) -> Literal["bf16", "bf16-emulated"]:
-    """How this device multiplies bfloat16: by its own instructions, or through float32.
+def arithmetic(precision: str, device: torch.device) -> str:
+    """A precision as it is signed: `fp32`, `bf16`, or `bf16-emulated` on devices without it.
 
-    Features of the two differ by 1e-3 (I3D) to 9e-3 (CLIP) of their length, so scores say which.
+    Features of the last two differ by 1e-3 (I3D) to 9e-3 (CLIP) of their length, so scores say
+    which it was.
     """
-    if device.type == "cpu":
-        return "bf16" if onednn_takes(torch.bfloat16) else EMULATED
-    if device.type == "cuda" and not torch.cuda.is_bf16_supported(including_emulation=False):
-        return EMULATED
-    return "bf16"
+    supported = True
+    if precision == "bf16" and device.type == "cpu":
+        supported = onednn_takes(torch.bfloat16)
+    if precision == "bf16" and device.type == "cuda":
+        supported = torch.cuda.is_bf16_supported(including_emulation=False)
+    return precision if supported else EMULATED
 
 
 @cache

@@ -55,11 +55,11 @@ def _bf16() -> Finding:
     """How networks compute under `--precision bf16` on the processor."""
     import torch
 
-    from pyoco_eval.devices import EMULATED, bf16_arithmetic
+    from pyoco_eval.devices import EMULATED, arithmetic
 
     limit = os.environ.get("ONEDNN_MAX_CPU_ISA")
     limited = f" (ONEDNN_MAX_CPU_ISA={limit})" if limit else ""
-    if bf16_arithmetic(torch.device("cpu")) != EMULATED:
+    if arithmetic("bf16", torch.device("cpu")) != EMULATED:
         return Finding(SECTION, "bf16", "ok", f"multiplied by the processor{limited}")
     text = (
         f"this processor has no instructions for it{limited}: --precision bf16 works, without its "

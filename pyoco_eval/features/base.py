@@ -13,7 +13,7 @@ from typing import ClassVar, Literal, Self
 import numpy as np
 import torch
 
-from pyoco_eval.devices import bf16_arithmetic
+from pyoco_eval.devices import arithmetic
 from pyoco_eval.videos.resize import ResizeRule
 
 Precision = Literal["fp32", "bf16"]
@@ -127,7 +127,7 @@ class FeatureExtractor(ABC):
     @property
     def arithmetic(self) -> str:
         """`precision` as it is signed: `bf16-emulated` where the device lacks bfloat16."""
-        return bf16_arithmetic(self.device) if self.precision == "bf16" else self.precision
+        return arithmetic(self.precision, self.device)
 
     @property
     def dtype(self) -> torch.dtype:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pyoco_eval.devices import arithmetic
 from pyoco_eval.features.base import FeatureExtractor
 from pyoco_eval.processes import SharedStage, processes
 from pyoco_eval.progress import Progress, Silent

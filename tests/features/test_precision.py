@@ -13,7 +13,7 @@ import torch
 from golden_weights import c3d_arrays, i3d_tensors, mean_cube, relative_l2
 
 import pyoco_eval
-from pyoco_eval.devices import EMULATED, bf16_arithmetic, onednn_takes
+from pyoco_eval.devices import EMULATED, arithmetic, onednn_takes
 from pyoco_eval.errors import PyocoEvalError, UsageError
 from pyoco_eval.features.base import FeatureExtractor
 from pyoco_eval.features.i3d_tensors import published_tensors
@@ -72,7 +72,10 @@ def test_close_to_float32_and_float32_is_untouched(
     exact, loaded = features(name, "fp32", frames, weights)
     rounded, other = features(name, "bf16", frames, weights)
     assert (loaded.precision, other.precision) == ("fp32", "bf16")
-    assert (loaded.arithmetic, other.arithmetic) == ("fp32", bf16_arithmetic(torch.device("cpu")))
+    assert (loaded.arithmetic, other.arithmetic) == (
+        "fp32",
+        arithmetic("bf16", torch.device("cpu")),
+    )
     if processor == "without bfloat16":
         assert other.arithmetic == EMULATED
     assert {p.dtype for p in loaded.network.parameters()} == {torch.float32}
@@ -83,7 +86,7 @@ def test_close_to_float32_and_float32_is_untouched(
 
 
 def test_the_signature_says_it_and_the_two_never_mix(tmp_path: Path, processor: str) -> None:
-    signed = bf16_arithmetic(torch.device("cpu"))
+    signed = arithmetic("bf16", torch.device("cpu"))
     clips = [MovingShapes("val")[i].frames for i in range(8)]
     for precision in ("fp32", "bf16"):
         out = tmp_path / f"{precision}.npz"
