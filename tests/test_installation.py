@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from pyoco_eval.doctor.decoders import SAMPLES
+from pyoco_eval.videos.readers.pyav_versions import tolerant_of_metadata
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -80,6 +81,13 @@ def test_a_model_is_trained_and_sampled(precision: str, tmp_path: Path) -> None:
     run(tmp_path, "sample", "--ckpt", "run", *words, "--precision", precision, "--out", "made")
     lines = (tmp_path / "made" / "manifest.jsonl").read_text(encoding="utf-8").splitlines()
     assert [json.loads(line)["id"] for line in lines] == ["000000.mp4", "000001.mp4"]
+
+
+def test_one_file_knows_how_releases_of_pyav_differ() -> None:
+    knows = [p for p in (ROOT / "pyoco_eval").rglob("*.py") if "metadata_errors" in p.read_text()]
+    assert [path.name for path in knows] == ["pyav_versions.py"]
+    assert tolerant_of_metadata("19.0.2") == {}
+    assert tolerant_of_metadata("18.1.0") == {"metadata_errors": "replace"}
 
 
 def requirements() -> list[str]:

@@ -22,6 +22,7 @@ from pyoco_eval.videos.readers.nal_units import (
     length_width,
     nal_units,
 )
+from pyoco_eval.videos.readers.pyav_versions import tolerant_of_metadata
 from pyoco_eval.videos.readers.stored_file import StoredFile
 from pyoco_eval.videos.readers.stored_pictures import list_pictures
 from pyoco_eval.videos.readers.transport_stream import StreamPackets, read_packets
@@ -155,7 +156,8 @@ class CheckedDecoding:
 
         with self._file.open() as file:
             options = {"ignore_editlist": "1"}
-            with av.open(file, "r", format="mov", metadata_errors="replace", options=options) as c:
+            tolerant = tolerant_of_metadata(av.__version__)
+            with av.open(file, "r", format="mov", options=options, **tolerant) as c:
                 stream = c.streams[self._stream.index]
                 return sum(1 for packet in c.demux(stream) if packet.size)
 

@@ -8,7 +8,7 @@ Colour is converted in `video_pixels`.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from pyoco_eval.videos.readers.base import (
 )
 from pyoco_eval.videos.readers.integrity import STRICT, CheckedDecoding
 from pyoco_eval.videos.readers.orientation import Orientation
+from pyoco_eval.videos.readers.pyav_versions import tolerant_of_metadata
 from pyoco_eval.videos.readers.stored_file import StoredFile
 from pyoco_eval.videos.readers.truncation import find_cut
 from pyoco_eval.videos.readers.video_pixels import RGBConverter
@@ -116,7 +117,7 @@ class PyavReader(FrameReader):
                         "format_whitelist": _DEMUXERS,
                         "protocol_whitelist": _NO_PROTOCOL if path is None else "file",
                     },
-                    **_tolerant_of_metadata(av.__version__),
+                    **tolerant_of_metadata(av.__version__),
                 )
             except (av.FFmpegError, OverflowError, ValueError) as error:
                 raise UnreadableError(_why_not_open(file, error)) from error
@@ -134,14 +135,6 @@ class PyavReader(FrameReader):
                 stream.codec_context.thread_count = 1
                 stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)} | STRICT
                 yield container, stream
-
-
-def _tolerant_of_metadata(version: str) -> dict[str, Any]:
-    """What makes PyAV of this version open files whose tags are not UTF-8.
-
-    PyAV 19 always does; it took the argument away.
-    """
-    return {"metadata_errors": "replace"} if int(version.partition(".")[0]) < 19 else {}
 
 
 def _best_stream(container: "InputContainer") -> "VideoStream":
