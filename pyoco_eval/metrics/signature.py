@@ -18,6 +18,7 @@ KEYS: Final[Mapping[str, str]] = {
     "clip": "clip rule: frames, stride or fps, selection, short-video policy; of both sides where "
     "they differ",
     "pics": "what folders or arrays of pictures were taken for: images, or frames of videos",
+    "times": "videos of varying frame rate, of which --fps took frames by their times, of how many",
     "sel": "which frames of a clip an image metric sees",
     "input": "stated range, rounding and layout of arrays, of both sides where they differ",
     "rgb": "how stored pixels became RGB (peer: as other tools do by default, or exact) and what "

@@ -30,6 +30,7 @@ class Pass:
     Attributes:
         num_videos: videos whose features were collected.
         num_looped: of these, how many were repeated because they are too short.
+        num_timed: of these, of how many the stored times chose the frames.
         num_from_store: of these, how many needed no network because their features were on disk.
         sizes: distinct (width, height) of their frames.
         skipped: id -> reason, for videos left out.
@@ -40,6 +41,7 @@ class Pass:
 
     num_videos: int = 0
     num_looped: int = 0
+    num_timed: int = 0
     num_from_store: int = 0
     sizes: set[tuple[int, int]] = field(default_factory=set)
     skipped: dict[str, str] = field(default_factory=dict)
@@ -51,6 +53,7 @@ class Pass:
         """Take in what another process found in other videos."""
         self.num_videos += other.num_videos
         self.num_looped += other.num_looped
+        self.num_timed += other.num_timed
         self.num_from_store += other.num_from_store
         self.sizes |= other.sizes
         self.skipped |= other.skipped
@@ -99,6 +102,7 @@ class _Prepared:
 
     size: tuple[int, int]
     looped: bool
+    timed: bool
     inputs: tuple[torch.Tensor | None, ...]
     row_ids: tuple[tuple[str, ...], ...]
 
@@ -162,7 +166,7 @@ def _consume(
     """Take all that the decoding threads made of one video."""
     stored: tuple[StoredVideo | None, ...] = (None,) * len(taps)
     sizes: set[tuple[int, int]] = set()
-    looped = False
+    looped = timed = False
     hopeless = found.failures and options.on_error == "error"
     reason = None
     try:
@@ -174,6 +178,7 @@ def _consume(
                 continue
             sizes.add(value.size)
             looped |= value.looped
+            timed |= value.timed
             if hopeless:
                 continue
             for rows, inputs, ids in zip(queues, value.inputs, value.row_ids, strict=True):
@@ -191,11 +196,12 @@ def _consume(
     if known and reason is None:
         sizes |= set(known[0].sizes)
         looped |= known[0].looped
+        timed |= known[0].timed
         reason = known[0].skipped
         if reason is not None:
             found.skipped[video.id] = reason
     facts = VideoFacts(
-        video.id, found.digests.get(video.id, ""), tuple(sorted(sizes)), looped, reason
+        video.id, found.digests.get(video.id, ""), tuple(sorted(sizes)), looped, timed, reason
     )
     for tap, rows, entry in zip(taps, queues, stored, strict=True):
         if tap.store is not None:
@@ -209,6 +215,7 @@ def _consume(
     if reason is None:
         found.num_videos += 1
         found.num_looped += looped
+        found.num_timed += timed
         found.num_from_store += len(known) == len(taps)
         found.sizes |= sizes
 
@@ -237,7 +244,7 @@ def _prepare_clip(
             inputs.append(tap.extractor.prepare(frames[tap.pixels])[None])
             ids.append((clip_id,))
     size = (int(first.frames.shape[2]), int(first.frames.shape[1]))
-    return _Prepared(size, first.looped, tuple(inputs), tuple(ids))
+    return _Prepared(size, first.looped, first.timed, tuple(inputs), tuple(ids))
 
 
 def _pre_resized(frames: np.ndarray, options: Options) -> np.ndarray:

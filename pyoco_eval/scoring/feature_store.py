@@ -32,6 +32,7 @@ class VideoFacts:
         id, digest: of the video and its content.
         sizes: distinct (width, height) of its clips.
         looped: it was too short for its clip and was repeated.
+        timed: its frame rate varies, and its stored times chose the frames.
         skipped: why it was left out by rule, None if it was not.
     """
 
@@ -39,6 +40,7 @@ class VideoFacts:
     digest: str
     sizes: tuple[tuple[int, int], ...] = ()
     looped: bool = False
+    timed: bool = False
     skipped: str | None = None
 
 
@@ -163,6 +165,7 @@ def _by_place(stored: FeatureSet, videos: Sequence[Mapping[str, Any]]) -> dict[i
             digest=str(entry["digest"]),
             sizes=tuple((int(width), int(height)) for width, height in entry["sizes"]),
             looped=bool(entry["looped"]),
+            timed=bool(entry["timed"]),
             skipped=None if entry["skipped"] is None else str(entry["skipped"]),
         )
         found[place] = StoredVideo(facts, stored.features[row:stop], stored.ids[row:stop])

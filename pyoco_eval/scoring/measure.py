@@ -170,6 +170,8 @@ def _side(
     for key, value in (("pics", source.decision.label()), ("left", source.left.label())):
         if value is not None:
             recipe[key] = value
+    if found.num_timed:
+        recipe["times"] = f"{found.num_timed}of{len(source)}"
     if found.skipped:
         recipe["skip"] = f"{len(found.skipped)}of{len(source)}"
     captions = tuple(getattr(video, "caption", None) for video in source)

@@ -27,9 +27,9 @@ def joint_recipe(generated: Side, reference: Side) -> dict[str, str]:
         "size": f"{generated.recipe['size']}/{reference.recipe['size']}",
         "ref": reference.label(),
     }
-    for key in ("clip", "pics", "dec", "input", "left", "skip"):
+    for key in ("clip", "pics", "times", "dec", "input", "left", "skip"):
         ours, theirs = (side.recipe.get(key, "-") for side in (generated, reference))
-        if ours != theirs or (key in ("skip", "left") and ours != "-"):
+        if ours != theirs or (key in ("skip", "left", "times") and ours != "-"):
             recipe[key] = f"{ours}/{theirs}"
     if recipe.get("rgb") != reference.recipe.get("rgb"):
         labels = (side.recipe.get("rgb", "stored") for side in (generated, reference))

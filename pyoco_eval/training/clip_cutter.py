@@ -5,7 +5,6 @@ Axes: T frames, H = W = the frame's side; three channels RGB.
 
 from collections.abc import Iterable
 from dataclasses import replace
-from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,8 @@ import numpy as np
 from pyoco_eval.errors import UsageError, VideoError
 from pyoco_eval.training.config import DataConfig
 from pyoco_eval.training.frame_cache import FrameCache
-from pyoco_eval.videos.clip_rule import ClipRule, ShortVideo, clip_indices
+from pyoco_eval.videos.clip_rule import EVERY_FRAME, ClipRule, ShortVideo, clip_indices
+from pyoco_eval.videos.pacing import Pacing, pacing_of
 from pyoco_eval.videos.resize import ResizeRule, resize_frames
 from pyoco_eval.videos.video import Video
 
@@ -66,13 +66,8 @@ class ClipCutter:
         resized = resize_frames(frames, self._resize)
         return np.ascontiguousarray(resized.permute(0, 2, 3, 1).numpy().astype(np.uint8))
 
-    def _pace(self, video: Video) -> Fraction:
-        if self._rule.fps is None:
-            return Fraction(1)
-        rate = video.probe().frame_rate
-        if rate is None:
-            raise VideoError(video.id, "states no frame rate, which fps needs; use stride")
-        return rate / Fraction(repr(self._rule.fps))
+    def _pace(self, video: Video) -> Pacing:
+        return EVERY_FRAME if self._rule.fps is None else pacing_of(video, self._rule.fps)
 
 
 def own_rate(config: DataConfig, videos: Iterable[Video]) -> float | None:
@@ -89,7 +84,7 @@ def own_rate(config: DataConfig, videos: Iterable[Video]) -> float | None:
 
 
 def drawn_indices(
-    rule: ClipRule, video_id: str, num_frames: int, pace: Fraction = Fraction(1)
+    rule: ClipRule, video_id: str, num_frames: int, pace: Pacing = EVERY_FRAME
 ) -> tuple[int, ...]:
     """The source frames of the one clip that a `random` rule cuts from so many frames.
 

@@ -1,25 +1,28 @@
 """Which frames of a video form its clips: the clip rule, which is part of every signature.
 
 Positions count frames as sampled: with a stride, position p is source frame p; with a frame rate,
-it is frame round(p * source_fps / fps), halves to even. A clip takes the positions start,
-start + stride, …; with a frame rate the stride is 1.
+it is the frame shown nearest to the time p / fps: frame round(p * source_fps / fps), halves to
+even, where the rate is constant, and by the stored times where it varies (`pacing`). A clip takes
+the positions start, start + stride, …; with a frame rate the stride is 1.
 """
 
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Literal, cast, get_args
 
 import numpy as np
 
 from pyoco_eval.errors import UsageError, VideoError
 from pyoco_eval.seeding import numpy_generator
+from pyoco_eval.videos.pacing import ConstantPace, Pacing, pacing_of
 from pyoco_eval.videos.video import EndOfVideoError, Video
 
 Select = Literal["first", "center", "random", "all"]
 OfImages = Literal["images"]
 Short = Literal["error", "skip", "loop"]
+
+EVERY_FRAME = ConstantPace()
 
 _SPEC = re.compile(
     r"(?P<num_frames>[0-9]+)f-(?:s(?P<stride>[0-9]+)|fps(?P<fps>[0-9.]+))"
@@ -149,6 +152,7 @@ class VideoClip:
         indices: which frames they are.
         frames: (T, H, W, 3) uint8 RGB.
         looped: whether the video was too short and was repeated from its first frame.
+        timed: whether its frame rate varies and the stored times chose the frames.
     """
 
     video_id: str
@@ -156,6 +160,7 @@ class VideoClip:
     indices: tuple[int, ...]
     frames: np.ndarray
     looped: bool = False
+    timed: bool = False
 
 
 def read_clips(video: Video, rule: ClipRule) -> Iterator[VideoClip]:
@@ -170,11 +175,11 @@ def read_clips(video: Video, rule: ClipRule) -> Iterator[VideoClip]:
             `random` and `all` to its end, since these need the true frame count); or the rule
             has a frame rate and the video states none.
     """
-    pace = _pace(video, rule)
+    pace = EVERY_FRAME if rule.fps is None else pacing_of(video, rule.fps)
     if rule.select in ("first", "images"):
         clips = [_positions(0, rule, pace)]
         try:
-            yield from _cut(video, clips)
+            yield from _cut(video, clips, pace.timed)
         except EndOfVideoError as end:
             num_frames = end.num_frames
         else:
@@ -183,25 +188,25 @@ def read_clips(video: Video, rule: ClipRule) -> Iterator[VideoClip]:
         num_frames = video.count_frames()
         clips = clip_indices(rule, video.id, num_frames, pace)
         if clips:
-            yield from _cut(video, clips)
+            yield from _cut(video, clips, pace.timed)
             return
     if rule.short != "loop" or not num_frames:
         needed = _positions(0, rule, pace)[-1] + 1
         kind = ShortVideo if rule.short == "skip" else VideoError
         raise kind(video.id, f"the clip needs {needed} frames, the video has {num_frames}")
     looped = tuple(index % num_frames for index in _positions(0, rule, pace))
-    yield VideoClip(video.id, 0, looped, video.read(looped), looped=True)
+    yield VideoClip(video.id, 0, looped, video.read(looped), looped=True, timed=pace.timed)
 
 
 def clip_indices(
-    rule: ClipRule, video_id: str, num_frames: int, pace: Fraction = Fraction(1)
+    rule: ClipRule, video_id: str, num_frames: int, pace: Pacing = EVERY_FRAME
 ) -> list[tuple[int, ...]]:
     """The source frames of every clip; empty if the video is too short for one.
 
     Args:
-        pace: source frames per position: source_fps / fps, 1 without a frame rate.
+        pace: from positions to source frames.
     """
-    positions = _num_positions(num_frames, pace)
+    positions = pace.positions(num_frames)
     room = positions - rule.span
     if room < 0:
         return []
@@ -216,28 +221,11 @@ def clip_indices(
     return [_positions(start, rule, pace) for start in starts]
 
 
-def _positions(start: int, rule: ClipRule, pace: Fraction) -> tuple[int, ...]:
-    return tuple(round((start + i * rule.stride) * pace) for i in range(rule.num_frames))
+def _positions(start: int, rule: ClipRule, pace: Pacing) -> tuple[int, ...]:
+    return tuple(pace.frame(start + i * rule.stride) for i in range(rule.num_frames))
 
 
-def _num_positions(num_frames: int, pace: Fraction) -> int:
-    """How many positions p >= 0 have round(p * pace) < num_frames."""
-    count = int((num_frames - Fraction(1, 2)) / pace) + 1 if num_frames else 0
-    while count and round((count - 1) * pace) >= num_frames:
-        count -= 1
-    return count
-
-
-def _pace(video: Video, rule: ClipRule) -> Fraction:
-    if rule.fps is None:
-        return Fraction(1)
-    rate = video.probe().frame_rate
-    if rate is None:
-        raise VideoError(video.id, "states no frame rate, which --fps needs; use --stride instead")
-    return rate / Fraction(repr(rule.fps))
-
-
-def _cut(video: Video, clips: Sequence[tuple[int, ...]]) -> Iterator[VideoClip]:
+def _cut(video: Video, clips: Sequence[tuple[int, ...]], timed: bool) -> Iterator[VideoClip]:
     """Clips in order of their starts, from one pass over the frames."""
     wanted = sorted({index for clip in clips for index in clip})
     held: dict[int, np.ndarray] = {}
@@ -246,7 +234,8 @@ def _cut(video: Video, clips: Sequence[tuple[int, ...]]) -> Iterator[VideoClip]:
         held[index] = frame
         while number < len(clips) and clips[number][-1] <= index:
             clip = clips[number]
-            yield VideoClip(video.id, number, clip, np.stack([held[i] for i in clip]))
+            frames = np.stack([held[i] for i in clip])
+            yield VideoClip(video.id, number, clip, frames, timed=timed)
             number += 1
             oldest = clips[number][0] if number < len(clips) else index + 1
             held = {i: kept for i, kept in held.items() if i >= oldest}

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from pyoco_eval.errors import VideoError
+from pyoco_eval.videos.pacing import is_variable
 from pyoco_eval.videos.readers.array_reader import ArrayReader
 from pyoco_eval.videos.readers.base import UnreadableError, VideoProperties
 from pyoco_eval.videos.source import VideoSource
@@ -21,6 +22,7 @@ from pyoco_eval.videos.video import Video
 BLACK = "black"
 FLAT = "each frame is one flat colour"
 FROZEN = "frozen: its frames are all alike"
+UNEVEN = "its frames last unequally long"
 
 _DARK = 20
 """A picture without any value above this is black to the eye (limited-range black is 16)."""
@@ -169,6 +171,7 @@ def inspect_video(video: Video) -> InspectedVideo:
         extent=extent,
         remarks=(
             *_header_remarks(properties, looked.num_frames, error),
+            *_time_remarks(video, properties, error),
             *looked.remarks(),
             *_value_remarks(video, dtype, extent),
         ),
@@ -224,11 +227,18 @@ def _header_remarks(
         remarks.append(f"header states {stated} frames")
     if properties.sample_aspect_ratio not in (None, 0, 1):
         remarks.append(f"pixels are not square ({properties.sample_aspect_ratio})")
-    if properties.variable_delays:
-        remarks.append("its frames last unequally long")
     if properties.rotation:
         remarks.append(f"turned by {properties.rotation} degrees for display")
     return remarks
+
+
+def _time_remarks(
+    video: Video, properties: VideoProperties | None, error: str | None
+) -> Sequence[str]:
+    if properties is None or error is not None:
+        return []
+    varies = is_variable(video.frame_times(), properties.frame_rate)
+    return [UNEVEN] if varies or properties.variable_delays else []
 
 
 def _stored_values(video: Video) -> tuple[str | None, tuple[float, float] | None]:

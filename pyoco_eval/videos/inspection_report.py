@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 
-from pyoco_eval.videos.inspection import BLACK, FLAT, FROZEN, InspectedVideo, Inspection
+from pyoco_eval.videos.inspection import BLACK, FLAT, FROZEN, UNEVEN, InspectedVideo, Inspection
 
 _LOSSLESS = frozenset({"raw", "png", "ffv1", "rawvideo", "huffyuv", "ffvhuff", "utvideo"})
 
@@ -42,6 +42,12 @@ def findings(inspection: Inspection) -> list[str]:
     if suspicious:
         found.append(f"The values of {_names(suspicious)} do not fit their range.")
     found += _variety(usable, images=inspection.images)
+    uneven = sum(UNEVEN in v.remarks for v in videos)
+    if uneven:
+        found.append(
+            f"{_of(uneven, videos)} {_have(uneven)} a variable frame rate: --fps takes their "
+            "frames by time, --stride counts them."
+        )
     wrong = sum(any(r.startswith("header states") for r in v.remarks) for v in videos)
     if wrong:
         found.append(f"{_of(wrong, videos)} {_state(wrong)} a wrong frame count in the header.")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -89,6 +90,18 @@ class Video:
         """
         with self._named():
             return self.reader.properties()
+
+    def frame_times(self) -> Sequence[Fraction] | None:
+        """Seconds after the first frame at which each frame is shown.
+
+        Read from the whole file, without decoding more than its first frame where times are
+        stored beside the pictures. None where they are not, or are not sound.
+
+        Raises:
+            VideoError: not even the first frame can be read.
+        """
+        with self._named():
+            return self.reader.times()
 
     def count_frames(self) -> int:
         """Frames that really decode, counted by decoding; headers are not trusted.

@@ -121,6 +121,10 @@ class FrameReader(ABC):
         the last good frame.
         """
 
+    def times(self) -> Sequence[Fraction] | None:
+        """Seconds after the first frame at which each is shown; None if not soundly stored."""
+        return None
+
     @abstractmethod
     def digest(self) -> str:
         """sha256 of the stored content, 64 hexadecimal digits."""

@@ -12,6 +12,7 @@ References:
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
+from fractions import Fraction
 
 import numpy as np
 
@@ -53,6 +54,9 @@ class DecordReader(FrameReader):
 
     def properties(self) -> VideoProperties:
         return self._pyav.properties()
+
+    def times(self) -> Sequence[Fraction] | None:
+        return self._pyav.times()
 
     def walk(self) -> Iterator[Callable[[], np.ndarray]]:
         num_frames = sum(1 for _ in self._pyav.walk())

@@ -72,7 +72,7 @@ class FrameLedger:
             self._times_differ = True
         if packet.is_keyframe and self._key_pts is None:
             self._key_pts = packet.pts
-        if packet.is_discard or _shows_nothing(self.codec, packet):
+        if packet.is_discard or shows_nothing(self.codec, packet):
             self._passed += 1
         elif packet.pts is None:
             self._sound = False
@@ -113,7 +113,7 @@ class FrameLedger:
             self._missing += 1
 
 
-def _shows_nothing(codec: str, packet: "Packet[VideoStream]") -> bool:
+def shows_nothing(codec: str, packet: "Packet[VideoStream]") -> bool:
     """Whether an intact packet of this kind gives no frame."""
     if codec == "mpeg4":
         return packet.size <= _MPEG4_PLACEHOLDER

@@ -10,6 +10,7 @@ Pillow's format modules raise exceptions of any kind on damaged data: all of the
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from fractions import Fraction
 from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
@@ -60,6 +61,11 @@ class AnimationReader(FrameReader):
             header_frames=sum(timing.counts),
             variable_delays=timing.uneven,
         )
+
+    def times(self) -> Sequence[Fraction] | None:
+        with _opened(self.file) as (file, image):
+            timing, whole = read_timing(file, image, self.file.size())
+        return timing.times if whole and timing.total else None
 
     def walk(self) -> Iterator[Callable[[], np.ndarray]]:
         with _opened(self.file) as (file, image):

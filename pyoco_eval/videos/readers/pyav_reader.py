@@ -8,6 +8,7 @@ Colour is converted in `video_pixels`.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from fractions import Fraction
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 import numpy as np
@@ -20,6 +21,7 @@ from pyoco_eval.videos.readers.base import (
     VideoProperties,
     check_size,
 )
+from pyoco_eval.videos.readers.frame_times import packet_times
 from pyoco_eval.videos.readers.integrity import STRICT, CheckedDecoding
 from pyoco_eval.videos.readers.orientation import Orientation
 from pyoco_eval.videos.readers.pyav_versions import tolerant_of_metadata
@@ -75,6 +77,12 @@ class PyavReader(FrameReader):
                 sample_aspect_ratio=stream.sample_aspect_ratio,
                 header_frames=stream.frames or None,
             )
+
+    def times(self) -> list[Fraction] | None:
+        with self._open() as (container, stream):
+            first = next(CheckedDecoding(self.file, container, stream).frames())
+        with self._open() as (container, stream):
+            return packet_times(container, stream, first)
 
     def walk(self) -> Iterator[Callable[[], np.ndarray]]:
         to_rgb = RGBConverter(self.pixels)
