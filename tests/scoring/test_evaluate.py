@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from toys import MeanColour, flat_videos
 
 import pyoco_eval
@@ -232,6 +233,25 @@ def test_skipped_videos_stand_in_signature_record_and_warnings(tmp_path: Path) -
     assert list(found.record.samples.skipped) == ["v5.npy"]
     assert "v5.npy" not in str(score.signature)
     assert any("1 of 8 videos were left out" in warning for warning in score.warnings)
+
+
+def test_videos_sampled_by_their_times_are_counted_in_the_signature(tmp_path: Path) -> None:
+    clips = tmp_path / "clips"
+    clips.mkdir()
+    for i in range(8):
+        rng = np.random.default_rng(i)
+        pictures = [Image.fromarray(rng.integers(0, 256, (16, 16, 3), np.uint8)) for _ in range(6)]
+        delays = [70, 110, 490, 70, 130, 90] if i == 3 else 100
+        path = clips / f"v{i}.webp"
+        pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=delays)
+    for _ in range(2):  # the second time from stored features
+        found = pyoco_eval.evaluate(
+            clips, clips, metrics=["fvd"], num_frames=4, fps=10, keep_features=tmp_path / "kept"
+        )
+        assert found["fvd"].signature.get("times") == "1of8/1of8"
+        assert found["fvd"].signature.get("clip") == "4f-fps10-first"
+    counted = pyoco_eval.fvd(clips, clips, num_frames=4)
+    assert counted.signature.get("times") is None
 
 
 def test_the_record_is_json_with_everything_and_reads_back(tmp_path: Path) -> None:

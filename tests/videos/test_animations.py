@@ -9,7 +9,7 @@ import av
 import numpy as np
 import pytest
 from encoded_clips import encode, number_of, numbered_frame
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, features
 
@@ -69,6 +69,7 @@ def test_delays_without_a_common_measure_leave_pictures_alone(tmp_path, suffix, 
     assert only(path).probe().variable_delays
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 30), min_size=1, max_size=30), st.floats(30, 500))
 def test_delays_cut_to_hundredths_are_understood(counts, milliseconds):
     counts = [*counts, 1]
@@ -81,6 +82,7 @@ def test_delays_cut_to_hundredths_are_understood(counts, milliseconds):
     )
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 40), min_size=1), st.integers(1, 200), st.booleans())
 def test_exact_multiples_are_exact(counts, least, hundredths):
     counts = [*counts, 1]
