@@ -106,7 +106,7 @@ def test_short_videos(short: str, expected: list[int] | None) -> None:
 
 def test_a_frame_rate_takes_every_other_frame_of_a_rate_twice_as_high() -> None:
     rule = ClipRule(4, "random", fps=5.0, seed=1)
-    indices = drawn_indices(rule, "v", 40, Fraction(2))
+    indices = drawn_indices(rule, "v", 40, ConstantPace(Fraction(2)))
     assert np.diff(indices).tolist() == [2, 2, 2]
 
 
