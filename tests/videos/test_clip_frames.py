@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 from encoded_clips import encode, number_of
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pyoco_eval.errors import UsageError, VideoError
@@ -96,6 +96,7 @@ def test_wrong_arguments_name_their_option(arguments, option):
         ClipRule(**arguments)
 
 
+@settings(deadline=None)
 @given(rules(), st.integers(0, 700))
 def test_clips_lie_in_the_video_and_keep_their_distances(rule, num_frames):
     rule = dataclasses.replace(rule, fps=None)
