@@ -1,5 +1,6 @@
 """`pyoco-eval embed-text`."""
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import click
@@ -55,6 +56,7 @@ def command(
     from pyoco_eval.cli.progress import TerminalProgress
     from pyoco_eval.devices import pick_device
     from pyoco_eval.generation.prompts import read_prompts
+    from pyoco_eval.locks import LOCK, locked
     from pyoco_eval.models.text import load_text_encoder
     from pyoco_eval.models.text.store import precompute_embeddings
     from pyoco_eval.processes import processes
@@ -63,7 +65,8 @@ def command(
     group = processes()
     texts = list(dict.fromkeys(prompt.text for file in prompts for prompt in read_prompts(file)))
     progress = TerminalProgress() if group.is_main else Silent()
-    with group.announcing_failure():
+    alone = locked(out / LOCK, "embeds texts here") if group.is_main else nullcontext()
+    with group.announcing_failure(), alone:
         for spec in encoders:
             encoder = load_text_encoder(spec, pick_device(device), half=precision == "bf16")
             made = precompute_embeddings(texts[group.rank :: group.size], encoder, out, progress)

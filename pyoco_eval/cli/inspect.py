@@ -1,7 +1,6 @@
 """`pyoco-eval inspect`: look at a set of videos before any network runs."""
 
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import click
@@ -22,16 +21,17 @@ Examples:
   pyoco-eval inspect generated/
   pyoco-eval inspect generated/ --reference real/
   pyoco-eval inspect samples.npz --value-range -1..1
+  pyoco-eval inspect s3://bucket/generated/
   pyoco-eval inspect generated/ --json > inspected.json
 
 \b
 The exit code is 0 when the inspection itself worked, even if some files are
 broken: these are named in the output, and have an "error" in the JSON.""",
 )
-@click.argument("path", type=click.Path(path_type=Path))
+@click.argument("path")
 @click.option(
     "--reference",
-    type=click.Path(path_type=Path),
+    metavar="PATH",
     help="A second set of videos, to see what differs.",
 )
 @click.option(
@@ -50,8 +50,8 @@ broken: these are named in the output, and have an "error" in the JSON.""",
 @click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
 @click.option("--all", "show_all", is_flag=True, help="List every video, not only the remarkable.")
 def command(
-    path: Path,
-    reference: Path | None,
+    path: str,
+    reference: str | None,
     value_range: str | None,
     layout: str | None,
     pictures: str,
@@ -62,8 +62,9 @@ def command(
     files that cannot be read, duplicates, black or frozen videos, value ranges of arrays.
 
     PATH is a folder, searched recursively for video files of any kind, npz, npy, tar shards and
-    folders of pictures, or one such file. Metrics of images alone (fid, clip-fid, kid) take folders
-    of pictures as images where their names do not say frames; what they do here is said.
+    folders of pictures; or one such file, a pattern, a manifest or a URL. Metrics of images alone
+    (fid, clip-fid, kid) take folders of pictures as images where their names do not say frames;
+    what they do here is said.
     """
     from pyoco_eval.videos.inspection_report import differences, duplicates, findings
 
@@ -91,7 +92,7 @@ def command(
         print_sentences("Against the reference", differences(inspection, other))
 
 
-def _inspect(path: Path, stated: tuple[str | None, str | None], pictures: str) -> "Inspection":
+def _inspect(path: str, stated: tuple[str | None, str | None], pictures: str) -> "Inspection":
     from rich.progress import Progress
 
     from pyoco_eval.videos.inspection import inspect_source
@@ -111,7 +112,7 @@ def _inspect(path: Path, stated: tuple[str | None, str | None], pictures: str) -
     return replace(inspection, notes=(*inspection.notes, *_for_metrics_of_images(path, levels)))
 
 
-def _for_metrics_of_images(path: Path, levels: "Levels") -> list[str]:
+def _for_metrics_of_images(path: str, levels: "Levels") -> list[str]:
     """What fid and its kin take the pictures of this place for."""
     from pyoco_eval.errors import UsageError
     from pyoco_eval.videos.listing.pictures import PictureRule

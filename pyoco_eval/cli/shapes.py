@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from pyoco_eval.shapes.dataset import ShapesClip
 
 _SUFFIXES = {"mp4": ".mp4", "gif": ".gif", "npz": ".npz", "png": ""}
+_UNFINISHED = ".unfinished.jsonl"
+"""What a killed run was asked for, and a line for each clip it has finished."""
 _WRITTEN = re.compile(r"(train|val|test)-\d{6}(\.mp4|\.gif|\.npz)?")
 
 
@@ -86,10 +88,13 @@ def command(
     The same index always gives the same scene, at any size, length and frame rate. Beside the
     clips, manifest.jsonl has the id, caption, label and class of each.
     """
+    from pyoco_eval.atomic import atomic_path, writing
     from pyoco_eval.cli.progress import TerminalProgress
     from pyoco_eval.errors import UsageError
+    from pyoco_eval.locks import LOCK, locked
     from pyoco_eval.shapes.corruptions import Corruption, corrupt_clip
     from pyoco_eval.shapes.dataset import MovingShapes
+    from pyoco_eval.version import __version__
     from pyoco_eval.videos.write import write_video
 
     corruptions = [Corruption.parse(text) for text in corrupted]
@@ -102,16 +107,28 @@ def command(
         )
     if file_format == "mp4" and size % 2:
         raise UsageError(f"--size {size}: mp4 needs an even size; or use --format npz")
-    _make_room(out, overwrite)
-    lines = []
-    with TerminalProgress().stage("shapes", num) as stage:
-        for index in indices[start : start + num]:
-            clip = corrupt_clip(shapes, index, *corruptions)
-            name = f"{split}-{index:06d}{_SUFFIXES[file_format]}"
-            write_video(out / name, clip.frames, fps)
-            lines.append(_manifest_line(name, clip, corruptions))
-            stage.advance()
-    (out / "manifest.jsonl").write_text("".join(lines), encoding="utf-8")
+    request = {"split": split, "size": size, "num_frames": num_frames, "fps": fps, "num": num,
+               "start": start, "format": file_format, "only": choices, "corrupted": corrupted,
+               "version": __version__}  # fmt: skip
+    suffix = _SUFFIXES[file_format]
+    with locked(out / LOCK, "writes shapes here"), writing(out):
+        done = _make_room(out, overwrite, json.dumps(request) + "\n")
+        with (
+            TerminalProgress().stage("shapes", num) as stage,
+            (out / _UNFINISHED).open("a", encoding="utf-8") as journal,
+        ):
+            for index in indices[start : start + num]:
+                name = f"{split}-{index:06d}{suffix}"
+                if name not in done:
+                    clip = corrupt_clip(shapes, index, *corruptions)
+                    write_video(out / name, clip.frames, fps)
+                    done[name] = _manifest_line(name, clip, corruptions)
+                    journal.write(done[name])
+                    journal.flush()
+                stage.advance()
+        with atomic_path(out / "manifest.jsonl") as path:
+            path.write_text("".join(done[name] for name in sorted(done)), encoding="utf-8")
+        (out / _UNFINISHED).unlink()
 
 
 def _chosen(choices: tuple[str, ...]) -> dict[str, list[str]]:
@@ -140,23 +157,37 @@ def _manifest_line(name: str, clip: "ShapesClip", corruptions: "list[Corruption]
     return json.dumps(entry) + "\n"
 
 
-def _make_room(out: Path, overwrite: bool) -> None:
-    """Create `out`, or empty it of earlier clips; nothing else in it is touched."""
+def _make_room(out: Path, overwrite: bool, request: str) -> dict[str, str]:
+    """Create `out`, or empty it of earlier clips; nothing else in it is touched.
+
+    Returns:
+        Name -> line of the manifest, for clips of a killed run of the same request.
+    """
     from pyoco_eval.errors import UsageError
 
+    for left in out.glob(".writing-*"):
+        shutil.rmtree(left)
     earlier = [path for path in out.glob("*") if _WRITTEN.fullmatch(path.name)]
-    if earlier and not overwrite:
+    journal = out / _UNFINISHED
+    kept = journal.read_text(encoding="utf-8", errors="replace") if journal.is_file() else ""
+    if kept.startswith(request) and not overwrite:
+        lines = kept.removeprefix(request).splitlines(keepends=True)
+        whole = {json.loads(line)["id"]: line for line in lines if line.endswith("\n")}
+        done = {name: line for name, line in whole.items() if (out / name).exists()}
+    elif earlier and not overwrite:
         raise UsageError(
             f"--out {out}: has {len(earlier)} clips of an earlier run; choose another folder, "
             "or replace them with --overwrite"
         )
+    else:
+        done = {}
     for path in earlier:
+        if path.name in done:
+            continue
         if path.is_dir():
             shutil.rmtree(path)
         else:
             path.unlink()
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"--out {out}: cannot be made: {error.strerror}") from error
     (out / "manifest.jsonl").unlink(missing_ok=True)
+    journal.write_text(request + "".join(done.values()), encoding="utf-8")
+    return done

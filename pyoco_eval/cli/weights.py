@@ -204,8 +204,8 @@ def path(key: str) -> None:
     say(str(resolve(key).path))
 
 
-def _say_waiting(lock: "Path") -> None:
-    say(f"waiting for another process that fetches the same file (lock {lock})", err=True)
+def _say_waiting(lock: "Path", holder: str) -> None:
+    say(f"waiting for another process that fetches the same file: {holder} (lock {lock})", err=True)
 
 
 def _named_files(names: tuple[str, ...]) -> "dict[str, Path]":

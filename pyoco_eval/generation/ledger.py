@@ -7,13 +7,14 @@ Whatever is interrupted, a sample is either noted and whole, or made again.
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from pyoco_eval import provenance
-from pyoco_eval.atomic import atomic_path
+from pyoco_eval.atomic import atomic_path, writing
 from pyoco_eval.errors import PyocoEvalError, UsageError
 from pyoco_eval.generation.request import Request
 from pyoco_eval.parsing import parse_json
@@ -91,8 +92,11 @@ def note_sample(
         row["label"] = request.label
     row |= {"seed": request.seed, "sha256": sha256}
     row |= {key: recipe[key] for key in _SHOWN if key in recipe}
-    with (out / _JOURNAL.format(rank=rank)).open("a", encoding="utf-8") as journal:
+    path = out / _JOURNAL.format(rank=rank)
+    with writing(path), path.open("a", encoding="utf-8") as journal:
         journal.write(_line(row))
+        journal.flush()
+        os.fsync(journal.fileno())
 
 
 def content_digest(path: Path) -> str:

@@ -9,12 +9,13 @@ import os
 from collections import deque
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Final, Self
 
 import numpy as np
 
-from pyoco_eval.atomic import atomic_path
+from pyoco_eval.atomic import atomic_path, writing
 from pyoco_eval.errors import PyocoEvalError, UsageError
 from pyoco_eval.generation.ledger import (
     SUFFIXES,
@@ -26,6 +27,7 @@ from pyoco_eval.generation.ledger import (
     sample_name,
 )
 from pyoco_eval.generation.request import Request, VideoGenerator
+from pyoco_eval.locks import LOCK, locked
 from pyoco_eval.processes import Processes, processes
 from pyoco_eval.progress import Progress, Silent, Stage
 from pyoco_eval.videos.contact_sheet import contact_sheet
@@ -75,10 +77,12 @@ def write_samples(
     if batch_size < 1:
         raise UsageError(f"--batch-size {batch_size}: use at least 1")
     recipe = dict(generator.recipe) | {"fps": f"{generator.fps:.12g}", "format": file_format}
-    with group.announcing_failure():
+    with group.announcing_failure(), ExitStack() as stack:
         payload = None
         if group.is_main:
             generator.check(requests)
+            # Two runs in one folder would take each other's unfinished files for left ones.
+            stack.enter_context(locked(out / LOCK, "makes samples here"))
             done = open_ledger(out, recipe, requests, overwrite=overwrite)
             payload = json.dumps(list(done)).encode()
         finished = set(json.loads(group.broadcast(payload)))
@@ -137,8 +141,9 @@ class _Writers:
             stage.advance()
 
     def _write(self, path: Path, frames: np.ndarray) -> str:
-        write_video(path, frames, self._fps)
-        return content_digest(path)
+        with writing(path):
+            write_video(path, frames, self._fps)
+            return content_digest(path)
 
 
 def checked_videos(

@@ -5,6 +5,7 @@ Axes: V videos, T frames.
 
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy as np
 from pyoco_eval.atomic import check_writable
 from pyoco_eval.devices import pick_device
 from pyoco_eval.errors import PyocoEvalError, UsageError
+from pyoco_eval.locks import LOCK, locked
 from pyoco_eval.probe.correlation import cosines_among, measure_similarity
 from pyoco_eval.probe.fit import fit_priors, measured_prior
 from pyoco_eval.probe.image_model import ImageModel, open_image_model
@@ -87,7 +89,8 @@ def run_probe(
             model = open_image_model(model, device=device)
         walk = Walk(model, options.solver, options.num_steps, options.batch_size)
         model.condition(options.prompt, 1)
-        return _run(walk, source, out, options, figures, progress)
+        with locked(out / LOCK, "measures here") if group.is_main else nullcontext():
+            return _run(walk, source, out, options, figures, progress)
 
 
 def _run(

@@ -1,10 +1,12 @@
 """A protocol from models to results: train, generate, score, and gather what a report shows."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pyoco_eval.errors import UsageError
+from pyoco_eval.locks import LOCK, locked
 from pyoco_eval.processes import processes
 from pyoco_eval.progress import Progress
 from pyoco_eval.protocol.arms import columns_of
@@ -81,7 +83,8 @@ class ProtocolRun:
         Raises:
             PyocoEvalError: and its kinds; what is done already is kept.
         """
-        with processes().announcing_failure():
+        alone = locked(self.choices.out / LOCK, "runs a protocol here")
+        with processes().announcing_failure(), alone if processes().is_main else nullcontext():
             self.prepare()
             outcomes = [self._arm(name) for name in self.choices.given.scored(self.protocol)]
             if not processes().is_main:

@@ -17,6 +17,7 @@ from pyoco_eval.parsing import parse_json
 from pyoco_eval.processes import processes
 from pyoco_eval.report.results import StageRecord
 from pyoco_eval.version import __version__
+from pyoco_eval.videos.listing.walk import walk
 
 Outcome = dict[str, Any]
 
@@ -94,7 +95,8 @@ def fingerprint(paths: Iterable[Path]) -> str:
     """
     whole = hashlib.sha256()
     for path in paths:
-        files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+        inside = (p for _, found in walk(path) for p in found) if path.is_dir() else (path,)
+        files = sorted(p for p in inside if not p.is_dir())
         for file in files:
             try:
                 facts = file.stat()

@@ -1,11 +1,13 @@
 """Extracting features once, into a file the score commands accept."""
 
 import shutil
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
 from pyoco_eval.atomic import check_writable
 from pyoco_eval.errors import UsageError
+from pyoco_eval.locks import locked
 from pyoco_eval.metrics.conventions import convention as find_convention
 from pyoco_eval.processes import processes
 from pyoco_eval.progress import Progress, Silent
@@ -60,7 +62,9 @@ def extract_features(
     if out is not None and options.keep_features is None:
         parts = Path(f"{out}.parts")
         options = replace(options, keep_features=parts)
-    with group.announcing_failure():
+    lock = None if out is None else Path(out).with_name(f".{Path(out).name}.lock")
+    alone = locked(lock, f"extracts {out}") if lock and group.is_main else nullcontext()
+    with group.announcing_failure(), alone:
         network = Network.named(extractor, options, rule=convention, layer=layer)
         source = open_samples(samples, "--samples", options, [find_convention(network.base)])
         options = options_for(source, options)
@@ -71,10 +75,10 @@ def extract_features(
         (side,) = measure(
             source, [request], options, progress or Silent(), "features", everywhere=True
         )
-    if out is not None and group.is_main:
-        assert side.features is not None
-        header = side.header() | {"signature": str(side.signature())}
-        FeatureSet(side.features.features, side.features.ids, header).save(Path(out))
-        if parts is not None and parts.is_dir():
-            shutil.rmtree(parts)
+        if out is not None and group.is_main:
+            assert side.features is not None
+            header = side.header() | {"signature": str(side.signature())}
+            FeatureSet(side.features.features, side.features.ids, header).save(Path(out))
+            if parts is not None and parts.is_dir():
+                shutil.rmtree(parts)
     return side

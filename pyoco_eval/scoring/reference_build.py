@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +16,7 @@ from pyoco_eval.datasets.dataset import Dataset
 from pyoco_eval.datasets.msrvtt import open_msrvtt
 from pyoco_eval.datasets.ucf101 import open_ucf101
 from pyoco_eval.errors import PyocoEvalError, UsageError
+from pyoco_eval.locks import LOCK, locked
 from pyoco_eval.metrics.conventions import METRICS
 from pyoco_eval.processes import processes
 from pyoco_eval.progress import Progress, Silent
@@ -129,28 +131,34 @@ def build_reference(
             source = dataset.videos
         networks = Networks(options)
         tasks = [Task(rule, options, networks) for rule in rules]
-        jobs = _jobs(own_folder(name), tasks, source, keep_rows=keep_rows)
-        told: dict[str, Any] = {}
-        if group.is_main:
-            check_writable(jobs[0].path, "PYOCO_EVAL_CACHE")
-            told["dataset"] = _facts(dataset, videos, options, progress)
-            told["present"] = [not force and _is_present(job, source) for job in jobs]
-        told = json.loads(group.broadcast(json.dumps(told).encode() if group.is_main else None))
-        waiting = [job for job, is_there in zip(jobs, told["present"], strict=True) if not is_there]
-        sides: list[Side] = []
-        parts = own_folder(name) / ".parts"
-        if waiting:
-            if options.keep_features is None:
-                options = replace(options, keep_features=parts)
-            requests = [job.request for job in waiting]
-            sides = measure(source, requests, options, progress, f"reference {name}")
-    if not group.is_main:
-        return []
-    for job, side in zip(waiting, sides, strict=True):
-        _write(job.path, name, side, told["dataset"])
-    if parts.is_dir():
-        shutil.rmtree(parts)
-    return [Built(job.path, read_header(job.path), is_new=job in waiting) for job in jobs]
+        alone = (
+            locked(own_folder(name) / LOCK, f"builds {name}") if group.is_main else nullcontext()
+        )
+        with alone:
+            jobs = _jobs(own_folder(name), tasks, source, keep_rows=keep_rows)
+            told: dict[str, Any] = {}
+            if group.is_main:
+                check_writable(jobs[0].path, "PYOCO_EVAL_CACHE")
+                told["dataset"] = _facts(dataset, videos, options, progress)
+                told["present"] = [not force and _is_present(job, source) for job in jobs]
+            told = json.loads(group.broadcast(json.dumps(told).encode() if group.is_main else None))
+            waiting = [
+                job for job, is_there in zip(jobs, told["present"], strict=True) if not is_there
+            ]
+            sides: list[Side] = []
+            parts = own_folder(name) / ".parts"
+            if waiting:
+                if options.keep_features is None:
+                    options = replace(options, keep_features=parts)
+                requests = [job.request for job in waiting]
+                sides = measure(source, requests, options, progress, f"reference {name}")
+            if not group.is_main:
+                return []
+            for job, side in zip(waiting, sides, strict=True):
+                _write(job.path, name, side, told["dataset"])
+            if parts.is_dir():
+                shutil.rmtree(parts)
+            return [Built(job.path, read_header(job.path), is_new=job in waiting) for job in jobs]
 
 
 def set_name(name: str, videos: RealVideos) -> str:

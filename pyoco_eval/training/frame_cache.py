@@ -40,7 +40,7 @@ class FrameCache:
         path = self.folder / f"{self._key(video)}.npy"
         if not path.is_file():
             frames = read()
-            with atomic_path(path) as part, part.open("wb") as file:
+            with atomic_path(path, durable=False) as part, part.open("wb") as file:
                 np.save(file, frames, allow_pickle=False)
         try:
             stored: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)

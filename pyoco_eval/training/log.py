@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pyoco_eval.atomic import atomic_path
+from pyoco_eval.atomic import atomic_path, writing
 from pyoco_eval.errors import MissingError
 from pyoco_eval.parsing import parse_json
 
@@ -51,7 +51,7 @@ class TrainingLog:
     def add(self, entry: Entry) -> None:
         """Append one entry with `step` and numbers by name."""
         self.entries.append(entry)
-        with self._path.open("a", encoding="utf-8") as file:
+        with writing(self._path), self._path.open("a", encoding="utf-8") as file:
             file.write(_line(entry))
         for name, value in entry.items():
             if name != "step" and isinstance(value, int | float) and math.isfinite(value):

@@ -8,6 +8,7 @@ from pyoco_eval.videos.listing.manifest import is_manifest
 from pyoco_eval.videos.listing.manifest_rows import listed, read_rows
 from pyoco_eval.videos.listing.patterns import is_pattern, match_local
 from pyoco_eval.videos.listing.tar_shards import shard_samples
+from pyoco_eval.videos.listing.walk import walk
 from pyoco_eval.videos.readers.base import BrokenReader, FrameReader, UnreadableError
 from pyoco_eval.videos.readers.choose import FRAME_SUFFIXES, SHARD_SUFFIXES
 from pyoco_eval.videos.readers.pillow_reader import FrameFolder
@@ -33,7 +34,8 @@ def open_pictures(place: str) -> VideoSource:
     if is_manifest(path):
         pictures = list(_of_manifest(path))
     elif path.is_dir():
-        files = sorted(file for file in path.rglob("*") if _is_picture(file.relative_to(path)))
+        inside = (file for _, found in walk(path) for file in found)
+        files = sorted(file for file in inside if _is_picture(file.relative_to(path)))
         pictures = [video for file in files for video in _of_file(file, path)]
     elif path.is_file() or is_pattern(place):
         files = [path] if path.is_file() else match_local(place)

@@ -12,10 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from pyoco_eval.atomic import atomic_path
-from pyoco_eval.errors import PyocoEvalError, UsageError
+from pyoco_eval.errors import UsageError
+from pyoco_eval.locks import LOCK, locked
 from pyoco_eval.training.config import TrainConfig
 from pyoco_eval.training.config_file import differences, dump_config, load_config
 from pyoco_eval.training.state_folder import TrainingState, load_state, newest_state
@@ -70,13 +69,10 @@ class RunFolder:
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(self.path / ".lock")
-            with lock.acquire(timeout=0):
-                yield
-        except Timeout as error:
-            raise PyocoEvalError(f"{self.path}: another run is training here right now") from error
         except FileExistsError as error:
             raise UsageError(f"out: {self.path} is a file; name a folder") from error
+        with locked(self.path / LOCK, "is training here"):
+            yield
 
     def clear(self) -> None:
         """Delete what an earlier run left; other files stay."""

@@ -64,7 +64,8 @@ def save_state(folder: Path, state: TrainingState, keep: int) -> Path:
     place = folder / f"step-{state.step:08d}"
     part = folder / f".{place.name}.part"
     try:
-        shutil.rmtree(part, ignore_errors=True)
+        for left in folder.glob(".step-*.part"):  # of killed runs: one run at a time works here
+            shutil.rmtree(left, ignore_errors=True)
         part.mkdir(parents=True)
         digests = {}
         for name in _PARTS:

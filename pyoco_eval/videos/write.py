@@ -19,6 +19,7 @@ from typing import IO
 
 import numpy as np
 
+from pyoco_eval.atomic import flush
 from pyoco_eval.errors import UsageError
 
 _REPEATABLE = {"threads": "1", "x264-params": "cpu-independent=1"}
@@ -49,6 +50,8 @@ def write_video(path: Path, frames: np.ndarray, fps: float = 8) -> None:
     with tempfile.TemporaryDirectory(prefix=".writing-", dir=path.parent) as folder:
         part = Path(folder) / path.name
         _WRITERS[path.suffix](part, np.ascontiguousarray(frames), fps)
+        for written in (*part.iterdir(), part) if part.is_dir() else (part,):
+            flush(written)
         if path.is_dir():
             shutil.rmtree(path)
         part.replace(path)

@@ -6,10 +6,12 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
 from pyoco_eval.errors import MissingError, PyocoEvalError
+from pyoco_eval.locks import locked, longest_wait
 from pyoco_eval.resources import is_offline
 from pyoco_eval.weights.first_use import record_digest
 from pyoco_eval.weights.manifest import MANIFEST, PublishedFile, WeightFile
@@ -27,7 +29,7 @@ from pyoco_eval.weights.verify import archive_fault, digest_like, identify
 
 MIRROR_VARIABLE = "PYOCO_EVAL_WEIGHTS_MIRROR"
 
-OnWait = Callable[[Path], None]
+OnWait = Callable[[Path, str], None]
 
 
 def fetch(
@@ -56,7 +58,8 @@ def fetch(
         read_timeout: seconds in which data must arrive.
         attempts: tries per address.
         on_bytes: called with the bytes there are, and the bytes there will be or None.
-        on_wait: called once, with the path of the lock, if another process is fetching the file.
+        on_wait: called once, with the path of the lock and who holds it, if another process is
+            fetching the file. It is waited for an hour, or `$PYOCO_EVAL_LOCK_TIMEOUT` seconds.
 
     Raises:
         UsageError: unknown key.
@@ -105,20 +108,12 @@ def _whole(entry: PublishedFile, *, complain: bool = False) -> WeightFile | None
 @contextmanager
 def _alone(entry: PublishedFile, on_wait: OnWait | None) -> Iterator[Path]:
     """Hold the lock of `entry`; the folder given is for unfinished files, on the same disk."""
-    import filelock
-
     unfinished = cached_path(entry).parent / ".unfinished"
     staging = unfinished / entry.name
     staging.mkdir(parents=True, exist_ok=True)
     path = unfinished / f"{entry.name}.lock"
-    lock = filelock.FileLock(path)
-    try:
-        held = lock.acquire(timeout=0)
-    except filelock.Timeout:
-        if on_wait is not None:
-            on_wait(path)
-        held = lock.acquire()
-    with held:
+    waiting = partial(on_wait, path) if on_wait is not None else None
+    with locked(path, f"fetches {entry.name}", wait=longest_wait(), on_wait=waiting):
         staging.mkdir(exist_ok=True)
         yield staging
 

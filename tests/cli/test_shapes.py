@@ -66,7 +66,7 @@ def test_earlier_clips_are_only_replaced_when_asked(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="has 3 clips of an earlier run"):
         run("--out", tmp_path, "--num", 1, "--format", "png", "--size", 16)
     run("--out", tmp_path, "--num", 1, "--format", "png", "--size", 16, "--overwrite")
-    names = sorted(path.name for path in tmp_path.iterdir())
+    names = sorted(path.name for path in tmp_path.glob("[!.]*"))
     assert names == ["manifest.jsonl", "notes.txt", "test-000000"]
 
 

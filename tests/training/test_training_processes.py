@@ -67,7 +67,7 @@ def test_a_second_run_in_the_same_folder_is_kept_out(tmp_path: Path) -> None:
     try:
         while not losses(out) and first.poll() is None:
             time.sleep(0.05)
-        assert "another run is training here right now" in finish(start(config), code=1)
+        assert "another process is training here right now" in finish(start(config), code=1)
     finally:
         first.kill()
         first.communicate()

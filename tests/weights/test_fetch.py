@@ -288,7 +288,7 @@ from pyoco_eval.weights.manifest import PublishedFile
 address, digest, size = sys.argv[1:]
 entry = PublishedFile("net", "net.bin", "made up", (address,), digest, int(size), "none", "test")
 say = lambda lock: print("waiting for", lock, file=sys.stderr)
-print(fetch("net", manifest={"net": entry}, on_wait=say).digest)
+print(fetch("net", manifest={"net": entry}, on_wait=lambda lock, holder: say(lock)).digest)
 """
 
 

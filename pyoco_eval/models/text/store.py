@@ -165,7 +165,7 @@ def _file(place: Path, text: str) -> Path:
 def _write(path: Path, text: str, tokens: torch.Tensor) -> None:
     short = tokens.bfloat16()
     lossless = short if torch.equal(short.float(), tokens) else tokens
-    with atomic_path(path) as temporary:
+    with atomic_path(path, durable=False) as temporary:
         save_file({"tokens": lossless.contiguous()}, temporary, metadata={"text": text})
 
 

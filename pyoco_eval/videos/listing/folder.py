@@ -6,8 +6,8 @@ from pathlib import Path
 from pyoco_eval.errors import UsageError
 from pyoco_eval.videos.listing.entry import Listing
 from pyoco_eval.videos.listing.found import Found, single
-from pyoco_eval.videos.listing.kinds import is_passed_over
 from pyoco_eval.videos.listing.pictures import PictureRule
+from pyoco_eval.videos.listing.walk import walk
 from pyoco_eval.videos.readers.stored_file import LocalFile, StoredFile
 
 
@@ -15,7 +15,7 @@ def list_videos(path: Path, rule: PictureRule | None = None) -> Listing:
     """All that is at or under `path`, and what of it is no sample.
 
     Hidden files and folders, and those a system makes for itself, are passed over. Links are
-    followed, except to a folder that contains them.
+    followed, except to a folder that was found already.
 
     Raises:
         UsageError: `path` does not exist or holds nothing to score; says what was looked for.
@@ -36,37 +36,25 @@ def search_folder(folder: Path, found: Found, prefix: str = "") -> None:
     Raises:
         UsageError: a folder cannot be listed.
     """
-    _Search(folder, found).enter(folder, prefix, frozenset())
 
+    def leave(link: Path) -> None:
+        found.left.add(link.name, "links to folders found elsewhere")
 
-class _Search:
-    def __init__(self, root: Path, found: Found) -> None:
-        self.root = root
-        self.found = found
-
-    def enter(self, folder: Path, prefix: str, above: frozenset[tuple[int, int]]) -> None:
-        """Collect what is in `folder`; `above` identifies the folders that contain it."""
-        try:
-            status = folder.stat()
-            paths = sorted(folder.iterdir())
-        except OSError as error:
-            raise UsageError(f"{folder} cannot be listed: {error.strerror}") from error
-        identity = (status.st_dev, status.st_ino)
-        if identity in above:
-            return
-        files: list[tuple[str, StoredFile]] = []
-        for path in paths:
-            if is_passed_over(path.name):
-                continue
-            kind = _kind(path)
-            if kind == "folder":
-                self.enter(path, f"{prefix}{path.name}/", above | {identity})
-            elif kind == "file":
-                files.append((path.name, LocalFile(path)))
-            else:
-                self.found.left.add(path.name, "pipes and devices")
-        own_id = prefix.removesuffix("/") or self.root.resolve().name
-        self.found.add_files(prefix, own_id, LocalFile(folder), files)
+    try:
+        for place, inside in walk(folder, on_repeat=leave):
+            inner = "" if place == folder else f"{place.relative_to(folder).as_posix()}/"
+            files: list[tuple[str, StoredFile]] = []
+            for path in inside:
+                kind = _kind(path)
+                if kind == "file":
+                    files.append((path.name, LocalFile(path)))
+                elif kind == "other":
+                    found.left.add(path.name, "pipes and devices")
+            own_id = (prefix + inner).removesuffix("/") or folder.resolve().name
+            found.add_files(prefix + inner, own_id, LocalFile(place), files)
+    except OSError as error:
+        where = error.filename or folder
+        raise UsageError(f"{where} cannot be listed: {error.strerror}") from error
 
 
 def _kind(path: Path) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from pyoco_eval.errors import UsageError
+from pyoco_eval.videos.listing.walk import walk
 
 MAX_NAMES = 1_000_000
 """More names than this are not expanded from one pattern."""
@@ -66,7 +67,7 @@ def match_local(pattern: str) -> list[Path]:
     names = expand_braces(pattern)
     for name in names:
         if is_wild(name):
-            found.update(map(Path, glob.iglob(name, recursive=True)))  # noqa: PTH207 - any root
+            found.update(map(Path, _matches(name)))
         elif os.path.lexists(name):
             found.add(Path(name))
         else:
@@ -75,6 +76,21 @@ def match_local(pattern: str) -> list[Path]:
     if not found:
         raise UsageError(f"{pattern}: no such file or folder")
     return sorted(path for path in found if found.isdisjoint(path.parents))
+
+
+def _matches(pattern: str) -> Iterator[str]:
+    """What a pattern stands for; `**` goes through every folder once, wherever links lead."""
+    parts = pattern.split("/")
+    if "**" not in parts:
+        yield from glob.iglob(pattern)  # noqa: PTH207 - any root
+        return
+    place = parts.index("**")
+    above, below = "/".join(parts[:place]), "/".join(parts[place + 1 :])
+    if place and not above:
+        above = "/"
+    roots = sorted(glob.iglob(above)) if is_wild(above) else [above or "."]  # noqa: PTH207
+    for folder, inside in walk(*(path for path in map(Path, roots) if path.is_dir())):
+        yield from _matches(str(folder / below)) if below else map(str, (folder, *inside))
 
 
 def require_all(pattern: str, missing: Sequence[str], total: int) -> None:
