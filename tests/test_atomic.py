@@ -100,7 +100,7 @@ def test_a_full_disk_names_the_path_in_every_command_that_writes(tmp_path: Path)
         "from pyoco_eval.cli.main import main; main()\n"
     )
     clips = tmp_path / "clips"
-    shapes = ["shapes", "--num", "3", "--size", "16", "--num-frames", "16", "--format", "npz"]
+    shapes = ["shapes", "--num", "3", "--size", "16", "--num-frames", "16"]
     subprocess.run([sys.executable, "-m", "pyoco_eval", *shapes, "--out", str(clips)], check=True)
     sides = ["--samples", str(clips), "--reference", str(clips)]
     score = ["evaluate", "--profile", "embedded", "--metrics", "fid", "--allow-small"]

@@ -124,7 +124,7 @@ def test_every_command_that_fills_a_folder_keeps_others_out(
     environment = os.environ | {"PYOCO_EVAL_CACHE": str(tmp_path / "cache")}
     start = [sys.executable, "-m", "pyoco_eval"]
     subprocess.run(
-        [*start, "shapes", "--num", "2", "--size", "16", "--format", "npz", "--out", "clips"],
+        [*start, "shapes", "--num", "2", "--size", "16", "--out", "clips"],
         cwd=tmp_path, env=environment, check=True,
     )  # fmt: skip
     (tmp_path / "p.txt").write_text("a small red circle slides left slowly over plain navy\n")

@@ -98,6 +98,7 @@ def test_inspect(run, videos: Path, broken: Path) -> None:
 def test_scores_features_and_reports(run, videos: Path, broken: Path, tmp_path: Path) -> None:
     record = tmp_path / "record.json"
     score = ("evaluate", "--profile", "embedded", "--metrics", "fid", "--allow-small")
+    score = (*score, "--pictures", "frames")
     sides = ("--samples", videos, "--reference", videos)
     assert run(*score, *sides, "--out", record).code == 0
     document = json.loads(record.read_text(encoding="utf-8"))
