@@ -10,6 +10,7 @@ from pyoco_eval.metrics.conventions import CONVENTIONS
 from pyoco_eval.protocol.check_scores import problems_of_score
 from pyoco_eval.protocol.class_lists import class_names
 from pyoco_eval.protocol.conditioning import Captions, ClassPrompts
+from pyoco_eval.protocol.prompt_sets import num_prompts
 from pyoco_eval.protocol.prompts import own_list
 from pyoco_eval.protocol.schema import Protocol
 
@@ -96,12 +97,29 @@ def _class_prompts(rule: ClassPrompts, count: int, dataset: str) -> Iterator[str
                 f"{place}.per_class: {rule.per_class} videos of {len(names)} classes are "
                 f"{rule.per_class * len(names):,}, more than samples.count {count:,}"
             )
+        if rule.per_prompt is not None:
+            yield from _per_prompt(rule, count, dataset)
     else:
+        if rule.per_prompt is not None:
+            yield f"{place}.per_prompt: drawn classes have no number of videos each; give null"
         split = rule.classes.removesuffix("-frequencies")
         if split not in SPLITS[dataset]:
             yield f"{place}.classes: {dataset} has no split {split}"
         if rule.per_class is not None:
             yield f"{place}.per_class: drawn classes have no number of videos each; give null"
+
+
+def _per_prompt(rule: ClassPrompts, count: int, dataset: str) -> Iterator[str]:
+    try:
+        prompts = own_list(rule.prompts, class_names(dataset))
+    except UsageError:
+        return  # told already
+    needed = (rule.per_prompt or 0) * num_prompts(prompts)
+    if needed > count:
+        yield (
+            f"samples.conditioning.per_prompt: {rule.per_prompt} videos of "
+            f"{num_prompts(prompts)} prompts are {needed:,}, more than samples.count {count:,}"
+        )
 
 
 def _captions(rule: Captions, count: int, dataset: str) -> Iterator[str]:

@@ -28,6 +28,9 @@ class ClassPrompts(_Kind):
             the first k times the number of classes hold each of them k times; or drawn from the
             labels of a split.
         per_class: videos of each class, where it is a whole number; None otherwise.
+        per_prompt: videos of each prompt, where they are counted so: scores of that count take so
+            many of every prompt, however many prompts a class has. None where prompts of a class
+            only take turns.
         seed: of the draw; 0 for `uniform`, which draws nothing.
     """
 
@@ -35,6 +38,7 @@ class ClassPrompts(_Kind):
     prompts: str
     classes: ClassDistribution
     per_class: Annotated[int, Field(ge=1)] | None
+    per_prompt: Annotated[int, Field(ge=1)] | None
     seed: Annotated[int, Field(ge=0)]
 
 

@@ -65,6 +65,8 @@ def told(rule: ConditioningRule) -> str:
     """What the model is told, in words."""
     if isinstance(rule, ClassPrompts):
         each = f", {rule.per_class} of each class" if rule.per_class else ""
+        if rule.per_prompt:
+            each = f", {rule.per_prompt} of each prompt"
         return f"prompts {rule.prompts}, classes {rule.classes}{each}"
     if isinstance(rule, Captions):
         ascii_only = " in ASCII" if rule.alphabet == "ascii" else ""

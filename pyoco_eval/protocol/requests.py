@@ -9,6 +9,7 @@ import numpy as np
 from pyoco_eval.generation.request import Request
 from pyoco_eval.protocol.class_lists import class_names
 from pyoco_eval.protocol.conditioning import Captions, ClassPrompts
+from pyoco_eval.protocol.prompt_sets import in_rounds
 from pyoco_eval.protocol.prompts import PromptList, own_list
 from pyoco_eval.protocol.real_videos import RealVideos
 from pyoco_eval.protocol.schema import Protocol
@@ -59,9 +60,13 @@ def wishes(
     rule, seed = protocol.samples.conditioning, protocol.samples.seed
     seeds = [derive_seed("protocol", seed, repeat, index) % 2**32 for index in range(count)]
     if isinstance(rule, ClassPrompts):
-        labels = class_order(rule, count, real)
         names = class_names(protocol.dataset.name)
         sentences = prompts or own_list(rule.prompts, names)
+        if rule.per_prompt is not None:
+            order = in_rounds(sentences, names)
+            pairs = (order[index % len(order)] for index in range(count))
+            return [Wish(i, text, label, seeds[i]) for i, (label, text) in enumerate(pairs)]
+        labels = class_order(rule, count, real)
         before: dict[int, int] = {}
         found = []
         for index, label in enumerate(labels):
@@ -70,10 +75,10 @@ def wishes(
             found.append(Wish(index, text, label, seeds[index]))
         return found
     if isinstance(rule, Captions):
-        pairs = real.test_captions(rule, count)[:count]
+        captions = real.test_captions(rule, count)[:count]
         return [
             Wish(index, caption, None, seeds[index], video)
-            for index, (video, caption) in enumerate(pairs)
+            for index, (video, caption) in enumerate(captions)
         ]
     return [Wish(index, None, None, seeds[index]) for index in range(count)]
 

@@ -20,6 +20,7 @@ from pyoco_eval.protocol.given_samples import answer
 from pyoco_eval.protocol.loader import LoadedProtocol
 from pyoco_eval.protocol.made_as import look_at
 from pyoco_eval.protocol.preflight import Hindrances, check_groups, check_model
+from pyoco_eval.protocol.prompt_sets import counted_by_prompt
 from pyoco_eval.protocol.prompts import PromptList, identify, read_prompts
 from pyoco_eval.protocol.real_videos import RealVideos
 from pyoco_eval.protocol.requests import Wish, wishes
@@ -68,12 +69,18 @@ class ProtocolRun:
 
     def __post_init__(self) -> None:
         self.protocol = self.loaded.protocol
+        self._prompts: PromptList | None = None
+        self._without_prompts: UsageError | None = None
+        self.classes = class_names(self.protocol.dataset.name)
+        try:
+            self._read_prompts()
+        except UsageError as error:  # `prepare` tells it, with all else that hinders
+            self._without_prompts = error
+        self.protocol = counted_by_prompt(self.protocol, self._prompts)
         self.real = RealVideos(self.protocol, self.choices.place)
         self.stages = Stages(self.choices.out / "stages", self.told)
-        self.classes = class_names(self.protocol.dataset.name)
         self.reduction = self.choices.reduction
         self.num_repeats = self.reduction.num_repeats(self.protocol)
-        self._prompts: PromptList | None = None
         self._references: dict[tuple[ReferenceRule, int | None], VideoSource] = {}
         self.departures = Departures(self.loaded, allow=self.choices.allow_deviations)
 
@@ -290,16 +297,22 @@ class ProtocolRun:
             self.warnings.append(told)
         return classes, clips
 
+    def _read_prompts(self) -> None:
+        path = self.choices.prompts
+        if path is None:
+            return
+        if self.protocol.samples.conditioning.kind != "class-prompts":
+            raise UsageError(f"--prompts {path}: {self.protocol.name} has no prompts for classes")
+        self._prompts = read_prompts(path, self.classes)
+        if self.protocol.dataset.name == "ucf101":
+            text = "\n".join(identify(self._prompts).sentences())
+            self.warnings.append(text[0].upper() + text[1:])
+
     def _check_words(self) -> None:
         """The protocol itself, its prompts, and how models are sampled."""
-        path, protocol = self.choices.prompts, self.protocol
-        if path is not None:
-            if protocol.samples.conditioning.kind != "class-prompts":
-                raise UsageError(f"--prompts {path}: {protocol.name} has no prompts for classes")
-            self._prompts = read_prompts(path, self.classes)
-            if protocol.dataset.name == "ucf101":
-                text = "\n".join(identify(self._prompts).sentences())
-                self.warnings.append(text[0].upper() + text[1:])
+        if self._without_prompts is not None:
+            raise self._without_prompts
+        protocol = self.protocol
         trained = [name for name, s in self.choices.given.sources.items() if s.kind == "train"]
         self.departures.add(
             [

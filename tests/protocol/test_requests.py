@@ -11,7 +11,8 @@ from pyoco_eval.errors import UsageError
 from pyoco_eval.protocol.class_lists import class_names
 from pyoco_eval.protocol.given_samples import answer
 from pyoco_eval.protocol.loader import load_protocol
-from pyoco_eval.protocol.prompts import own_list
+from pyoco_eval.protocol.prompt_sets import counted_by_prompt
+from pyoco_eval.protocol.prompts import own_list, read_prompts
 from pyoco_eval.protocol.real_videos import DataPlace, RealVideos, chosen, drawn
 from pyoco_eval.protocol.reduction import Reduction
 from pyoco_eval.protocol.requests import Wish, wishes
@@ -32,6 +33,26 @@ def test_zero_shot_asks_for_twenty_of_each_class_and_28_more() -> None:
     prompts = own_list("ucf101", UCF)
     assert all(wish.prompt == prompts.prompt(UCF[wish.label or 0], 0) for wish in found)
     assert len({wish.seed for wish in found}) == 2048
+
+
+def test_videos_of_every_prompt_of_a_set_are_counted(tmp_path: Path) -> None:
+    names = class_names("ucf101")
+    rows = [f"{name},{name} {k}" for n, name in enumerate(names) for k in range(1 + n % 3)]
+    path = tmp_path / "sets.csv"
+    path.write_text("\n".join(["class,prompt", *rows]), encoding="utf-8")
+    given = read_prompts(path, names)
+    own = load_protocol("ucf101-zeroshot").protocol
+    protocol = counted_by_prompt(own, given)
+    assert protocol.scores["is"].count == 20 * len(rows) == protocol.samples.count
+    assert protocol.scores["fvd"].count == 2048, "is no number of videos of each prompt"
+    found = wishes(protocol, protocol.samples.count, 0, real("ucf101-zeroshot"), given)
+    assert set(Counter(wish.prompt for wish in found).values()) == {20}
+    assert all(str(wish.prompt).startswith(names[wish.label or 0]) for wish in found)
+    assert len(found[: len(rows)]) == len({wish.prompt for wish in found[: len(rows)]})
+    one = own_list("ucf101", names)
+    assert counted_by_prompt(own, one) == own == counted_by_prompt(own, None)
+    others = load_protocol("ucf101-zeroshot-videoldm").protocol
+    assert counted_by_prompt(others, given) == others, "counts by class, not by prompt"
 
 
 def test_a_repeat_has_other_seeds_and_the_same_prompts() -> None:

@@ -28,6 +28,7 @@ from pyoco_eval.protocol.validate import examine
 from pyoco_eval.report.make import make_report
 from pyoco_eval.resources import resource_folder
 
+UNCOND, TWIN = (load_protocol(name).label for name in ("ucf101-uncond", "shapes-uncond"))
 OTHER = "scores: {fvd: {reference: {select: random(1024)}}}\n"
 
 UNCOND = load_protocol("ucf101-uncond").label
