@@ -17,6 +17,7 @@ Examples:
   pyoco-eval compare runs/ucf/results.json
   pyoco-eval compare runs/before/ runs/after/
   pyoco-eval compare ours.json theirs.json --force
+  pyoco-eval compare a.json b.json --paired    # the same prompts; an error if names differ
 
 \b
 The exit code is 1 where recipes do not agree; every key that differs is named.""",
@@ -29,8 +30,15 @@ The exit code is 1 where recipes do not agree; every key that differs is named."
     type=click.Path(path_type=Path),
 )
 @click.option("--force", is_flag=True, help="Show differences of other recipes too, labelled.")
+@click.option(
+    "--paired/--unpaired",
+    "pair",
+    default=None,
+    help="Insist on pairing videos of one name (prompt, seed); or take all errors as independent.  "
+    "[default: pair where names agree]",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
-def command(records: tuple[Path, ...], force: bool, as_json: bool) -> None:
+def command(records: tuple[Path, ...], force: bool, pair: bool | None, as_json: bool) -> None:
     """Compare every metric that the RECORDs (written with --out) have in common.
 
     Of results of run-protocol, every arm is a record. A folder stands for the run it is, or for the
@@ -38,7 +46,8 @@ def command(records: tuple[Path, ...], force: bool, as_json: bool) -> None:
     network, convention, counts, clips, reference and all
     else but frame sizes and intervals. Of two records the difference is the second less the first;
     of more, each less the best. Give intervals when scoring (--interval 100), and the difference
-    has one too.
+    has one too: errors that both share cancel, those of one reference always, those of the videos
+    where both sets have the same names, as models that answer the same prompts or seeds do.
     """
 
     from pyoco_eval.errors import PyocoEvalError
@@ -48,7 +57,7 @@ def command(records: tuple[Path, ...], force: bool, as_json: bool) -> None:
 
     loaded = load_records(records)
     comparisons, unused = compare_records(
-        {name: record for name, (_, record) in loaded.items()}, force=force
+        {name: record for name, (_, record) in loaded.items()}, force=force, pair=pair
     )
     refused = refusal(comparisons)
     if as_json:

@@ -22,7 +22,11 @@ def score_options(*own: Option) -> Option:
                      show_default=True, help="Published networks, or the small ones shipped."),
         click.option("--allow-small", is_flag=True, help="Print scores below the sample floor."),
         click.option("--interval", type=int, default=0, metavar="N", show_default=True,
-                     help="95 % interval of a Fréchet distance from N half-samples; 0: none."),
+                     help="95 % interval of a score from N half-samples; 0: none."),
+        click.option("--group-by", default=None, metavar="RULE",
+                     help="What counts as one in intervals and limits: ucf101, folder, prompt, "
+                     "manifest, regex:PATTERN, FILE (columns file, group), none.  [default: a "
+                     "manifest's column group, or names of UCF-101]"),
         click.option("--json", "as_json", is_flag=True, help="Print the record as JSON."),
         click.option("--out", type=click.Path(path_type=Path, dir_okay=False), default=None,
                      help="Write the full record (JSON), with the hash of every file."),
@@ -55,6 +59,12 @@ reference_options = (
         default=None,
         metavar="RULE",
         help="Clip rule of the reference if it is another, e.g. 16f-s1-random(seed=0).",
+    ),
+    click.option(
+        "--reference-group-by",
+        default=None,
+        metavar="RULE",
+        help="As --group-by, for the reference.",
     ),
 )
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from pyoco_eval.metrics.interval_text import headline_text
 from pyoco_eval.metrics.signature import Signature
 
 DISPLAY_NAMES: Mapping[str, str] = {
@@ -32,9 +33,10 @@ class Score:
         signature: its recipe.
         num_samples: feature rows of the generated side (video clips, or frames for FID).
         num_reference: feature rows of the reference side, None for reference-free metrics.
-        interval: (low, high) of the distance that infinitely many videos would give, at the level
-            the signature's `ci` key states. The value itself is biased upwards by its finite
-            number of videos and may lie above it. None if it was not asked for.
+        interval: (low, high) of the score that infinitely many videos would give, at the level
+            the signature's `ci` key states. The value of a distance is biased upwards by its finite
+            number of videos and may lie above it; `extras` then has `interval_centre`, the value
+            less its bias. None if it was not asked for.
         std: standard deviation over the splits (Inception Score of two or more splits).
         extras: further numbers of this metric (`mean_term`, `covariance_term`, `num_videos`, …).
         warnings: sentences a reader of this number must know.
@@ -47,16 +49,17 @@ class Score:
     num_reference: int | None = None
     interval: tuple[float, float] | None = None
     std: float | None = None
-    extras: Mapping[str, float | int | list[float]] = field(default_factory=dict)
+    extras: Mapping[str, float | int | str | list[float]] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
     def headline(self) -> str:
-        """Name, value and uncertainty: `FVD 355.19 [349.0, 361.7]`."""
+        """Name, value and uncertainty: `FVD 355.19, at N → ∞ 341.2 [335.0, 347.7]`."""
         text = f"{DISPLAY_NAMES.get(self.metric, self.metric)} {self.value:.6g}"
         if self.std is not None:
             text += f" ± {self.std:.4g}"
         if self.interval is not None:
-            text += f" [{self.interval[0]:.6g}, {self.interval[1]:.6g}]"
+            ci = self.signature.get("ci")
+            text += headline_text(self.value, self.interval, self.extras, ci)
         return text
 
     def __str__(self) -> str:

@@ -12,8 +12,9 @@ bias of the reference stays. Both sides shrink in the same proportion here where
 has rows, and the value is that of two infinite sets; against a reference without rows, which counts
 as exact, it is theirs. They take subsets of 5,000 to 50,000 in 15 even steps, once each.
 
-The bias of heavy-tailed features falls more slowly than 1/N (see `resampling.frechet_interval`):
-their limit is too large.
+The bias of heavy-tailed features, and of few groups, falls more slowly than 1/N (see
+`frechet_interval`): their limit is too large, and that of the power of N that fits best is too
+small. Both are given.
 
 Reference: Chong and Forsyth (2020), arXiv:1911.07023, Sec. 3; code of mchong6/FID_IS_infinity.
 """
@@ -32,6 +33,8 @@ from pyoco_eval.statistics.moments import Moments
 Score = Callable[[np.ndarray, np.ndarray | None], float]
 """A score of generated rows and of reference rows (None against a fixed reference)."""
 
+_EXPONENTS: Final = np.linspace(0.3, 1.5, 121)
+
 _SMALLEST_SHARE: Final = 1 / 4
 """The smallest subset is this share of the whole, or the floor where that is more: further down the
 bias is less and less a straight line in 1/N."""
@@ -46,6 +49,8 @@ class Extrapolation:
         mean, std: of the score at each size, over the repeats (divisor: their number).
         slope: of the fitted line, score times rows.
         infinity: the line at 1/N = 0.
+        power: exponent of the curve a + b N^-power that fits best; 1 is the line.
+        infinity_of_power: that curve at infinitely many rows.
         standard_error: of `infinity`, from the scatter about the line. It does not hold the error
             that all subsets share because they come from the same rows: an interval does.
         repeats: subsets of each size.
@@ -58,6 +63,8 @@ class Extrapolation:
     std: tuple[float, ...]
     slope: float
     infinity: float
+    power: float
+    infinity_of_power: float
     standard_error: float
     repeats: int
     seed: int
@@ -170,12 +177,15 @@ def extrapolate(
         means.append(float(np.mean(scores)))
         deviations.append(float(np.std(scores)))
     infinity, slope, error = _line(1 / np.array(sizes), np.array(means))
+    power, of_power = _power_law(np.array(sizes, float), np.array(means))
     return Extrapolation(
         sizes=tuple(sizes),
         mean=tuple(means),
         std=tuple(deviations),
         slope=slope,
         infinity=infinity,
+        power=power,
+        infinity_of_power=of_power,
         standard_error=error,
         repeats=repeats,
         seed=seed,
@@ -193,7 +203,14 @@ class _Rows:
                 f"groups {labels.shape} must name one group for each of {len(rows)} rows"
             )
         self._rows = rows
-        _, self._group, self._sizes = np.unique(labels, return_inverse=True, return_counts=True)
+        _, first, numbers, counts = np.unique(
+            labels, return_index=True, return_inverse=True, return_counts=True
+        )
+        # Numbered by first appearance, so that names say nothing about what is drawn.
+        place = np.empty(len(first), np.intp)
+        place[np.argsort(first)] = np.arange(len(first))
+        self._group = place[numbers]
+        self._sizes = counts[np.argsort(first)]
 
     def draw(self, share: float, floor: int, rng: np.random.Generator) -> np.ndarray:
         """Whole groups in random order until `share` of all rows, and the floor, are reached."""
@@ -203,6 +220,18 @@ class _Rows:
         chosen = np.zeros(len(order), bool)
         chosen[order[: reached + 1]] = True
         return np.asarray(self._rows[chosen[self._group]])
+
+
+def _power_law(sizes: np.ndarray, y: np.ndarray) -> tuple[float, float]:
+    """Exponent p and limit a of the least squares y = a + b N^-p."""
+    fits = []
+    for power in _EXPONENTS:
+        x = (sizes / sizes[-1]) ** -power
+        intercept, slope, _ = _line(x, y)
+        residual = y - intercept - slope * x
+        fits.append((float(residual @ residual), float(power), intercept))
+    _, power, intercept = min(fits)
+    return power, intercept
 
 
 def _line(x: np.ndarray, y: np.ndarray) -> tuple[float, float, float]:

@@ -32,9 +32,10 @@ KEYS: Final[Mapping[str, str]] = {
     "splits": "splits of the Inception Score",
     "eps": "constant added to probabilities",
     "est": "estimator of a kernel distance or of neighbourhoods",
-    "inf": "extrapolation to infinitely many samples: sizes, repeats, seed",
+    "inf": "extrapolation to infinitely many samples: sizes, repeats, seed; by: groups",
     "text": "captions: how they became embeddings, and their hash",
-    "ci": "interval: half-samples, level, seed; refexact: the reference counts as exact",
+    "ci": "interval: half-samples, level, seed; by: what counts as one; refexact: the reference "
+    "counts as exact",
     "dec": "decoder and its version, of the generated / reference side where they differ",
     "left": "files in the place that are no samples, counted by suffix",
     "skip": "videos left out, of how many",

@@ -1,23 +1,23 @@
 """Comparing scores across records: only what was made alike, and with what chance may have done.
 
 Two scores of one metric compare when their recipes agree on every key but those of `FREE` and
-`WARNED`. Intervals of two records combine as independent errors do: the deviation of a difference
-is the root of the sum of the squared deviations.
+`WARNED`. What their errors share cancels in the difference (`pairing`).
 """
 
-import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
 from typing import Any, Final
 
 from pyoco_eval.errors import UsageError
 from pyoco_eval.metrics.signature import KEYS
+from pyoco_eval.report.pairing import LEVEL, spread_of_difference, why_unpaired
 from pyoco_eval.report.record import Record, ScoreRecord
 
-LEVEL: Final = 0.95
-"""Confidence of the interval of a difference."""
+OF_AS_MANY: Final = (
+    "There are too few videos to take the bias off, so the interval is for the difference of "
+    "scores of as many videos as these: equal numbers on both sides compare, others do not."
+)
 
 FREE: Final = ("size", "ci", "left", "protocol")
 WARNED: Final = ("dec", "v")
@@ -26,7 +26,6 @@ UNBIASED: Final = ("kvd", "kid", "clipsim")
 
 HIGHER_IS_BETTER = ("is", "clipsim", "precision", "recall", "density", "coverage")
 _WITH_INTERVAL = ("fvd", "is", "fid", "clip-fid", "kvd", "kid", "clipsim")
-_Z = NormalDist().inv_cdf((1 + LEVEL) / 2)
 
 
 @dataclass(frozen=True)
@@ -51,6 +50,8 @@ class Difference:
         interval: where the difference lies that infinitely many samples would give, at `LEVEL`;
             None where one of the scores has no interval.
         verdict: in words.
+        basis: what was taken for shared by the errors of both, a key of `pairing.ABOUT`.
+        of_limits: the interval is for infinitely many samples; else for as many as there were.
     """
 
     of: str
@@ -58,6 +59,8 @@ class Difference:
     value: float
     interval: tuple[float, float] | None
     verdict: str
+    basis: str | None = None
+    of_limits: bool = True
 
 
 @dataclass(frozen=True)
@@ -116,20 +119,23 @@ class Comparison:
 
 
 def compare_records(
-    records: Mapping[str, Record], *, force: bool = False
+    records: Mapping[str, Record], *, force: bool = False, pair: bool | None = None
 ) -> tuple[list[Comparison], list[str]]:
     """Compare every metric and convention that all records hold.
 
     Args:
         records: name -> record, at least two.
         force: give differences also where recipes do not agree.
+        pair: True insists on pairing videos by name, False takes all errors for independent; None
+            shares what both records say they share.
 
     Returns:
         The comparisons in the order of the first record, and the scores (`fvd tf-fvd`) that some
         records lack.
 
     Raises:
-        UsageError: fewer than two records, or no metric that all of them hold.
+        UsageError: fewer than two records, no metric that all of them hold, or videos that cannot
+            be paired although that was asked for.
     """
     if len(records) < 2:
         raise UsageError(f"{len(records)} records: a comparison needs at least two")
@@ -141,7 +147,7 @@ def compare_records(
         ]
         raise UsageError("the records have no metric in common:\n" + "\n".join(lines))
     comparisons = [
-        _compare(metric, records, scores, force=force)
+        _compare(metric, records, scores, force=force, pair=pair)
         for metric in shared
         for scores in _aligned([other[metric] for other in held])
     ]
@@ -203,7 +209,12 @@ def _aligned(held: Sequence[Sequence[ScoreRecord]]) -> list[tuple[ScoreRecord, .
 
 
 def _compare(
-    metric: str, records: Mapping[str, Record], scores: Sequence[ScoreRecord], *, force: bool
+    metric: str,
+    records: Mapping[str, Record],
+    scores: Sequence[ScoreRecord],
+    *,
+    force: bool,
+    pair: bool | None,
 ) -> Comparison:
     differing = _differing_keys(scores)
     tolerated = (*WARNED, "n") if metric in UNBIASED else WARNED
@@ -224,17 +235,29 @@ def _compare(
         else:
             best, *others = plain.ranked()
             pairs = [(other, best) for other in others]
-        differences = tuple(_difference(metric, of, against) for of, against in pairs)
+        if pair:
+            _require_pairs(metric, pairs)
+        differences = tuple(_difference(metric, of, against, pair) for of, against in pairs)
         if any(difference.interval is None for difference in differences):
             warnings.append(_without_interval(metric))
-        elif any(_has_uncertain_reference(score) for score in scores):
-            warnings.append(
-                "Intervals are combined as if their errors were independent. Scores against one "
-                "reference share its error, so the interval of the difference is conservative."
-            )
+        if any(not difference.of_limits for difference in differences):
+            warnings.append(OF_AS_MANY)
     return Comparison(
         metric, plain.convention, names, plain.scores, refused, differences, tuple(warnings)
     )
+
+
+def _require_pairs(
+    metric: str, pairs: Sequence[tuple[tuple[str, ScoreRecord], tuple[str, ScoreRecord]]]
+) -> None:
+    """Raises UsageError if videos cannot be paired; metrics without an interval have no pairs."""
+    problems = [
+        f"  {metric}, {of} and {against}: {reason}"
+        for (of, score), (against, base) in pairs
+        if metric in _WITH_INTERVAL and (reason := why_unpaired(score, base)) is not None
+    ]
+    if problems:
+        raise UsageError("--paired: the videos cannot be paired:\n" + "\n".join(problems))
 
 
 def _warnings(
@@ -264,16 +287,16 @@ def _warnings(
 
 
 def _difference(
-    metric: str, of: tuple[str, ScoreRecord], against: tuple[str, ScoreRecord]
+    metric: str, of: tuple[str, ScoreRecord], against: tuple[str, ScoreRecord], pair: bool | None
 ) -> Difference:
     (name, score), (other, base) = of, against
     value = score.value - base.value
-    interval = None
-    if score.interval is not None and base.interval is not None:
-        margin = _Z * math.hypot(_deviation(score), _deviation(base))
-        centre = _centre(score) - _centre(base)
-        interval = (centre - margin, centre + margin)
-    return Difference(name, other, value, interval, _verdict(metric, name, other, value, interval))
+    spread = spread_of_difference(score, base, pair)
+    interval = None if spread is None else (spread.low, spread.high)
+    verdict = _verdict(metric, name, other, value, interval)
+    if spread is None:
+        return Difference(name, other, value, None, verdict)
+    return Difference(name, other, value, interval, verdict, spread.basis, spread.of_limits)
 
 
 def _verdict(
@@ -295,34 +318,3 @@ def _without_interval(metric: str) -> str:
     if metric in _WITH_INTERVAL:
         return "Without intervals the difference stands alone: score with --interval 100."
     return "Without intervals the difference stands alone: nothing says what chance would do."
-
-
-def _has_uncertain_reference(score: ScoreRecord) -> bool:
-    return "ref" in score.recipe and "refexact" not in score.recipe.get("ci", "")
-
-
-def _centre(score: ScoreRecord) -> float:
-    """The middle of the interval before it was cut off at zero, as far as the record says."""
-    assert score.interval is not None
-    centre = score.extras.get("interval_centre")
-    return sum(score.interval) / 2 if centre is None else float(centre)
-
-
-def _deviation(score: ScoreRecord) -> float:
-    """Standard deviation behind an interval.
-
-    A distance's interval ends at zero, so its length may be cut; the upper half is not, and without
-    a centre the whole length stands for a half.
-    """
-    assert score.interval is not None
-    deviation = score.extras.get("interval_deviation")
-    if deviation is not None:
-        return float(deviation)
-    low, high = score.interval
-    if "interval_centre" in score.extras:
-        half = high - _centre(score)
-    else:
-        half = high - low if low == 0 else (high - low) / 2
-    stated = re.search(r"-([0-9.]+)%", score.recipe.get("ci", ""))
-    level = float(stated.group(1)) / 100 if stated else LEVEL
-    return half / NormalDist().inv_cdf((1 + level) / 2)

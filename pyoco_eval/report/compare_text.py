@@ -7,7 +7,9 @@ from rich.table import Table
 from rich.text import Text
 
 from pyoco_eval.metrics.base import DISPLAY_NAMES
+from pyoco_eval.metrics.interval_text import cell_text
 from pyoco_eval.report.compare import Comparison, Difference
+from pyoco_eval.report.pairing import ABOUT
 from pyoco_eval.report.record import ScoreRecord
 from pyoco_eval.visible import one_line
 
@@ -75,6 +77,8 @@ def _print_one(comparison: Comparison, console: Console) -> None:
         line = f"{difference.of} - {difference.against}: {_amount(difference)}"
         verdict = "" if comparison.refused else f"; {difference.verdict}"
         console.print(Text(line + verdict), soft_wrap=True)
+        if difference.basis is not None:
+            console.print(Text(f"  {ABOUT[difference.basis]}.", "dim"), soft_wrap=True)
     console.print()
 
 
@@ -82,11 +86,12 @@ def _amount(difference: Difference) -> str:
     text = f"{difference.value:+.6g}"
     if difference.interval is not None:
         low, high = difference.interval
-        text += f", of infinitely many samples {low:+.5g} to {high:+.5g}"
+        whose = "of infinitely many samples" if difference.of_limits else "of as many samples"
+        text += f", {whose} {low:+.5g} to {high:+.5g}"
     return text
 
 
 def _uncertainty(score: ScoreRecord) -> str:
     if score.interval is not None:
-        return f"[{score.interval[0]:.5g}, {score.interval[1]:.5g}]"
+        return cell_text(score.value, score.interval, score.extras, score.recipe.get("ci"))
     return f"± {score.std:.3g}" if score.std is not None else ""

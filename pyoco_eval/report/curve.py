@@ -2,6 +2,7 @@
 
 import csv
 from pathlib import Path
+from typing import Any
 
 from pyoco_eval.atomic import atomic_path
 from pyoco_eval.errors import MissingError, UsageError
@@ -18,13 +19,13 @@ def curve_rows(limit: Score) -> list[tuple[int, float, float]]:
     Raises:
         UsageError: the score holds no curve.
     """
-    columns = [limit.extras.get(name) for name in ("sizes", "mean", "std")]
+    columns: list[Any] = [limit.extras.get(name) for name in ("sizes", "mean", "std")]
     if not all(isinstance(column, list) for column in columns):
         raise UsageError(f"the score {limit.metric} holds no curve; score with --extrapolate")
     sizes, means, deviations = columns
     return [
         (int(size), float(mean), float(std))
-        for size, mean, std in zip(sizes, means, deviations, strict=True)  # type: ignore[arg-type]
+        for size, mean, std in zip(sizes, means, deviations, strict=True)
     ]
 
 

@@ -28,11 +28,6 @@ def fixed(value: float, places: int) -> str:
     return text.removeprefix("-") if float(text) == 0 else text
 
 
-def interval_text(interval: tuple[float, float], places: int) -> str:
-    """`[340.00, 352.10]`."""
-    return f"[{fixed(interval[0], places)}, {fixed(interval[1], places)}]"
-
-
 def spread_text(std: float, places: int) -> str:
     """The number behind ±, with a place more where it would vanish."""
     text = fixed(std, places)

@@ -7,6 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pyoco_eval.metrics.base import DISPLAY_NAMES, Score
+from pyoco_eval.metrics.interval_text import cell_text
 from pyoco_eval.report.record import EMBEDDED_NOTE
 
 
@@ -51,5 +52,5 @@ def print_scores(scores: Sequence[Score], console: Console) -> None:
 
 def _uncertainty(score: Score) -> str:
     if score.interval is not None:
-        return f"[{score.interval[0]:.5g}, {score.interval[1]:.5g}]"
+        return cell_text(score.value, score.interval, score.extras, score.signature.get("ci"))
     return f"± {score.std:.3g}" if score.std is not None else ""

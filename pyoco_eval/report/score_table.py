@@ -1,12 +1,14 @@
 """The rows of a sheet beside the published ones, ready to be set in HTML, Markdown or LaTeX."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
 
+from pyoco_eval.metrics.interval_text import interval_text
+from pyoco_eval.metrics.signature import Signature
 from pyoco_eval.report.differences import comparisons_of
-from pyoco_eval.report.numbers import decimals, fixed, interval_text, spread_text
-from pyoco_eval.report.results import Arm, Column
+from pyoco_eval.report.numbers import decimals, fixed, spread_text
+from pyoco_eval.report.results import Arm, Column, ScoreEntry
 from pyoco_eval.report.sheet import Sheet
 
 NOT_RESOLVED: Final = "not resolved"
@@ -20,7 +22,7 @@ class Cell:
     Attributes:
         value: e.g. `355.19`.
         spread: the number behind ±; empty without one.
-        interval: e.g. `[340.00, 352.10]`, or `NOT_RESOLVED`; empty without one.
+        interval: e.g. `at N → ∞ 346.05 [340.00, 352.10]`, or `NOT_RESOLVED`; empty without one.
         best: nothing it may be compared with is better.
     """
 
@@ -83,6 +85,13 @@ class _Number:
     value: float
     std: float | None
     interval: tuple[float, float] | None = None
+    extras: Mapping[str, Any] = field(default_factory=dict)
+    ci: str | None = None
+
+    @classmethod
+    def of(cls, entry: ScoreEntry) -> "_Number":
+        ci = Signature.parse(entry.signature).get("ci") if entry.signature else None
+        return cls(entry.value, entry.std, entry.interval, entry.extras, ci)
 
 
 def score_table(sheet: Sheet) -> ScoreTable:
@@ -99,7 +108,7 @@ def score_table(sheet: Sheet) -> ScoreTable:
         grid.append([None if v is None else _Number(v.value, v.std) for v in found])
     for arm in sheet.arms:
         entries = [arm.score(column.key) for column in sheet.columns]
-        grid.append([None if e is None else _Number(e.value, e.std, e.interval) for e in entries])
+        grid.append([None if e is None else _Number.of(e) for e in entries])
     split = len(sheet.published)
     published, own = range(split), range(split, len(grid))
     columns: list[list[Cell | None]] = []
@@ -165,9 +174,24 @@ def _printed_places(values: Iterable[float | None]) -> int:
 def _cell(number: _Number | None, places: int, spread_places: int, best: bool) -> Cell | None:
     if number is None:
         return None
-    interval = ""
-    if number.interval is not None:
-        low, high = number.interval
-        interval = NOT_RESOLVED if low == high else interval_text(number.interval, places)
-    spread = "" if number.std is None else spread_text(number.std, spread_places)
-    return Cell(fixed(number.value, places), spread, interval, best)
+    return Cell(
+        fixed(number.value, places),
+        "" if number.std is None else spread_text(number.std, spread_places),
+        _interval(number, places),
+        best,
+    )
+
+
+def _interval(number: _Number, places: int) -> str:
+    """With the number it belongs to, for the score itself may lie outside."""
+    if number.interval is None:
+        return ""
+    if number.interval[0] == number.interval[1]:
+        return NOT_RESOLVED
+    return interval_text(
+        number.value,
+        number.interval,
+        number.extras,
+        number.ci,
+        lambda value: fixed(value, places),
+    )

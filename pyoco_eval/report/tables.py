@@ -122,7 +122,9 @@ def _markdown_cell(cell: Cell | None) -> str:
         return "–"
     text = f"{cell.value} ± {cell.spread}" if cell.spread else cell.value
     text = f"**{text}**" if cell.best else text
-    return f"{text} {markdown(cell.interval)}" if cell.interval else text
+    if not cell.interval:
+        return text
+    return f"{text}{_before(cell.interval)}{markdown(cell.interval)}"
 
 
 def _markdown_differences(table: DifferenceTable) -> list[str]:
@@ -238,7 +240,12 @@ def _latex_cell(cell: Cell | None) -> str:
         return "--"
     text = f"{cell.value} $\\pm$ {cell.spread}" if cell.spread else cell.value
     text = f"\\textbf{{{text}}}" if cell.best else text
-    return f"{text} {latex(cell.interval)}" if cell.interval else text
+    return f"{text}{_before(cell.interval)}{latex(cell.interval)}" if cell.interval else text
+
+
+def _before(interval: str) -> str:
+    """What joins a score and its interval: words stand behind a comma."""
+    return " " if interval.startswith("[") else ", "
 
 
 def _latex_differences(table: DifferenceTable) -> list[str]:

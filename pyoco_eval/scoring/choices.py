@@ -46,6 +46,9 @@ class Choices(TypedDict, total=False):
     precision: `fp32` or `bf16`.
     trust: keys of TorchScript weights to execute although their hash is not pinned.
     keep_features: folder where features are kept, to resume a killed run and to score again.
+    group_by: what counts as one: `ucf101`, `folder`, `prompt`, `manifest`, `regex:PATTERN`, a
+        manifest file, or `none`; found by itself in manifests and in names of UCF-101.
+    reference_group_by: likewise for the reference.
     """
 
     num_frames: int
@@ -76,6 +79,8 @@ class Choices(TypedDict, total=False):
     precision: str
     trust: Sequence[str]
     keep_features: str | Path | None
+    group_by: str | None
+    reference_group_by: str | None
 
 
 def options_from(choices: Choices) -> Options:
@@ -126,4 +131,6 @@ def options_from(choices: Choices) -> Options:
         precision=cast("Precision", choices.get("precision", "fp32")),
         trust=frozenset(entry_of(key).key for key in choices.get("trust", ())),
         keep_features=Path(keep) if keep else None,
+        group_by=choices.get("group_by"),
+        reference_group_by=choices.get("reference_group_by"),
     )

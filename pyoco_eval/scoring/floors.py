@@ -1,6 +1,7 @@
 """Refusing, before anything is decoded, what could only end below the sample floor."""
 
 from pyoco_eval.metrics.conventions import Convention
+from pyoco_eval.metrics.frechet_bounds import FEWEST_GROUPS
 from pyoco_eval.metrics.inception_score import SplitRule
 from pyoco_eval.metrics.kernel import KernelRule
 from pyoco_eval.metrics.manifold import neighbours
@@ -68,11 +69,12 @@ def refuse_hopeless(
                 f"({rule.estimator}) needs {floor} of each side. Give more videos or --clip all"
             )
         return
-    floor = 2 * frechet_floor(dim) if options.interval else frechet_floor(dim)
+    floor = frechet_floor(dim)
     counts = [floor if count is None else count for count in (num_generated, num_reference)]
     check_frechet_floor(counts[0], counts[1], dim, allow_small=options.allow_small)
-    if options.interval and min(counts) < floor:
+    if options.interval and min(counts) < FEWEST_GROUPS:
         raise SmallSampleError(
             f"--interval {options.interval}: {counts[0]} generated and {counts[1]} reference rows "
-            f"are too few, half of each must still exceed {dim}; give more videos or leave it out"
+            f"are too few, {FEWEST_GROUPS} are needed on each side; give more videos, or leave it "
+            "out"
         )

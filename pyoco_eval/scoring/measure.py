@@ -175,6 +175,7 @@ def _side(
     if found.skipped:
         recipe["skip"] = f"{len(found.skipped)}of{len(source)}"
     captions = tuple(getattr(video, "caption", None) for video in source)
+    groups = tuple(getattr(video, "group", None) for video in source)
     return Side(
         name=source.name,
         digest=found.digest(),
@@ -188,6 +189,7 @@ def _side(
         files=dict(sorted(found.digests.items())),
         captions=captions if any(captions) else (),
         notes=_notes(source, found),
+        groups=groups if any(groups) else (),
     )
 
 

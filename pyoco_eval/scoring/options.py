@@ -40,10 +40,13 @@ class Options:
         workers: decoding threads.
         on_error: `error` lists every unusable video and fails; `skip` goes on and says so.
         allow_small: print a score below the sample floor, labelled.
-        interval: half-samples for the interval of a Fréchet distance, 0 for none; an even number
+        interval: half-samples for the interval of a score, 0 for none; an even number
             of at least 20. Feature rows are then kept in memory.
         extrapolate: also give the Fréchet distances that infinitely many samples would have.
         reference_clip: clip rule of the reference videos, where it is another than `clip`.
+        group_by: what counts as one on the generated side, for intervals and limits, as in
+            `scoring.grouping.labels_of`; None finds it in a manifest or in names of UCF-101.
+        reference_group_by: likewise for the reference.
         precision: arithmetic of the networks: `fp32`, or `bf16`, which changes scores and is
             never mixed with fp32.
         trust: keys of TorchScript weights that may be executed although their hash is not pinned.
@@ -73,6 +76,8 @@ class Options:
     precision: Precision = "fp32"
     trust: frozenset[str] = frozenset()
     keep_features: Path | None = None
+    group_by: str | None = None
+    reference_group_by: str | None = None
 
     def __post_init__(self) -> None:
         if self.pre_resize is not None and self.pre_resize.quantise == "none":

@@ -7,13 +7,19 @@ from pyoco_eval.metrics.base import Score
 from pyoco_eval.metrics.conventions import Convention
 from pyoco_eval.metrics.extrapolation import Extrapolation, extrapolate_frechet
 from pyoco_eval.metrics.frechet import frechet_distance
+from pyoco_eval.metrics.frechet_interval import frechet_interval
 from pyoco_eval.metrics.inception_score import SplitRule, inception_score
-from pyoco_eval.metrics.resampling import Interval, frechet_interval, inception_interval
+from pyoco_eval.metrics.interval import Interval
+from pyoco_eval.metrics.resampling import inception_interval
 from pyoco_eval.metrics.sample_floor import check_frechet_floor, check_splits_floor
 from pyoco_eval.scoring.options import Options
 from pyoco_eval.scoring.sides import Side
 from pyoco_eval.scoring.signing import (
     bounds,
+    effective_warnings,
+    frechet_kind,
+    grouping_extras,
+    grouping_label,
     interval_extras,
     interval_label,
     interval_warnings,
@@ -22,6 +28,9 @@ from pyoco_eval.scoring.signing import (
     side_warnings,
     sign,
 )
+
+_STRAIGHT = 0.9
+"""Powers of N from which a curve of scores counts as a line in 1/N."""
 
 
 def score_frechet(
@@ -40,13 +49,16 @@ def score_frechet(
     interval = _interval(generated, reference, rule, options)
     recipe = joint_recipe(generated, reference) | {"cov": "n-1" if rule.ddof else "n"}
     warnings = joint_warnings(generated, reference, floor)
+    warnings += [text for side in (generated, reference) for text in effective_warnings(side)]
     counts = {
         "num_videos": generated.num_videos,
         "num_reference_videos": reference.num_videos,
+        **grouping_extras(generated, reference),
     }
     own_recipe = dict(recipe)
     if interval is not None:
-        own_recipe["ci"] = interval_label(interval, "halves", reference)
+        kind = frechet_kind(interval)
+        own_recipe["ci"] = interval_label(interval, kind, generated, reference)
     score = Score(
         metric=rule.metric,
         value=terms.distance,
@@ -65,23 +77,38 @@ def score_frechet(
     if not options.extrapolate:
         return [score]
     found = extrapolation(rule, generated, reference)
+    by = grouping_label(generated, reference)
     limit = Score(
         metric=f"{rule.metric}-inf",
         value=found.infinity,
-        signature=sign(recipe | {"inf": found.spec()}, rule, floor),
+        signature=sign(recipe | {"inf": found.spec() + by}, rule, floor),
         num_samples=generated.count,
         num_reference=reference.count,
         extras={
             **counts,
             "standard_error": found.standard_error,
+            "power": found.power,
+            "limit_of_power": found.infinity_of_power,
             "slope": found.slope,
             "sizes": [float(size) for size in found.sizes],
             "mean": list(found.mean),
             "std": list(found.std),
         },
-        warnings=tuple(warnings),
+        warnings=(*warnings, *_curved(found)),
     )
     return [score, limit]
+
+
+def _curved(found: Extrapolation) -> tuple[str, ...]:
+    """A warning if the scores are visibly no line in 1/N."""
+    apart = found.infinity - found.infinity_of_power
+    if found.power > _STRAIGHT or apart < 4 * found.standard_error:
+        return ()
+    return (
+        f"The distance falls as N^-{found.power:.2f}, more slowly than 1/N (heavy tails, or few "
+        f"independent groups): the limit lies between {found.infinity_of_power:.4g}, by that "
+        f"power, and {found.infinity:.4g}, by 1/N.",
+    )
 
 
 def extrapolation(rule: Convention, generated: Side, reference: Side) -> Extrapolation:
@@ -95,8 +122,8 @@ def extrapolation(rule: Convention, generated: Side, reference: Side) -> Extrapo
     return extrapolate_frechet(
         rows,
         reference.to_moments() if others is None else others.features,
-        groups_generated=generated.row_groups(),
-        groups_reference=None if others is None else reference.row_groups(),
+        groups_generated=generated.row_units(),
+        groups_reference=None if others is None else reference.row_units(),
         ddof=rule.ddof,
     )
 
@@ -117,12 +144,12 @@ def score_inception(
     interval = None
     if options.interval:
         interval = inception_interval(
-            logits, eps=rule.eps, groups=generated.row_groups(), num_resamples=options.interval
+            logits, eps=rule.eps, groups=generated.row_units(), num_resamples=options.interval
         )
     recipe = dict(generated.recipe)
     recipe |= {"n": str(generated.count), "splits": split_rule.spec(), "eps": f"{rule.eps:g}"}
     if interval is not None:
-        recipe["ci"] = interval_label(interval, "halves", None)
+        recipe["ci"] = interval_label(interval, "halves", generated)
     if splits is not None and splits != rule.splits:
         recipe["conv"] = "custom"
     score = Score(
@@ -135,6 +162,7 @@ def score_inception(
         extras={
             "per_split": list(found.per_split),
             "num_videos": generated.num_videos,
+            **grouping_extras(generated),
             **interval_extras(interval),
         },
         warnings=(
@@ -169,8 +197,8 @@ def _interval(
     return frechet_interval(
         rows_of(generated, "an interval"),
         reference.to_moments() if known is None else known.features,
-        groups_generated=generated.row_groups(),
-        groups_reference=None if known is None else reference.row_groups(),
+        groups_generated=generated.row_units(),
+        groups_reference=None if known is None else reference.row_units(),
         num_resamples=options.interval,
         ddof=rule.ddof,
     )

@@ -18,6 +18,7 @@ from pyoco_eval.scoring.score import rows_of
 from pyoco_eval.scoring.sides import Side
 from pyoco_eval.scoring.signing import (
     bounds,
+    grouping_extras,
     interval_extras,
     interval_label,
     joint_recipe,
@@ -54,13 +55,13 @@ def score_kernel(
             rows,
             others,
             estimator,
-            groups_generated=generated.row_groups(),
-            groups_reference=reference.row_groups(),
+            groups_generated=generated.row_units(),
+            groups_reference=reference.row_units(),
             num_resamples=options.interval,
         )
     recipe = joint_recipe(generated, reference) | {"est": estimator.spec()}
     if interval is not None:
-        recipe["ci"] = interval_label(interval, "halves", reference)
+        recipe["ci"] = interval_label(interval, "halves", generated, reference)
     score = Score(
         metric=rule.metric,
         value=found.value,
@@ -72,6 +73,7 @@ def score_kernel(
         extras={
             "num_videos": generated.num_videos,
             "num_reference_videos": reference.num_videos,
+            **grouping_extras(generated, reference),
             **interval_extras(interval),
         },
         warnings=tuple(joint_warnings(generated, reference, None)),
@@ -145,12 +147,13 @@ def score_clipsim(
     found = clip_similarity(rows, encoder.encode(told), owners)
     interval = None
     if options.interval:
-        interval = mean_interval(found.per_video, num_resamples=options.interval)
+        units = np.array(generated.video_units())[counts > 0]
+        interval = mean_interval(found.per_video, groups=units, num_resamples=options.interval)
     digest = hashlib.sha256("\n".join(told).encode(errors="surrogatepass")).hexdigest()
     recipe = dict(generated.recipe)
     recipe |= {"n": str(generated.count), "est": rule.estimator, "text": f"captions@{digest[:8]}"}
     if interval is not None:
-        recipe["ci"] = interval_label(interval, "boot", None)
+        recipe["ci"] = interval_label(interval, "boot", generated)
     warnings = side_warnings(generated, None)
     if encoder.truncated:
         warnings.append(
@@ -166,6 +169,7 @@ def score_clipsim(
         extras={
             "num_videos": generated.num_videos,
             "std_over_videos": found.std,
+            **grouping_extras(generated),
             "truncated_captions": encoder.truncated,
             **interval_extras(interval),
         },

@@ -9,6 +9,7 @@ import numpy as np
 
 from pyoco_eval.errors import PyocoEvalError
 from pyoco_eval.metrics.signature import Signature
+from pyoco_eval.scoring.grouping import Grouping
 from pyoco_eval.scoring.pixel_recipes import with_pixels
 from pyoco_eval.statistics.files import FeatureSet, StatisticsFile
 from pyoco_eval.statistics.moments import Moments, MomentsAccumulator
@@ -35,6 +36,8 @@ class Side:
         files: id -> sha256.
         captions: of every video in order, empty where none has any; None for a video without.
         notes: what was decided about its files without the user's word, in sentences.
+        groups: likewise, as manifests name them.
+        grouping: what counts as one, once that is decided.
         imported: its moments come from another tool and its recipe from what a user said.
     """
 
@@ -51,6 +54,8 @@ class Side:
     captions: tuple[str | None, ...] = ()
     notes: tuple[str, ...] = ()
     imported: bool = False
+    groups: tuple[str | None, ...] = ()
+    grouping: Grouping = field(default_factory=Grouping)
 
     def label(self) -> str:
         """Name and hash in one signature token."""
@@ -87,6 +92,36 @@ class Side:
         """(N,) which video each kept row comes from."""
         return np.repeat(np.arange(len(self.rows_per_video)), self.rows_per_video)
 
+    def video_names(self) -> list[str]:
+        """The ids of the videos, in order, from those of their rows; of one left out its place."""
+        names, row = [], 0
+        ids = () if self.features is None else self.features.ids
+        for place, count in enumerate(self.rows_per_video):
+            name = ids[row] if count else f"left out {place}"
+            if count and "sel" in self.recipe and self.recipe["clip"] != "images":
+                name = name.rpartition(":")[0]
+            if count and "-all(" in self.recipe["clip"]:
+                name = name.rpartition("@")[0]
+            names.append(name)
+            row += count
+        return names
+
+    def video_units(self) -> list[str]:
+        """What each video counts as: its group, or else itself, by a name other sets share.
+
+        Videos of two models that answer one prompt are called alike but for the name of the array
+        file they are in, or the suffix: both are left out.
+        """
+        if self.grouping.rule is not None:
+            return list(self.grouping.labels)
+        names = self.video_names()
+        plain = [_plain(name) for name in names]
+        return plain if len(set(plain)) == len(plain) else names
+
+    def row_units(self) -> np.ndarray:
+        """(N,) `video_units` of the video each kept row comes from."""
+        return np.repeat(np.array(self.video_units(), dtype=np.str_), self.rows_per_video)
+
     def header(self) -> dict[str, Any]:
         """What features and statistics files say about themselves."""
         return {
@@ -100,12 +135,14 @@ class Side:
             "files": dict(self.files),
             "captions": list(self.captions),
             "notes": list(self.notes),
+            "groups": list(self.groups),
             "version": __version__,
         }
 
     def save_statistics(self, path: Path) -> None:
         """Write mean and covariance with the header, without rows and file hashes."""
         header = self.header() | {"rows_per_video": [], "files": {}, "captions": []}
+        header["groups"] = []
         signature = {"signature": str(self.signature())}
         StatisticsFile(self.to_moments(), header | signature).save(path)
 
@@ -113,6 +150,15 @@ class Side:
         """Recipe of the features alone, as written into files."""
         values = {**self.recipe, "n": str(self.count), "v": __version__}
         return Signature.of(values)
+
+
+def _plain(name: str) -> str:
+    """A video's id without its suffix, or without the file it is in: `#7` for `clips.npz#7`."""
+    _, mark, item = name.rpartition("#")
+    if mark:
+        return f"#{item}"
+    stem, dot, suffix = name.rpartition(".")
+    return stem if dot and "/" not in suffix else name
 
 
 def side_from_file(path: Path, kind: str) -> Side:
@@ -137,6 +183,7 @@ def side_from_file(path: Path, kind: str) -> Side:
             files=dict(header["files"]),
             captions=tuple(header.get("captions", ())),
             notes=tuple(header.get("notes", ())),
+            groups=tuple(header.get("groups", ())),
             imported=bool(header.get("imported")),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:

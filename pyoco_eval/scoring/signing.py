@@ -1,7 +1,8 @@
 """From two sides and a convention to the signature and warnings of a score."""
 
 from pyoco_eval.metrics.conventions import Convention
-from pyoco_eval.metrics.resampling import Interval
+from pyoco_eval.metrics.interval import Interval
+from pyoco_eval.metrics.sample_floor import frechet_floor
 from pyoco_eval.metrics.signature import Signature
 from pyoco_eval.scoring.pixel_recipes import storage_warning
 from pyoco_eval.scoring.references import WHOLE
@@ -12,6 +13,14 @@ BIASED_INTERVAL = (
     "The interval is for the score that infinitely many videos would give; the score itself is "
     "off by the bias of its finite number."
 )
+
+_PARTS = {"limit": "quarters", "bounds": "bounds"}
+"""How a Fréchet distance's interval is made, by its target; other scores are divided in halves."""
+
+
+def frechet_kind(interval: Interval) -> str:
+    """The kind that `interval_label` wants for the interval of a Fréchet distance."""
+    return _PARTS[interval.target]
 
 
 def sign(recipe: dict[str, str], rule: Convention, floor: str | None) -> Signature:
@@ -37,23 +46,65 @@ def joint_recipe(generated: Side, reference: Side) -> dict[str, str]:
     return recipe
 
 
-def interval_label(interval: Interval, kind: str, reference: Side | None) -> str:
+def interval_label(
+    interval: Interval, kind: str, generated: Side, reference: Side | None = None
+) -> str:
     """Value of the signature's `ci` key."""
     label = f"{kind}{interval.num_resamples}-{interval.level:.0%}-seed{interval.seed}"
     exact = reference is not None and reference.features is None
-    return label + ("-refexact" if exact else "")
+    return label + grouping_label(generated, reference) + ("-refexact" if exact else "")
 
 
-def interval_extras(interval: Interval | None) -> dict[str, float]:
-    """Centre and standard error, for comparing scores."""
+def grouping_label(generated: Side, reference: Side | None) -> str:
+    """What was kept together beyond the rows of one video: `-by(ucf101)`, of both sides where they
+    differ; empty where nothing was.
+    """
+    rules = [side.grouping.rule or "video" for side in (generated, reference) if side is not None]
+    if reference is not None and reference.features is None:
+        del rules[1]
+    if set(rules) == {"video"}:
+        return ""
+    return f"-by({'/'.join(dict.fromkeys(rules))})"
+
+
+def grouping_extras(generated: Side, reference: Side | None = None) -> dict[str, float]:
+    """Numbers of groups, and how much fewer rows count for standing in groups, where they do."""
+    found: dict[str, float] = {}
+    sides = {"": generated} if reference is None else {"": generated, "reference_": reference}
+    for prefix, side in sides.items():
+        if side.grouping.rule is not None:
+            found[f"num_{prefix}groups"] = side.grouping.count
+            if side.grouping.design_effect is not None:
+                found[f"{prefix}design_effect"] = side.grouping.design_effect
+    return found
+
+
+def interval_extras(interval: Interval | None) -> dict[str, float | int | str | list[float]]:
+    """What it takes to read the interval, and to compare it with another that was made alike."""
     if interval is None:
         return {}
-    return {"interval_centre": interval.centre, "interval_deviation": interval.deviation}
+    found: dict[str, float | int | str | list[float]] = {
+        "interval_target": interval.target,
+        "interval_deviation": interval.deviation,
+        "interval_names": "/".join(interval.names),
+    }
+    if interval.halves:
+        found["interval_halves"] = list(interval.halves)
+    if interval.errors:
+        found["interval_errors"] = list(interval.errors)
+    if interval.centre is not None:
+        found["interval_centre"] = interval.centre
+    if interval.limits is not None:
+        found["interval_limits"] = list(interval.limits)
+    return found
 
 
 def interval_warnings(interval: Interval | None) -> tuple[str, ...]:
-    """What a reader must know of the interval of a biased score."""
-    return () if interval is None else (BIASED_INTERVAL, *interval.warnings)
+    """What a reader must know of the interval of a score."""
+    if interval is None:
+        return ()
+    biased = (BIASED_INTERVAL,) if interval.target == "limit" else ()
+    return (*biased, *interval.warnings)
 
 
 def bounds(interval: Interval | None) -> tuple[float, float] | None:
@@ -69,6 +120,7 @@ def side_warnings(side: Side, floor: str | None) -> list[str]:
             f"The reference {side.name} is made of {side.num_videos:,} videos here; the whole of "
             f"it has {whole:,}."
         )
+    found += side.grouping.warnings
     if side.imported:
         found.append(
             f"The reference {side.name} was imported from another tool: that it was made by this "
@@ -90,6 +142,18 @@ def side_warnings(side: Side, floor: str | None) -> list[str]:
             "number compares only with others from the same weights."
         )
     return found
+
+
+def effective_warnings(side: Side) -> list[str]:
+    """A warning if rows in groups are worth fewer independent ones than the distance needs."""
+    effect, floor = side.grouping.design_effect, frechet_floor(side.dim())
+    if effect is None or side.count / effect >= floor > 0:
+        return []
+    return [
+        f"{side.name}: {side.count:,} rows in {side.grouping.count:,} groups are worth about "
+        f"{side.count / effect:,.0f} independent ones (design effect {effect:.2f}), fewer than the "
+        f"{floor} that {side.dim()} features need: the distance mostly measures their number."
+    ]
 
 
 def joint_warnings(generated: Side, reference: Side, floor: str | None) -> list[str]:

@@ -9,6 +9,7 @@ from pyoco_eval.features.base import FeatureExtractor
 from pyoco_eval.metrics.base import Score
 from pyoco_eval.metrics.conventions import CONVENTIONS, METRICS, PROFILES, Convention, convention
 from pyoco_eval.scoring.floors import row_bound
+from pyoco_eval.scoring.group_check import with_grouping
 from pyoco_eval.scoring.measure import planned_recipe
 from pyoco_eval.scoring.networks import Network, load_text_encoder
 from pyoco_eval.scoring.options import Options
@@ -76,7 +77,8 @@ class Task:
     def needs_rows(self, source: VideoSource) -> bool:
         """Whether moments of `source` would not do, or would cost more than its rows."""
         options = self._options
-        if self.rule.metric not in FRECHET or options.interval or options.extrapolate:
+        grouped = options.group_by or options.reference_group_by
+        if self.rule.metric not in FRECHET or options.interval or options.extrapolate or grouped:
             return True
         bound = row_bound(None, source, self.rule, options)
         return bound is not None and bound <= self.dim()
@@ -98,6 +100,10 @@ class Task:
         """All scores of this task, the sides it needs being known."""
         generated, reference, options = self.generated, self.reference, self._options
         assert generated is not None
+        generated = with_grouping(generated, options.group_by, "--group-by")
+        if reference is not None:
+            argument = "--reference-group-by"
+            reference = with_grouping(reference, options.reference_group_by, argument)
         if self.rule.metric == "is":
             return score_inception(self.rule, generated, options, splits)
         if self.rule.metric == "clipsim":

@@ -69,9 +69,9 @@ class VideoSource:
     def __getitem__(self, index: int) -> Video:
         return self._videos[index]
 
-    def described(self, texts: Iterable[tuple[str | None, str | None]]) -> "VideoSource":
-        """The same videos with other captions and labels, one pair for each."""
-        videos = [video.described(*pair) for video, pair in zip(self, texts, strict=True)]
+    def described(self, texts: Iterable[tuple[str | None, ...]]) -> "VideoSource":
+        """The same videos with other captions and labels, and groups if given, a tuple for each."""
+        videos = [video.described(*told) for video, told in zip(self, texts, strict=True)]
         return self.subset(self.name, videos)
 
     def subset(self, name: str, videos: Sequence[Video]) -> "VideoSource":
@@ -209,6 +209,7 @@ def _source(
             stored.reader,
             caption=stored.caption,
             label=stored.label,
+            group=stored.group,
         )
         for index, stored in enumerate(settled.videos)
     ]

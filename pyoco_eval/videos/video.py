@@ -44,6 +44,7 @@ class Video:
         reader: how its frames are stored.
         caption: the text it should show, None where nothing states it.
         label: its class, likewise.
+        group: what it belongs to, such as its source video, likewise.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Video:
         *,
         caption: str | None = None,
         label: str | None = None,
+        group: str | None = None,
     ) -> None:
         self.id = as_text(id)
         self.index = index
@@ -62,14 +64,20 @@ class Video:
         self.reader = reader
         self.caption = caption
         self.label = label
+        self.group = group
         self._num_frames: int | None = None
 
     def __repr__(self) -> str:
         return f"Video({self.id!r}, index={self.index})"
 
-    def described(self, caption: str | None, label: str | None) -> "Video":
-        """The same video with another caption and label."""
-        return Video(self.id, self.index, self.path, self.reader, caption=caption, label=label)
+    def described(
+        self, caption: str | None, label: str | None, group: str | None = None
+    ) -> "Video":
+        """The same video with another caption and label, and another group if one is given."""
+        described = Video(self.id, self.index, self.path, self.reader)
+        described.caption, described.label = caption, label
+        described.group = group or self.group
+        return described
 
     def reading(self, pixels: PixelRule) -> "Video":
         """The same video with its pixels read by this rule (see `readers.pixels`)."""

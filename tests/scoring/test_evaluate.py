@@ -11,7 +11,7 @@ from toys import MeanColour, flat_videos
 import pyoco_eval
 from pyoco_eval.errors import MissingError, PyocoEvalError, UsageError
 from pyoco_eval.metrics.frechet import frechet_distance
-from pyoco_eval.metrics.resampling import frechet_interval
+from pyoco_eval.metrics.frechet_interval import frechet_interval
 from pyoco_eval.metrics.sample_floor import SmallSampleError
 from pyoco_eval.report.record import Record
 from pyoco_eval.scoring import networks
@@ -113,7 +113,7 @@ def test_an_interval_groups_frames_by_video_and_signs_itself() -> None:
     low, high = score.interval
     assert 0 <= low < high
     assert score.extras["interval_centre"] < score.value, "the bias is taken off"  # type: ignore[operator]
-    assert score.signature.get("ci") == "halves40-95%-seed0"
+    assert score.signature.get("ci") == "quarters40-95%-seed0"
     assert score == pyoco_eval.fid(a, b, num_frames=4, interval=40)
     plain = pyoco_eval.fid(a, b, num_frames=4)
     assert plain.value == score.value

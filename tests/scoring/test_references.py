@@ -120,7 +120,7 @@ def test_rows_are_kept_on_request_or_where_a_metric_needs_them(real: Path) -> No
     assert len(FeatureSet.load(Path(rows["path"])).ids) == 20
     both = pyoco_eval.fvd(flat_videos(30), "mine", num_frames=4, interval=20)
     assert both.value == score.value
-    assert both.signature.get("ci") == "halves20-95%-seed0"
+    assert both.signature.get("ci") == "quarters20-95%-seed0"
     (kernel,) = build("other", *samples, "--metrics", "kvd")
     assert len(FeatureSet.load(Path(kernel["path"])).ids) == 20
     pyoco_eval.evaluate(flat_videos(30), "other", metrics="kvd", num_frames=4)

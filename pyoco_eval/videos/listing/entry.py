@@ -19,7 +19,7 @@ class FolderEntry:
         frames: the image files in the order of their numbers; empty for a file.
         problem: why a folder of frames cannot be used, None if it can.
         item: the one video of an array file that is meant, such as `#7`; empty for all of them.
-        caption: as a manifest states it; so is `label`.
+        caption: as a manifest states it; so are `label` and `group`.
     """
 
     id: str
@@ -30,6 +30,7 @@ class FolderEntry:
     item: str = ""
     caption: str | None = None
     label: str | None = None
+    group: str | None = None
 
 
 @dataclass(frozen=True)

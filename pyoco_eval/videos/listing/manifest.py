@@ -75,7 +75,7 @@ def list_paths(paths: Sequence[str | PathLike[str]], rule: PictureRule) -> Listi
 
 
 def attach_captions(source: "VideoSource", path: Path) -> "VideoSource":
-    """The same videos with the captions, and labels if any, of a manifest.
+    """The same videos with the captions, and labels and groups if any, of a manifest.
 
     Rows name videos by id or, where only one video has it, by path, file name or file name
     without suffix.
@@ -113,7 +113,12 @@ def attach_captions(source: "VideoSource", path: Path) -> "VideoSource":
             f"{listed(lacking)}"
         )
     return source.described(
-        (chosen[video.id].caption, chosen[video.id].label or video.label) for video in source
+        (
+            chosen[video.id].caption,
+            chosen[video.id].label or video.label,
+            chosen[video.id].group or video.group,
+        )
+        for video in source
     )
 
 
@@ -183,6 +188,7 @@ class _Rows:
                 series.problem,
                 caption=row.caption,
                 label=row.label,
+                group=row.group,
             )
         if not stat.S_ISREG(mode):
             raise ValueError("is a pipe or device")
@@ -196,7 +202,15 @@ class _Rows:
         if kind in ("other", "compressed"):
             kinds = " ".join(sorted(FILE_SUFFIXES - SHARD_SUFFIXES))
             raise ValueError(f"is no video; a row names one of {kinds}")
-        return FolderEntry(own_id, file, kind, item=item, caption=row.caption, label=row.label)
+        return FolderEntry(
+            own_id,
+            file,
+            kind,
+            item=item,
+            caption=row.caption,
+            label=row.label,
+            group=row.group,
+        )
 
 
 def _mode(path: str) -> int:

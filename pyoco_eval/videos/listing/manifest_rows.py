@@ -22,6 +22,11 @@ MANIFEST_SUFFIXES = frozenset({".csv", ".tsv", ".jsonl", ".txt"})
 FILE_COLUMNS = ("file", "path", "video", "filename", "id")
 CAPTION_COLUMNS = ("caption", "prompt", "text")
 LABEL_COLUMNS = ("label", "class")
+GROUP_COLUMNS = ("group", "source_video")
+"""What a video belongs to: videos of one group are not independent of each other."""
+
+_OF_NAMES = (*LABEL_COLUMNS, *GROUP_COLUMNS)
+"""Columns whose names may be integers."""
 
 MOST_LISTED = 20
 """Problems that one message lists; the others are counted."""
@@ -37,13 +42,14 @@ class ManifestRow:
     Attributes:
         line: where it starts, from 1.
         file: the video as the manifest writes it.
-        caption: None if the cell is empty or there is none; so is `label`.
+        caption: None if the cell is empty or there is none; so are `label` and `group`.
     """
 
     line: int
     file: str
     caption: str | None
     label: str | None
+    group: str | None = None
 
 
 def read_rows(path: Path) -> list[ManifestRow]:
@@ -118,7 +124,7 @@ def _table_rows(path: Path, text: str, delimiter: str) -> Iterator[ManifestRow]:
 
 def _header(path: Path, line: int, cells: Sequence[str]) -> list[str]:
     names = [cell.lower() for cell in cells]
-    used = (*FILE_COLUMNS, *CAPTION_COLUMNS, *LABEL_COLUMNS)
+    used = (*FILE_COLUMNS, *CAPTION_COLUMNS, *LABEL_COLUMNS, *GROUP_COLUMNS)
     for name in used:
         if names.count(name) > 1:
             raise UsageError(f"{path}, line {line}: has two columns called {name}")
@@ -159,7 +165,7 @@ def _row(path: Path, line: int, cells: Mapping[str, Any]) -> ManifestRow:
         file = _first(cells, FILE_COLUMNS)
         if file is None:
             raise ValueError("names no video; give it a file, path, video, filename or id")
-        return ManifestRow(line, file, *texts_of(cells))
+        return ManifestRow(line, file, *texts_of(cells), _first(cells, GROUP_COLUMNS))
     except ValueError as error:
         raise UsageError(f"{path}, line {line}: {error}") from error
 
@@ -179,7 +185,7 @@ def _first(cells: Mapping[str, Any], columns: Sequence[str]) -> str | None:
         if name not in cells:
             continue
         value = cells[name]
-        if isinstance(value, int) and not isinstance(value, bool) and name in LABEL_COLUMNS:
+        if isinstance(value, int) and not isinstance(value, bool) and name in _OF_NAMES:
             return str(value)
         if value is not None and not isinstance(value, str):
             raise ValueError(f"its {name} is a {type(value).__name__}; give one text")

@@ -27,6 +27,7 @@ class StoredVideo:
     caption: str | None = None
     label: str | None = None
     is_image: bool = False
+    group: str | None = None
 
 
 class Opener:
@@ -48,7 +49,7 @@ class Opener:
         is_picture = entry.kind == "picture" and not entry.frames
         for video_id, reader in self._readers(entry):
             is_image = is_picture or reader.is_still
-            yield StoredVideo(video_id, reader, entry.caption, entry.label, is_image)
+            yield StoredVideo(video_id, reader, entry.caption, entry.label, is_image, entry.group)
 
     def _readers(self, entry: FolderEntry) -> Iterator[tuple[str, FrameReader]]:
         from pyoco_eval.videos.readers.picture_files import BrokenFrames, StillPicture
