@@ -136,7 +136,7 @@ def test_only_a_reference_with_an_error_of_its_own_can_be_shared(changes: dict[s
 
 
 @pytest.mark.parametrize(
-    "key", [key for key in KEYS if key not in ("size", "ci", "dec", "protocol", "v")]
+    "key", [key for key in KEYS if key not in ("size", "ci", "dec", "left", "protocol", "v")]
 )
 def test_every_key_that_must_agree_is_refused_with_its_meaning(key: str) -> None:
     changed = {key: "9/9" if key == "n" else "other@99999999"}
