@@ -31,6 +31,7 @@ RECIPE = {
     "scale": "2x/255-1",
     "prec": "fp32",
     "size": "64x64",
+    "rgb": "peer-video",
     "dec": "pyav-18.1",
 }
 
