@@ -92,8 +92,11 @@ class TrainDisplay:
             )
         if entry["steps_skipped"]:
             self._print(f"{entry['steps_skipped']} steps were not finite and were skipped")
-        if entry["skipped"]:
-            self._print(f"{entry['skipped']} samples could not be used and were replaced")
+        if entry["replaced_short"] or entry["replaced_broken"]:
+            self._print(
+                f"{entry['replaced_short']} short and {entry['replaced_broken']} broken samples "
+                "were replaced"
+            )
 
     def noted(self, text: str) -> None:
         self._print(text)

@@ -89,7 +89,7 @@ def drawn_indices(
     """The source frames of the one clip that a `random` rule cuts from so many frames.
 
     Raises:
-        VideoError: there are too few, and the rule does not loop.
+        ShortVideo: there are too few, and the rule does not loop.
     """
     clips = clip_indices(rule, video_id, num_frames, pace)
     if clips:
@@ -97,8 +97,9 @@ def drawn_indices(
     endless = clip_indices(replace(rule, select="first", seed=0), video_id, _ENDLESS, pace)[0]
     if rule.short == "loop" and num_frames:
         return tuple(index % num_frames for index in endless)
-    kind = ShortVideo if rule.short == "skip" else VideoError
-    raise kind(video_id, f"the clip needs {endless[-1] + 1} frames, the video has {num_frames}")
+    raise ShortVideo(
+        video_id, f"the clip needs {endless[-1] + 1} frames, the video has {num_frames}"
+    )
 
 
 def _kernel(resize: str) -> str:

@@ -37,8 +37,8 @@ class DataConfig:
         flip: mirror half of the samples, left to right.
         short: what happens to a video with too few frames: `error`; `skip`: another sample takes
             its place; `loop`: it goes on from its first frame.
-        on_error: what happens to a file that cannot be read: `error`, or `skip`, counted in the
-            log.
+        on_error: what happens to a file that cannot be read: `error`, or `skip`: another sample
+            takes its place.
         limit: use the first so many samples only; of `shards`, the whole shards that hold them.
         shuffle_shards: so many `shards` are mixed with each other; their order is drawn too.
         cache: folder that keeps the resized frames of every video after their first reading.
@@ -259,6 +259,9 @@ class TrainConfig:
         init: model folder (or run folder) whose weights training starts from; an image model
             starts a video model by inflation.
         prior: of the noise, such as `progressive:alpha=2`.
+        max_replaced: largest share of the samples, pictures that join videos included, that may be
+            replaced because they are short or broken; beyond it the run ends, once a hundred were
+            drawn.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = FORBID
@@ -269,6 +272,7 @@ class TrainConfig:
     batch: int = 64
     init: str | None = None
     prior: str = "independent"
+    max_replaced: float = 0.1
     model: ModelConfig = field(default_factory=ModelConfig)
     data: DataConfig = field(default_factory=DataConfig)
     joint: JointConfig = field(default_factory=JointConfig)

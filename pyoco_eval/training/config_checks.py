@@ -31,6 +31,8 @@ def out_of_range(config: TrainConfig) -> Iterator[str]:
     for key in ("condition.text_dropout", "condition.label_dropout", "condition.all_dropout"):
         if not 0 <= value_of(key) <= 1:
             yield f"{key}: is a probability, found {value_of(key)}"
+    if not 0 <= config.max_replaced <= 1:
+        yield f"max_replaced: is a share, found {config.max_replaced}"
     yield from _never_learnt(config)
     for section, data in (("data", config.data), ("joint.data", config.joint.data)):
         if data.source != "shapes" and data.path is None:

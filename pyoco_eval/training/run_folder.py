@@ -21,7 +21,7 @@ from pyoco_eval.training.state_folder import TrainingState, load_state, newest_s
 
 _MAY_CHANGE = (
     *("log.", "hardware.", "out", "condition.embeddings"),
-    *("optimizer.nonfinite", "optimizer.max_skipped"),
+    *("max_replaced", "optimizer.nonfinite", "optimizer.max_skipped"),
     *("data.path", "data.cache", "joint.data.path", "joint.data.cache"),
 )
 """Keys that a run may change when it goes on; `steps` too, unless the rate depends on it."""

@@ -14,11 +14,14 @@ from pyoco_eval.training.engine import Engine
 from pyoco_eval.training.log import TrainingLog
 from pyoco_eval.training.parts import Parts
 from pyoco_eval.training.run_folder import RunFolder
-from pyoco_eval.training.samples import Batch, collate
+from pyoco_eval.training.samples import Batch, Replaced, collate
 from pyoco_eval.training.samples_sheet import SampleSheet
 from pyoco_eval.training.state_folder import TrainingState, save_state
 from pyoco_eval.training.trainer import StepResult
 from pyoco_eval.training.watch import Watcher
+
+_REPLACED = ("replaced_short", "replaced_broken")
+_ENOUGH_DRAWN = 100
 
 
 class Window:
@@ -33,7 +36,7 @@ class Window:
         self.count = count
         self.steps_here = 0
         self.steps_skipped = 0
-        self.samples_skipped = 0
+        self.replaced = Replaced()
         self.data_seconds = 0.0
         self.step_seconds = 0.0
 
@@ -44,7 +47,7 @@ class Window:
         else:
             self.steps_skipped += 1
         self.steps_here += 1
-        self.samples_skipped += batch.skipped
+        self.replaced += batch.replaced
         self.data_seconds += data_seconds
         self.step_seconds += seconds
 
@@ -83,10 +86,18 @@ class RunWriter:
         self.saved = None if state is None else state.step
         first = 0 if state is None else state.step
         self._log = TrainingLog(folder.path, first) if engine.is_main else None
+        entries = [] if self._log is None else self._log.entries
+        self._replaced = Replaced(
+            *(int(engine.sum(sum(entry.get(key, 0) for entry in entries))) for key in _REPLACED)
+        )
 
     def entry(self, result: StepResult) -> None:
         """A line in the log."""
         window, engine, step = self.window, self._engine, self._trainer.step
+        replaced = Replaced(
+            int(engine.sum(window.replaced.short)), int(engine.sum(window.replaced.broken))
+        )
+        self._replaced += replaced
         entry: dict[str, Any] = {
             "step": step,
             "samples": step * self._config.batch,
@@ -95,13 +106,31 @@ class RunWriter:
             "learning_rate": self._trainer.last_rate,
             "steps_per_second": round(window.steps_here / max(window.step_seconds, 1e-9), 3),
             "data_share": round(window.data_seconds / max(window.step_seconds, 1e-9), 4),
-            "skipped": int(engine.sum(window.samples_skipped)),
+            "replaced_short": replaced.short,
+            "replaced_broken": replaced.broken,
             "steps_skipped": window.steps_skipped,
         }
         if self._log is not None:
             self._log.add(entry)
             self._watcher.logged(entry)
         self.window = Window(0.0, 0, engine.device)
+        self._check_replaced()
+
+    def _check_replaced(self) -> None:
+        """Raises PyocoEvalError where more samples are replaced than the config allows."""
+        config, replaced = self._config, self._replaced
+        drawn = self._trainer.step * config.batch * (1 + config.joint.per_video)
+        drawn += replaced.short + replaced.broken
+        share = (replaced.short + replaced.broken) / drawn
+        if drawn < _ENOUGH_DRAWN or share <= config.max_replaced:
+            return
+        self.state()
+        raise PyocoEvalError(
+            f"{self._folder.path}: {replaced} of {drawn:,} that were drawn, {share:.0%}, and "
+            f"max_replaced allows {config.max_replaced:.0%}: what is left is another dataset. "
+            "`pyoco-eval inspect` says what is wrong with the files; --set max_replaced=1 goes on "
+            "all the same"
+        )
 
     def state(self) -> None:
         """A checkpoint to continue from, and the model of it.
@@ -139,7 +168,8 @@ class RunWriter:
                 self._config, parts.prior, parts.conditioner, first, parts.class_names
             )
             path = self._folder.samples / f"step-{self._trainer.step:08d}.png"
-            pixels = sheet.write(parts.averaged(weights), path)
+            told = self._replaced + self.window.replaced
+            pixels = sheet.write(parts.averaged(weights), path, note=str(told) if told else "")
             if pixels is None:
                 self._watcher.noted(f"no sheet {path}: samples are infinite or no numbers")
             else:

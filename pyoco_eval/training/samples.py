@@ -13,8 +13,31 @@ from pyoco_eval.errors import PyocoEvalError, UsageError, VideoError
 from pyoco_eval.seeding import numpy_generator
 from pyoco_eval.training.config import TrainConfig
 from pyoco_eval.training.examples import Example, ExampleSet
+from pyoco_eval.videos.clip_rule import ShortVideo
 
 _MOST_REPLACEMENTS = 100
+
+
+@dataclass(frozen=True)
+class Replaced:
+    """How many samples had to be replaced by others, and why.
+
+    Attributes:
+        short: too few frames for the clip, where `data.short` is `skip`.
+        broken: could not be read, where `data.on_error` is `skip`.
+    """
+
+    short: int = 0
+    broken: int = 0
+
+    def __add__(self, other: "Replaced") -> "Replaced":
+        return Replaced(self.short + other.short, self.broken + other.broken)
+
+    def __bool__(self) -> bool:
+        return bool(self.short or self.broken)
+
+    def __str__(self) -> str:
+        return f"{self.short} short and {self.broken} broken samples were replaced"
 
 
 @dataclass(frozen=True)
@@ -27,7 +50,7 @@ class Batch:
         captions: of the videos, B; empty strings where there is none.
         labels: int64 (B,), -1 for none.
         image_captions: of the pictures, B * N, sample by sample; so are `image_labels`.
-        skipped: how many samples had to be replaced.
+        replaced: samples that others stand in for.
     """
 
     numbers: tuple[int, ...]
@@ -36,7 +59,7 @@ class Batch:
     labels: torch.Tensor
     image_captions: tuple[str, ...]
     image_labels: torch.Tensor
-    skipped: int = 0
+    replaced: Replaced = Replaced()
 
     def split(self, size: int) -> list["Batch"]:
         """Parts of at most `size` samples, in order."""
@@ -59,32 +82,45 @@ class Batch:
 
 
 class DrawnExamples:
-    """A set of examples as an endless sequence; unusable ones are errors or are replaced."""
+    """A set of examples as an endless sequence; unusable ones are errors or are replaced.
 
-    def __init__(self, examples: ExampleSet, skip: bool, *seed: str | int) -> None:
+    Args:
+        short, on_error: `skip` replaces examples with too few frames, and those that cannot be
+            read: one policy has no say in what the other is for.
+    """
+
+    def __init__(self, examples: ExampleSet, short: str, on_error: str, *seed: str | int) -> None:
         self.examples = examples
-        self._skip = skip
+        self._skips_short = short == "skip"
+        self._skips_broken = on_error == "skip"
         self._order = examples.order(*seed)
         self._seed = seed
 
-    def read(self, number: int) -> tuple[Example, int]:
-        """The example of a number, and how many others were tried before.
+    def read(self, number: int) -> tuple[Example, Replaced]:
+        """The example of a number, and what was tried before it.
 
         Raises:
             VideoError: it cannot be used, and is not to be skipped.
             PyocoEvalError: neither can any of a hundred others.
         """
         index = self._order[number]
+        replaced = Replaced()
         for attempt in range(_MOST_REPLACEMENTS):
             draw = numpy_generator(*self._seed, "draw", number, attempt)
             try:
-                return self.examples.read(index, draw), attempt
-            except VideoError:
-                if not self._skip:
+                return self.examples.read(index, draw), replaced
+            except ShortVideo:
+                if not self._skips_short:
                     raise
+                replaced += Replaced(short=1)
+            except VideoError:
+                if not self._skips_broken:
+                    raise
+                replaced += Replaced(broken=1)
             index = int(draw.integers(len(self.examples)))
         raise PyocoEvalError(
-            f"{self.examples.name}: {_MOST_REPLACEMENTS} samples in a row cannot be used; "
+            f"{self.examples.name}: {_MOST_REPLACEMENTS} samples in a row cannot be used "
+            f"({replaced.short} are too short, {replaced.broken} cannot be read); "
             "`pyoco-eval inspect` says why"
         )
 
@@ -96,7 +132,7 @@ class Sample:
     number: int
     video: Example
     images: tuple[Example, ...]
-    skipped: int
+    replaced: Replaced
 
 
 class TrainingSamples(Dataset[Sample | PyocoEvalError]):
@@ -107,8 +143,7 @@ class TrainingSamples(Dataset[Sample | PyocoEvalError]):
     ) -> None:
         def drawn(found: ExampleSet, data_key: str) -> DrawnExamples:
             data = config.data if data_key == "data" else config.joint.data
-            skip = data.on_error == "skip" or data.short == "skip"
-            return DrawnExamples(found, skip, config.seed, data_key)
+            return DrawnExamples(found, data.short, data.on_error, config.seed, data_key)
 
         self._videos = drawn(examples, "data")
         self._per_video = config.joint.per_video
@@ -124,13 +159,13 @@ class TrainingSamples(Dataset[Sample | PyocoEvalError]):
             return kind(str(error))
 
     def _read(self, number: int) -> Sample:
-        video, skipped = self._videos.read(number)
+        video, replaced = self._videos.read(number)
         images = []
         if self._images is not None:
             for place in range(number * self._per_video, (number + 1) * self._per_video):
                 image, more = self._images.read(place)
                 images.append(image)
-                skipped += more
+                replaced += more
         if self._needs_caption:
             for example in (video, *images):
                 if example.caption is None:
@@ -138,7 +173,7 @@ class TrainingSamples(Dataset[Sample | PyocoEvalError]):
                         "condition.encoders: a sample has no caption; name a manifest in "
                         "data.captions, or leave the encoders out"
                     )
-        return Sample(number, video, tuple(images), skipped)
+        return Sample(number, video, tuple(images), replaced)
 
 
 def collate(found: list[Sample | PyocoEvalError]) -> Batch | PyocoEvalError:
@@ -159,5 +194,5 @@ def collate(found: list[Sample | PyocoEvalError]) -> Batch | PyocoEvalError:
         torch.tensor([sample.video.label for sample in samples], dtype=torch.int64),
         tuple(image.caption or "" for image in images),
         torch.tensor([image.label for image in images], dtype=torch.int64),
-        sum(sample.skipped for sample in samples),
+        sum((sample.replaced for sample in samples), Replaced()),
     )

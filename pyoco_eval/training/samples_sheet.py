@@ -82,8 +82,12 @@ class SampleSheet:
         known = KnownFrames(self._known.frames[:, :frames], self._known.mask[:, :frames])
         return replace(cond, known=known)
 
-    def write(self, network: VideoUNet, path: Path) -> np.ndarray | None:
-        """Write the sheet as PNG; its pixels, uint8 (H, W, 3), or None for samples not finite."""
+    def write(self, network: VideoUNet, path: Path, note: str = "") -> np.ndarray | None:
+        """Write the sheet as PNG; its pixels, uint8 (H, W, 3), or None for samples not finite.
+
+        Args:
+            note: about the data; stands above the first sample.
+        """
         videos = self.sample(network)
         if videos is None:
             return None
@@ -92,6 +96,9 @@ class SampleSheet:
             texts = list(self._captions)
         elif self._config.condition.labels:
             texts = [self._class_names[label] if label >= 0 else "" for label in self._labels]
+        if note:
+            texts = texts or [""] * len(videos)
+            texts[0] = f"[{note}] {texts[0]}".strip()
         side = 96 if self._config.data.num_frames == 1 else 64
         sheet = contact_sheet(list(videos), texts, least_side=side)
         with atomic_path(path) as part:

@@ -47,7 +47,14 @@ def test_mistakes_are_told(tmp_path: Path) -> None:
 
 
 def test_away_from_a_terminal_every_entry_is_a_line(capsys: pytest.CaptureFixture[str]) -> None:
-    entry = {"step": 50, "loss": 0.25, "steps_per_second": 2.0, "skipped": 3, "steps_skipped": 0}
+    entry = {
+        "step": 50,
+        "loss": 0.25,
+        "steps_per_second": 2.0,
+        "steps_skipped": 0,
+        "replaced_short": 1,
+        "replaced_broken": 2,
+    }
     with TrainDisplay() as display:
         display.started(10, 200, {"run": "runs/[x]", "network": "1 parameters"})
         display.advanced(11, 0.5)
@@ -59,7 +66,7 @@ def test_away_from_a_terminal_every_entry_is_a_line(capsys: pytest.CaptureFixtur
         "network: 1 parameters",
         "goes on after step 10",
         "step 50/200  loss 0.2500  2.00 it/s  eta 0:01:15",
-        "3 samples could not be used and were replaced",
+        "1 short and 2 broken samples were replaced",
         "checkpoint there",
         "model runs/x/model",
     ]

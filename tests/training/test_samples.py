@@ -51,14 +51,15 @@ def test_every_epoch_shows_everything_once_in_an_order_of_its_own() -> None:
 
 
 def test_unusable_samples_are_errors_or_are_replaced_and_counted() -> None:
-    strict = DrawnExamples(Numbers(), False, 0)
-    lenient = DrawnExamples(Numbers(), True, 0)
+    strict = DrawnExamples(Numbers(), "error", "error", 0)
+    lenient = DrawnExamples(Numbers(), "error", "skip", 0)
     order = WholeOrder(9, 0)
     skipped = 0
     for number in range(9):
-        example, attempts = lenient.read(number)
+        example, replaced = lenient.read(number)
         assert example.frames[0, 0, 0, 0] % 3 != 2
-        skipped += attempts > 0
+        skipped += replaced.broken > 0
+        assert replaced.short == 0
         if order[number] % 3 == 2:
             with pytest.raises(VideoError, match="is damaged"):
                 strict.read(number)
@@ -71,7 +72,7 @@ def test_a_set_without_anything_usable_is_an_error() -> None:
             raise VideoError("v", "is damaged")
 
     with pytest.raises(PyocoEvalError, match="numbers: 100 samples in a row cannot be used"):
-        DrawnExamples(Broken(), True, None, 0).read(0)
+        DrawnExamples(Broken(), "skip", "skip", None, 0).read(0)
 
 
 def test_processes_share_a_step_and_together_have_all_of_it(tmp_path: Path) -> None:
