@@ -144,3 +144,13 @@ def test_folders_of_systems_are_passed_over(tmp_path):
     assert [video.id for video in source] == ["a"]
     assert source[0].count_frames() == 2
     assert source.ignored == 0
+
+
+def test_folders_of_masks_beside_frames_are_left_out(tmp_path):
+    for clip in ("a", "b"):
+        save(tmp_path / clip / "frames", "1.png", "2.png")
+        save(tmp_path / clip / "Masks", "1.png", "2.png")
+    source = open_source(tmp_path)
+    assert [video.id for video in source] == ["a/frames", "b/frames"]
+    assert source.left.sentence() == "4 files were left out: 4 .png (masks and maps)."
+    assert [video.id for video in open_source(tmp_path / "a" / "Masks")] == ["Masks"]

@@ -102,6 +102,18 @@ def test_what_could_be_either_names_both_options(tmp_path):
     assert opened(beside, STATED_FRAMES).left.label() == "2.png"
 
 
+def test_thumbnails_of_videos_are_no_images(tmp_path):
+    encode(tmp_path / "a.mp4", num_frames=2)
+    encode(tmp_path / "b.mp4", num_frames=2)
+    save(tmp_path, "a.jpg", "b.jpg")
+    for rule in (OF_IMAGES, OF_CLIPS, STATED_FRAMES):
+        source = opened(tmp_path, rule)
+        assert [video.id for video in source] == ["a.mp4", "b.mp4"]
+        assert "2 .jpg (thumbnails of videos)" in (source.left.sentence() or "")
+    assert len(opened(tmp_path, STATED_IMAGES)) == 2
+    assert opened(tmp_path, STATED_IMAGES).left.label() == "2.mp4"
+
+
 def test_a_single_picture_and_a_list_of_paths(tmp_path):
     save(tmp_path, "a/1.png", "b/2.jpg")
     assert len(opened(tmp_path / "a" / "1.png")) == 1

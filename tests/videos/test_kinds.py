@@ -116,7 +116,7 @@ def test_what_is_left_out_is_counted_and_named(tmp_path):
         "1 .srt (text)",
         "1 .part (unfinished downloads)",
         "1 .zip (archives)",
-        "1 .jpg (pictures beside videos)",
+        "1 .jpg (thumbnails of videos)",
         "1 .other (unknown files)",
     ):
         assert told in sentence

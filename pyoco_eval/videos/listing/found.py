@@ -1,10 +1,11 @@
 """What a search comes upon, folder by folder, until the whole place can be judged."""
 
 from collections.abc import Iterable, Sequence
+from pathlib import PurePosixPath
 
 from pyoco_eval.errors import UsageError
 from pyoco_eval.videos.listing.entry import FolderEntry, Listing
-from pyoco_eval.videos.listing.frame_series import frame_series
+from pyoco_eval.videos.listing.frame_series import MASKS, frame_series, is_map_folder
 from pyoco_eval.videos.listing.kinds import EITHER_SUFFIXES, kind_of
 from pyoco_eval.videos.listing.left_out import LeftOut
 from pyoco_eval.videos.listing.pictures import Decision, PictureFolder, PictureRule, decide
@@ -47,8 +48,22 @@ class Found:
                 entry = FolderEntry(prefix + name, file, found.kind)
                 (self._compressed if found.kind == "compressed" else self._entries).append(entry)
                 has_videos |= found.kind != "compressed"
+        if has_videos and self._rule.stated != "images":
+            pictures = self._without_thumbnails(prefix, pictures)
         if pictures:
             self._folders.append(_Folder(own_id, prefix, folder, pictures, has_videos))
+
+    def _without_thumbnails(self, prefix: str, pictures: list[StoredFile]) -> list[StoredFile]:
+        """The pictures that are not called as a video beside them."""
+        stems = {
+            PurePosixPath(entry.id).with_suffix("")
+            for entry in self._entries
+            if entry.kind in _MOVING
+        }
+        kept = [p for p in pictures if PurePosixPath(prefix + p.name).with_suffix("") not in stems]
+        names = {picture.name for picture in pictures} - {picture.name for picture in kept}
+        self.left.add_all(names, "thumbnails of videos")
+        return kept
 
     def finish(self, where: str, name: str) -> Listing:
         """Everything found, under `name`.
@@ -87,7 +102,11 @@ class Found:
     def _videos(self, entries: Sequence[FolderEntry]) -> list[FolderEntry]:
         """Each folder of pictures as one video, unless video files lie there too."""
         kept = list(entries)
+        others = len(kept) + sum(not is_map_folder(folder.name) for folder in self._folders)
         for folder in self._folders:
+            if others and is_map_folder(folder.name):
+                self.left.add_all((picture.name for picture in folder.pictures), MASKS)
+                continue
             if folder.has_videos:
                 names = [picture.name for picture in folder.pictures]
                 self.left.add_all(names, "pictures beside videos")
@@ -121,6 +140,10 @@ class _Folder:
         self.file = file
         self.pictures = pictures
         self.has_videos = videos
+
+    @property
+    def name(self) -> str:
+        return self.id.rpartition("/")[2]
 
 
 def single(name: str, file: StoredFile, where: str, rule: PictureRule) -> Listing:

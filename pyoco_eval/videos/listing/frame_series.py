@@ -5,7 +5,7 @@ A video's frames are one series: names that differ in a number, each number once
 - Order is that of the numbers: frame2 before frame10, `t=-0.5` before `t=0.25`. A minus is a sign
   after `=`, at the start, or where other names of the series lack it; else it is a hyphen.
 - Masks and maps (`0001_mask.png`, `depth_0001.png`) and covers (`preview.png`) beside frames are
-  left out, and counted.
+  left out, and counted; so are folders of such (`masks`, `thumbs`) beside others.
 - A frame that is there twice (`f1.jpg`, `f1.png`), numbers that are missing, two series, or frames
   of several videos in one folder make the video unusable, and the reason says so.
 - Names without any number are taken in natural order.
@@ -33,6 +33,7 @@ _COVER = re.compile(
     r"(cover|poster|preview|thumb(nail)?|folder|grid|sheet|contact[ _-]?sheet|collage|montage)",
     re.I,
 )
+_MAP_FOLDER = re.compile(rf"(?:{_MAP_WORDS}|annotations?|optical_?flow)", re.IGNORECASE)
 _NUMBER = re.compile(r"(?<![0-9])(?:(?<==)-?[0-9]+\.[0-9]+|-?[0-9]+)")
 _MOST_NAMED = 5
 
@@ -68,6 +69,11 @@ def frame_series(pictures: Iterable[StoredFile]) -> FrameSeries:
         else:
             frames.append(file)
     return _in_series(frames, tuple(left))
+
+
+def is_map_folder(name: str) -> bool:
+    """Whether a folder's name says that it holds masks, maps or thumbnails: `masks`, `Depth`."""
+    return _MAP_FOLDER.fullmatch(name) is not None
 
 
 def in_natural_order(files: Iterable[StoredFile]) -> tuple[StoredFile, ...]:

@@ -157,7 +157,7 @@ def _says_frames(folder: PictureFolder) -> bool:
     return bool(
         _VIDEO_FOLDER.search(own)
         or PurePosixPath(own).suffix.lower() in _MOVING
-        or any(_FRAMES_ABOVE.search(part) for part in above)
+        or any(_FRAMES_ABOVE.search(part) for part in (*above, own))
     )
 
 
