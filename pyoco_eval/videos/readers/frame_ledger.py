@@ -86,6 +86,9 @@ class FrameLedger:
             self._spare += 1  # its second field may have been a packet of its own
         if not self._sound or not self._times_differ:
             return
+        if self._waiting and self._waiting[0][1] == frame.pts:
+            heapq.heappop(self._waiting)
+            return
         if all(pts != frame.pts for _, pts in self._waiting):
             self._sound = False
             return

@@ -90,7 +90,7 @@ class CheckedDecoding:
                 started = started or packet.is_keyframe or not packet.size
                 if not started:
                     continue
-                if packet.has_sidedata("encryption_info"):
+                if packet.is_keyframe and packet.has_sidedata("encryption_info"):
                     raise self._error(ENCRYPTED)
                 self._look_into(packet)
                 ledger.take(packet)

@@ -45,9 +45,11 @@ def nal_units(packet: bytes, width: int) -> Iterator[bytes]:
 
 def is_well_formed(packet: bytes, width: int) -> bool:
     """Whether lengths add up to the packet and no unit holds three zero bytes but at its end."""
-    size = 0
-    for unit in nal_units(packet, width):
-        size += width + len(unit)
-        if _HOLE in unit and _HOLE in unit.rstrip(b"\0"):
-            return False
-    return size == len(packet)
+    position, size = 0, len(packet)
+    while position + width <= size:
+        position += width + int.from_bytes(packet[position : position + width])
+    if position != size:
+        return False
+    if _HOLE not in packet:
+        return True
+    return all(_HOLE not in unit.rstrip(b"\0") for unit in nal_units(packet, width))
