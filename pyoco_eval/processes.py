@@ -304,15 +304,19 @@ def _join() -> Processes:
         )
     from torch import distributed
 
+    silence = _silence_from_environment()
     try:
         if distributed.is_initialized():  # by a training script, maybe for GPUs alone
             group = distributed.new_group(backend="gloo")
         else:
-            distributed.init_process_group("gloo", timeout=timedelta(minutes=30))
+            distributed.init_process_group("gloo", timeout=timedelta(seconds=silence))
             group = distributed.group.WORLD
             atexit.register(_end_group)
     except (RuntimeError, ValueError) as error:
-        raise PeerError(f"the {size} processes cannot meet: {_first_line(error)}") from error
+        raise PeerError(
+            f"the {size} processes cannot meet ({_first_line(error)}): one died before it joined, "
+            f"or comes later than {silence:.0f} s; {SILENCE_VARIABLE} is the seconds to wait"
+        ) from error
     store = distributed.distributed_c10d.PrefixStore("pyoco-eval", group.get_group_store())
     rank, count = distributed.get_rank(), distributed.get_world_size()
     return Processes(rank, count, cast("_Store", store), group)

@@ -181,3 +181,37 @@ def test_a_process_that_dies_in_silence_is_named(tmp_path: Path) -> None:
     victim.communicate(timeout=60)
     assert survivor.returncode == 7
     assert "PeerError process 1 of 2 has given no sign of life for 4 s" in output
+
+
+ALONE = """
+import os
+from pyoco_eval.processes import processes
+try:
+    processes()
+except Exception as error:
+    print(type(error).__name__, error, flush=True)
+    os._exit(7)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_process_that_dies_before_it_joins_is_not_waited_for_beyond_the_limit(rank: int) -> None:
+    """The one that starts first, or the other, is all there is of the two."""
+    survivor = subprocess.Popen(
+        [sys.executable, "-c", ALONE],
+        env=environment(
+            RANK=str(rank),
+            WORLD_SIZE="2",
+            MASTER_ADDR="127.0.0.1",
+            MASTER_PORT=str(free_port()),
+            PYOCO_EVAL_PEER_TIMEOUT="4",
+        ),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    output, _ = survivor.communicate(timeout=240)
+    assert survivor.returncode == 7
+    assert "PeerError the 2 processes cannot meet" in output
+    assert "PYOCO_EVAL_PEER_TIMEOUT" in output

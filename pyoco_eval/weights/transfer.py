@@ -6,12 +6,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
 from pyoco_eval.parsing import parse_json
 from pyoco_eval.version import __version__
+from pyoco_eval.weights.deadline import Watch, within
 
 if TYPE_CHECKING:
     import requests
@@ -22,6 +24,7 @@ _BLOCK_BYTES = 1 << 16
 _MOST_BYTES = 4 << 30
 _LEAST_BYTES = 1024
 _MOST_REDIRECTS = 8
+_PAGE = "the server answered with a web page instead of the file"
 _BACKOFF_SECONDS = 0.5
 _WORTH_ANOTHER_TRY = frozenset({408, 425, 429, 500, 502, 503, 504})
 
@@ -116,13 +119,18 @@ class HttpTransfer:
         for _ in range(_MOST_REDIRECTS):
             if urlsplit(url).scheme not in ("http", "https"):
                 raise TransferError(f"not an http or https address: {without_secrets(url)}")
-            response = session.get(
+            ask = partial(
+                session.get,
                 url,
                 headers=headers,
                 stream=True,
                 timeout=(self.connect_timeout, self.read_timeout),
                 allow_redirects=False,
             )
+            try:
+                response = within(self.connect_timeout + self.read_timeout, ask)
+            except TimeoutError as error:
+                raise TransferError(str(error), temporary=True) from error
             target = session.get_redirect_target(response)
             if target is None:
                 return response
@@ -137,7 +145,7 @@ class HttpTransfer:
         length = response.headers.get("Content-Length", "")
         total = int(length) if length.isdecimal() else None
         if response.headers.get("Content-Type", "").startswith("text/html"):
-            raise TransferError("the server answered with a web page instead of the file")
+            raise TransferError(_PAGE)
         if None not in (self.size, total) and total != self.size:
             raise TransferError(f"wrong size: expected {self.size:,} bytes, got {total:,}")
         if (total or self.size) is None and "chunked" not in response.headers.get(
@@ -160,25 +168,28 @@ class HttpTransfer:
         Raises:
             TransferError: cut off, too slow, too long, or a web page.
         """
-        limit = total or _MOST_BYTES
-        mark, since = done, time.monotonic()
-        with self.part.open("ab") as file:
-            self._report(done, total)
-            while block := self._next_block(response, done, total):
-                if not done and block.lstrip()[:9].lower().startswith((b"<!doctype", b"<html")):
-                    raise TransferError("the server answered with a web page instead of the file")
-                file.write(block)
-                done += len(block)
-                self._report(done, total)
-                if done > limit:
-                    raise TransferError(f"more than {limit:,} bytes")
-                if time.monotonic() - since > self.read_timeout:
-                    if done - mark < _LEAST_BYTES:
-                        raise TransferError(
-                            f"too slow: {done - mark:,} bytes in {self.read_timeout:g} s",
-                            temporary=True,
-                        )
-                    mark, since = done, time.monotonic()
+        limit, before = total or _MOST_BYTES, done
+        self._report(done, total)
+        with (
+            self.part.open("ab") as file,
+            Watch(response.raw, self.read_timeout, _LEAST_BYTES) as watch,
+        ):
+            try:
+                while block := self._next_block(response, done, total):
+                    if not done and _is_page(block):
+                        raise TransferError(_PAGE)
+                    file.write(block)
+                    done += len(block)
+                    watch.arrived = done - before
+                    self._report(done, total)
+                    if done > limit:
+                        raise TransferError(f"more than {limit:,} bytes")
+            except TransferError as error:
+                if not (watch.expired and error.temporary):
+                    raise
+        if watch.expired and done != total:
+            reason = f"too slow: after {done:,} bytes fewer than {_LEAST_BYTES:,} more came in "
+            raise TransferError(f"{reason}{self.read_timeout:g} s", temporary=True)
         if total is not None and done != total:
             raise TransferError(_cut_off(done, total), temporary=True)
 
@@ -241,6 +252,10 @@ def _continues(response: "requests.Response", have: int, total: int, validator: 
     etag = response.headers.get("ETag", validator)
     same = etag == validator or not validator.startswith('"')
     return same and found is not None and (int(found[1]), int(found[2])) == (have, total)
+
+
+def _is_page(start: bytes) -> bool:
+    return start.lstrip()[:9].lower().startswith((b"<!doctype", b"<html"))
 
 
 def _cut_off(done: int, total: int | None) -> str:
