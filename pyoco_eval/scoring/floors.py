@@ -68,6 +68,11 @@ def refuse_hopeless(
                 f"{min(known)} feature rows are too few: {rule.metric} under {rule.name} "
                 f"({rule.estimator}) needs {floor} of each side. Give more videos or --clip all"
             )
+        if kernel and options.interval and min(known) < 2 * floor:
+            raise SmallSampleError(
+                f"--interval {options.interval}: {min(known)} feature rows are too few, half of "
+                f"each side must still have {floor}; give more videos or leave it out"
+            )
         return
     floor = frechet_floor(dim)
     counts = [floor if count is None else count for count in (num_generated, num_reference)]
@@ -77,4 +82,10 @@ def refuse_hopeless(
             f"--interval {options.interval}: {counts[0]} generated and {counts[1]} reference rows "
             f"are too few, {FEWEST_GROUPS} are needed on each side; give more videos, or leave it "
             "out"
+        )
+    least = frechet_floor(dim) + 2
+    if options.extrapolate and min(known) < least:
+        raise SmallSampleError(
+            f"--extrapolate: {min(known)} feature rows are too few, subsets of three sizes above "
+            f"{dim} need {least} of each side; give more videos or leave it out"
         )

@@ -1,0 +1,32 @@
+"""What can be counted is refused before anything is decoded."""
+
+from dataclasses import replace
+
+import pytest
+
+from pyoco_eval.metrics.conventions import CONVENTIONS
+from pyoco_eval.metrics.kernel import KernelRule
+from pyoco_eval.metrics.sample_floor import SmallSampleError, frechet_floor
+from pyoco_eval.scoring.floors import refuse_hopeless
+from pyoco_eval.scoring.options import Options
+
+DIM = 64
+
+
+def test_a_curve_needs_three_subset_sizes() -> None:
+    rule = CONVENTIONS["embedded-fvd"]
+    options = replace(Options(), extrapolate=True, allow_small=True)
+    least = frechet_floor(DIM) + 2
+    refuse_hopeless(rule, DIM, least, None, options, None)
+    with pytest.raises(SmallSampleError, match="--extrapolate"):
+        refuse_hopeless(rule, DIM, least - 1, None, options, None)
+
+
+def test_halves_of_a_kernel_distance_need_its_floor() -> None:
+    rule = CONVENTIONS["embedded-kvd"]
+    floor = KernelRule.parse(rule.estimator).floor
+    options = replace(Options(), interval=100)
+    refuse_hopeless(rule, DIM, 2 * floor, 2 * floor, options, None)
+    refuse_hopeless(rule, DIM, floor, floor, Options(), None)
+    with pytest.raises(SmallSampleError, match="--interval 100"):
+        refuse_hopeless(rule, DIM, 2 * floor - 1, 2 * floor, options, None)
