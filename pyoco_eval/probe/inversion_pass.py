@@ -235,6 +235,7 @@ def _invert(
         frames=clip.clip.indices,
         size=(width, height),
         looped=clip.clip.looped,
+        timed=clip.clip.timed,
         prompt=prompt,
         **describe_maps(maps, encoded),
     )

@@ -34,6 +34,7 @@ class VideoFacts:
         prompt: what the model was told of it.
         mean, std, kurtosis: of the numbers in its noise maps: 0, 1 and 3 for Gaussian noise.
         alignment: mean cosine similarity of a noise map with the frame it comes from.
+        timed: its frame rate varies, and its stored times chose the frames.
     """
 
     id: str
@@ -46,6 +47,7 @@ class VideoFacts:
     std: float
     kurtosis: float
     alignment: float
+    timed: bool = False
 
 
 _FACTS = TypeAdapter(VideoFacts)

@@ -158,6 +158,7 @@ def _sign(
 ) -> Signature:
     facts = inverted.facts.values()
     sizes = {known.size for known in facts}
+    num_timed = sum(known.timed for known in facts)
     told = json.dumps([known.prompt for known in facts]).encode()
     recipe: dict[str, str | None] = dict(recipe_of(walk, options, source.decoder_label()))
     if not any(known.looped for known in facts):
@@ -169,6 +170,7 @@ def _sign(
         "ref": f"{name}@{inverted.digest()[:8]}",
         "ci": f"bootstrap{options.num_resamples}-{similarity.level:.0%}-seed{options.seed}",
         "text": f"captions@{_short(told)}" if options.captions else recipe.get("text"),
+        "times": f"{num_timed}of{num_chosen}" if num_timed else None,
         "skip": f"{len(inverted.skipped)}of{num_chosen}" if inverted.skipped else None,
         "v": __version__,
     }

@@ -11,6 +11,7 @@ import pytest
 import torch
 from gaussian_model import IdealDenoiser, gaussian_model, gaussian_videos, variances
 from noise_maps import progressive
+from PIL import Image
 
 from pyoco_eval.errors import MissingError, UnusableVideosError, UsageError
 from pyoco_eval.metrics.signature import Signature
@@ -177,6 +178,20 @@ def short_one(folder: Path) -> Path:
     for number, frames in enumerate(videos(4)):
         write_video(folder / f"{number}.npz", frames if number != 2 else frames[:2], 8)
     return folder
+
+
+def test_videos_sampled_by_their_times_are_counted(tmp_path: Path) -> None:
+    folder = tmp_path / "videos"
+    folder.mkdir()
+    for number, frames in enumerate(videos(4, 6)):
+        delays = [70, 110, 490, 70, 130, 90] if number == 2 else 100
+        first, *others = (Image.fromarray(frame) for frame in frames)
+        path = folder / f"{number}.webp"
+        first.save(path, save_all=True, append_images=others, duration=delays, lossless=True)
+    timed = replace(OPTIONS, clip=ClipRule(num_frames=4, fps=10))
+    for _ in range(2):  # the second time from maps on disk
+        found = probed(tmp_path / "out", timed, source=folder)
+        assert found.signature.get("times") == "1of4"
 
 
 def test_a_short_video_is_an_error_or_is_counted(tmp_path: Path) -> None:
