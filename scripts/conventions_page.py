@@ -14,7 +14,7 @@ HEAD = """\
 
 A convention is everything one published tool does between decoded frames and its number. `--convention NAME` follows it, `--also-as NAME,NAME` adds further ones from the same decoding, and the signature's `conv` key names it; any changed choice turns the name into `custom`.
 
-Every convention of a published tool reads stored pixels by the rule `peer`: video as PyAV, decord, OpenCV and torchvision convert it by default, pictures as `Image.open(path).convert("RGB")`. For cd-fvd (decord, torchvision, Pillow), VideoGPT, DIGAN and TATS (torchvision), TGANv2 (OpenCV), pytorch-fid, clean-fid and torch-fidelity (Pillow) that is what their code calls; torchmetrics and the original TensorFlow FVD take arrays and read nothing, and their users' frames come from such libraries. StyleGAN-V's frames are pictures its script made of videos with imageio's FFmpeg. The embedded ones, which belong to no tool, read by the rule `exact`. [inputs.md](inputs.md) tells the two apart.
+Every convention of a published tool reads stored pixels by the rule `peer`: video as PyAV, decord, OpenCV and torchvision convert it by default, pictures as `Image.open(path).convert("RGB")`. pytorch-fid, clean-fid and torch-fidelity call Pillow like that; cd-fvd, TATS, VideoGPT and DIGAN read videos through torchvision (PyAV), TGANv2 through OpenCV. torchmetrics and the original TensorFlow FVD take arrays and read nothing, and the frames of their users come from such libraries. StyleGAN-V reads JPEG pictures that its script makes of videos with moviepy, which asks the ffmpeg program for RGB; what that program's version does then is not known. Chainer itself reads no videos. The embedded ones, which belong to no tool, read by the rule `exact`. [inputs.md](inputs.md) tells the two apart.
 
 A convention does not choose which clips are read: say so with `--num-frames`, `--stride`, `--clip` and `--reference-clip`. Where a tool has a rule of its own, the table states it.
 
@@ -37,7 +37,8 @@ def estimate(rule: Convention) -> str:
     """How features become a number."""
     if rule.metric == "is":
         return f"splits {rule.splits}, eps {rule.eps:g}"
-    return rule.estimator or ("N-1" if rule.ddof else "N")
+    ridge = f", + {rule.ridge:g} on the diagonal" if rule.ridge else ""
+    return rule.estimator or ("N-1" if rule.ddof else "N") + ridge
 
 
 def row(rule: Convention) -> str:

@@ -5,7 +5,8 @@ A convention fixes everything between decoded frames and the number, except whic
 
 References: google-research/frechet_video_distance (`tf-fvd`); universome/stylegan-v;
 wilson1yan/VideoGPT and sihyun-yu/digan (`videogpt`); songweige/TATS;
-songweige/content-debiased-fvd (`cd-fvd`); JunyaoHu/common_metrics_on_video_quality;
+songweige/content-debiased-fvd (`cd-fvd`); hao-ai-lab/FastVideo
+(fastvideo/eval/metrics/common/fvd); JunyaoHu/common_metrics_on_video_quality;
 pfnet-research/tgan2; SongweiGe/tgan2 (`tats-is`); mseitzer/pytorch-fid; GaParmar/clean-fid;
 bioinf-jku/TTUR and toshas/torch-fidelity (`legacy-tf`); Lightning-AI/torchmetrics.
 """
@@ -32,6 +33,7 @@ class Convention:
         resize: resize rule to the network's input, `SIZE-KERNEL-FIT` (see `videos.resize`).
         scaling: how 0..255 becomes network input.
         ddof: 1 divides the covariance by N-1, 0 by N.
+        ridge: added to the diagonals of both covariances before their distance is taken.
         splits: split rule of the Inception Score.
         eps: constant added to each probability before the logarithm.
         bn_eps: constant of I3D's batch normalisation; None for the network's own.
@@ -53,6 +55,7 @@ class Convention:
     scaling: str
     about: str
     ddof: int = 1
+    ridge: float = 0.0
     splits: str = "1"
     eps: float = 0.0
     bn_eps: float | None = None
@@ -64,8 +67,8 @@ class Convention:
 
 
 _EXACT_DISTANCE = (
-    "The tool computes the distance in float32 with an SVD, which is off by up to 7e-3 at 400 "
-    "features; here it is exact."
+    "The tool computes the distance in float32 with an SVD, whose error depends on the spectrum; "
+    "here it is computed in float64."
 )
 _SCRIPT = (
     "What its TorchScript does inside is not documented; it is executed as it is.",
@@ -101,8 +104,9 @@ _ALL: Final[tuple[Convention, ...]] = (
         "cd-fvd with I3D: the input of TATS; covariance divided by N",
         ddof=0, bn_eps=1e-5, clips=("16f-s1-random(seed=0)", "16f-s1-random(seed=0)"),
         unknown=(
-            "Reading files, it first resizes to the dataset's resolution with antialiasing and "
-            "truncates to whole numbers (--pre-resize); its random clips depend on its workers.",
+            "Reading files, it first resizes to the dataset's resolution R with antialiasing and "
+            "truncates to whole numbers: --pre-resize R-bilinearantialias-cropceil-truncateunit; "
+            "its random clips depend on its workers.",
             "With fewer than 2,048 videos it counts some of them again.",
         ),
     ),
@@ -110,6 +114,14 @@ _ALL: Final[tuple[Convention, ...]] = (
         "common-metrics", "fvd", "i3d-torchscript", "logits", "224-bilinear-cropceil", "2x/255-1",
         "common_metrics (styleganv): StyleGAN-V's TorchScript, crop to 224 outside, N-1",
         clips=("16f-s1-first", "16f-s1-first"), unknown=_SCRIPT,
+    ),
+    Convention(
+        "fastvideo", "fvd", "i3d-torchscript", "logits", "224-bilinear-squash", "2x/255-1",
+        "FastVideo: StyleGAN-V's TorchScript, squash to 224 outside, N-1, 1e-6 on each diagonal",
+        ridge=1e-6,
+        unknown=(*_SCRIPT, "It scales before it resizes; here it is after, which differs by the "
+                 "rounding of float32.",
+                 "Intervals and limits leave its 1e-6 out."),
     ),
     Convention(
         "tgan2", "is", "c3d", "logits", "112-aligncornersbilinear-squash", "2x/255-1",
@@ -205,6 +217,16 @@ _ALL: Final[tuple[Convention, ...]] = (
         "prdc-inception", "prdc", "inception", "pool3", "299-pilbicubicfloat-squash",
         "(x-128)/128", "precision, recall, density, coverage of frames, five neighbours",
         estimator="k5",
+    ),
+    Convention(
+        "prdc-i3d-open", "prdc", "i3d", "logits", "224-tf1bilinear-squash", "2x/255-1",
+        "as prdc-i3d with the ties of the package prdc: a row on a ball's surface is outside",
+        estimator="k5-open",
+    ),
+    Convention(
+        "prdc-inception-open", "prdc", "inception", "pool3", "299-pilbicubicfloat-squash",
+        "(x-128)/128", "as prdc-inception with the ties of the package prdc",
+        estimator="k5-open",
     ),
     Convention(
         "embedded-fvd", "fvd", "tiny3d", "embedding", "", "",

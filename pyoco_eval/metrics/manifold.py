@@ -15,7 +15,8 @@ difference, so ties and repeated rows count as they do in exact arithmetic.
 
 References: Kynkäänniemi et al. (2019), Eq. 1 and 2, with rows on the surface inside, as in
 toshas/torch-fidelity; Naeem et al. (2020), Eq. 3 to 5, with rows on the surface outside, as in
-clovaai/generative-evaluation-prdc, whose precision and recall leave them out too.
+clovaai/generative-evaluation-prdc, whose precision and recall leave them out too: `k5` follows each
+paper, `k5-open` the package. They part where rows repeat.
 """
 
 import re
@@ -26,7 +27,7 @@ import numpy as np
 from pyoco_eval.errors import PyocoEvalError, UsageError
 from pyoco_eval.metrics.sample_floor import SmallSampleError
 
-_NAME = re.compile(r"k([1-9][0-9]{0,5})")
+_NAME = re.compile(r"k([1-9][0-9]{0,5})(-open)?")
 
 _BLOCK = 1024
 """Rows of either side whose distances are held at once: 8 MiB."""
@@ -50,23 +51,32 @@ class Prdc:
 
 
 def neighbours(name: str) -> int:
-    """k of a token such as `k5`.
+    """k of a token such as `k5` or `k5-open`.
 
     Raises:
         UsageError: not such a token.
     """
     match = _NAME.fullmatch(name)
     if match is None:
-        raise UsageError(f"estimator {name!r}: use k and a number of neighbours, such as k5")
+        raise UsageError(
+            f"estimator {name!r}: use k and a number of neighbours, such as k5 or k5-open"
+        )
     return int(match[1])
 
 
-def prdc(generated: np.ndarray, reference: np.ndarray, k: int) -> Prdc:
+def has_open_balls(name: str) -> bool:
+    """Whether a row on the surface of a ball is outside it for precision and recall too."""
+    return name.endswith("-open")
+
+
+def prdc(generated: np.ndarray, reference: np.ndarray, k: int, *, open_balls: bool = False) -> Prdc:
     """The four shares.
 
     Args:
         generated, reference: (N, D) and (M, D), float32 or float64; compared in float64.
         k: neighbours that a ball reaches to, the row itself not counted.
+        open_balls: a row on the surface is outside for precision and recall too, as in the package
+            `prdc`; density and coverage always leave it out.
 
     Raises:
         SmallSampleError: a side has no k neighbours.
@@ -98,12 +108,12 @@ def prdc(generated: np.ndarray, reference: np.ndarray, k: int) -> Prdc:
             squared, error = _squared_distances(rows, others)
             radii = np.broadcast_to(their_radii[there], squared.shape)
             inside, surface = _compare(rows, others, squared, radii, error)
-            precise[here] |= (inside | surface).any(axis=1)
+            precise[here] |= (inside if open_balls else inside | surface).any(axis=1)
             covered[there] |= inside.any(axis=0)
             balls += int(np.count_nonzero(inside))
             radii = np.broadcast_to(our_radii[here, None], squared.shape)
             inside, surface = _compare(rows, others, squared, radii, error)
-            recalled[there] |= (inside | surface).any(axis=0)
+            recalled[there] |= (inside if open_balls else inside | surface).any(axis=0)
     return Prdc(
         precision=float(precise.mean()),
         recall=float(recalled.mean()),

@@ -28,7 +28,7 @@ KEYS: Final[Mapping[str, str]] = {
     "prec": "arithmetic of the network",
     "ode": "inversion: solver, steps, grid and noise levels",
     "ref": "reference and the hash of its videos",
-    "cov": "divisor of the covariance",
+    "cov": "divisor of the covariance, + what is added to its diagonal",
     "splits": "splits of the Inception Score",
     "eps": "constant added to probabilities",
     "est": "estimator of a kernel distance or of neighbourhoods",

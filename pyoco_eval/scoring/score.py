@@ -28,6 +28,7 @@ from pyoco_eval.scoring.signing import (
     side_warnings,
     sign,
 )
+from pyoco_eval.statistics.moments import Moments
 
 _STRAIGHT = 0.9
 """Powers of N from which a curve of scores counts as a line in 1/N."""
@@ -45,9 +46,9 @@ def score_frechet(
     floor = check_frechet_floor(
         generated.count, reference.count, generated.dim(), allow_small=options.allow_small
     )
-    terms = frechet_distance(generated.gaussian(), reference.gaussian(), ddof=rule.ddof)
+    terms = frechet_distance(_gaussian(generated, rule), _gaussian(reference, rule), ddof=rule.ddof)
     interval = _interval(generated, reference, rule, options)
-    recipe = joint_recipe(generated, reference) | {"cov": "n-1" if rule.ddof else "n"}
+    recipe = joint_recipe(generated, reference) | {"cov": _covariance(rule)}
     warnings = joint_warnings(generated, reference, floor)
     warnings += [text for side in (generated, reference) for text in effective_warnings(side)]
     counts = {
@@ -109,6 +110,21 @@ def _curved(found: Extrapolation) -> tuple[str, ...]:
         f"independent groups): the limit lies between {found.infinity_of_power:.4g}, by that "
         f"power, and {found.infinity:.4g}, by 1/N.",
     )
+
+
+def _gaussian(side: Side, rule: Convention) -> Moments | np.ndarray:
+    """Rows or moments of a side, with the convention's ridge on the diagonal of its covariance."""
+    if not rule.ridge:
+        return side.gaussian()
+    found = side.to_moments()
+    weight = rule.ridge * (found.count - rule.ddof)
+    return Moments(found.count, found.mean, found.m2 + weight * np.eye(len(found.mean)))
+
+
+def _covariance(rule: Convention) -> str:
+    """Value of the signature's `cov` key: `n-1`, `n`, `n-1+1e-06`."""
+    divisor = "n-1" if rule.ddof else "n"
+    return f"{divisor}+{rule.ridge:g}" if rule.ridge else divisor
 
 
 def extrapolation(rule: Convention, generated: Side, reference: Side) -> Extrapolation:

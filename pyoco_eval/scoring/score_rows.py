@@ -11,7 +11,7 @@ from pyoco_eval.metrics.base import Score
 from pyoco_eval.metrics.clipsim import clip_similarity
 from pyoco_eval.metrics.conventions import Convention
 from pyoco_eval.metrics.kernel import KernelRule, kernel_distance
-from pyoco_eval.metrics.manifold import neighbours, prdc
+from pyoco_eval.metrics.manifold import has_open_balls, neighbours, prdc
 from pyoco_eval.metrics.resampling import kernel_interval, mean_interval
 from pyoco_eval.scoring.options import Options
 from pyoco_eval.scoring.score import rows_of
@@ -89,7 +89,12 @@ def score_prdc(rule: Convention, generated: Side, reference: Side) -> list[Score
         SmallSampleError: fewer rows than neighbours.
     """
     rows, others = (rows_of(side, "prdc") for side in (generated, reference))
-    found = prdc(rows, others, neighbours(rule.estimator))
+    found = prdc(
+        rows,
+        others,
+        neighbours(rule.estimator),
+        open_balls=has_open_balls(rule.estimator),
+    )
     recipe = joint_recipe(generated, reference) | {"est": rule.estimator}
     warnings = joint_warnings(generated, reference, None)
     if len(rows) != len(others):

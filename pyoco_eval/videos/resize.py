@@ -30,13 +30,13 @@ IN_NETWORK = "in-network"
 """In place of a kernel: the network resizes inside, and gets frames of their own size."""
 
 FITS = ("squash", "crop", "crop-ceil")
-QUANTISE = ("none", "round", "truncate")
+QUANTISE = ("none", "round", "truncate", "truncate-unit")
 
 FRAMES_AT_ONCE = 4
 """Enough work for every thread, little enough to stay in the cache."""
 
 Fit = Literal["squash", "crop", "crop-ceil"]
-Quantise = Literal["none", "round", "truncate"]
+Quantise = Literal["none", "round", "truncate", "truncate-unit"]
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,8 @@ class ResizeRule:
         `crop-ceil`: longer side to ceil(long * (size / short)), offset rounded down (VideoGPT).
 
     `quantise` then brings float results to whole numbers in 0..255, or leaves them (`none`).
+    `truncate-unit` resizes values divided by 255 and truncates their products with 255, as cd-fvd
+    does: float32 then falls short of some whole numbers that `truncate` reaches.
 
     Raises:
         UsageError: an unknown name or a size below 1.
@@ -74,12 +76,17 @@ class ResizeRule:
         _check_name("kernel", self.kernel, (*KERNELS, IN_NETWORK))
         _check_name("fit", self.fit, FITS)
         _check_name("quantise", self.quantise, QUANTISE)
+        if self.quantise == "truncate-unit" and self.kernel not in _TORCH_KERNELS:
+            raise UsageError(
+                f"resize {self.spec()}: truncateunit is for kernels that work on floats in 0..1: "
+                f"{', '.join(_TORCH_KERNELS)}"
+            )
 
     def spec(self) -> str:
         """One token for signatures: `224-tf1bilinear-squash`, `224-bilinear-cropceil-round`."""
         parts = [str(self.size), _token(self.kernel), _token(self.fit)]
         if self.quantise != "none":
-            parts.append(self.quantise)
+            parts.append(_token(self.quantise))
         return "-".join(parts)
 
     @classmethod
@@ -126,11 +133,12 @@ def resize_frames(frames: np.ndarray, rule: ResizeRule) -> torch.Tensor:
     resized = torch.empty(len(frames), 3, rule.size, rule.size)
     for start in range(0, len(frames), FRAMES_AT_ONCE):
         part = slice(start, start + FRAMES_AT_ONCE)
-        scaled = _apply_kernel(frames[part], height, width, rule.kernel)
+        unit = rule.quantise == "truncate-unit"
+        scaled = _apply_kernel(frames[part], height, width, rule.kernel, unit=unit)
         resized[part] = scaled[:, :, rows, columns]
     if rule.quantise == "round":
         resized.round_().clamp_(0, 255)
-    elif rule.quantise == "truncate":
+    elif rule.quantise != "none":
         resized.trunc_().clamp_(0, 255)
     return resized
 
@@ -188,10 +196,16 @@ _TORCH_KERNELS: dict[str, Callable[[torch.Tensor, int, int], torch.Tensor]] = {
 }
 
 
-def _apply_kernel(frames: np.ndarray, height: int, width: int, kernel: str) -> torch.Tensor:
+def _apply_kernel(
+    frames: np.ndarray, height: int, width: int, kernel: str, *, unit: bool = False
+) -> torch.Tensor:
     if kernel in _TORCH_KERNELS:
-        planes = np.array(frames.transpose(0, 3, 1, 2), dtype=np.float32, order="C")
-        return _TORCH_KERNELS[kernel](torch.from_numpy(planes), height, width)
+        planes = torch.from_numpy(
+            np.array(frames.transpose(0, 3, 1, 2), dtype=np.float32, order="C")
+        )
+        if unit:
+            return _TORCH_KERNELS[kernel](planes / 255, height, width) * 255
+        return _TORCH_KERNELS[kernel](planes, height, width)
     resize = resize_in_float if kernel == "pil-bicubic-float" else resize_in_uint8
     resized = torch.from_numpy(resize(frames, height, width, PIL_FILTERS[kernel]))
     return resized.permute(0, 3, 1, 2)

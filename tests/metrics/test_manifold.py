@@ -8,7 +8,7 @@ import torch
 
 from pyoco_eval.errors import PyocoEvalError, UsageError
 from pyoco_eval.metrics import manifold
-from pyoco_eval.metrics.manifold import Prdc, neighbours, prdc
+from pyoco_eval.metrics.manifold import Prdc, has_open_balls, neighbours, prdc
 from pyoco_eval.metrics.sample_floor import SmallSampleError
 
 
@@ -48,6 +48,56 @@ def test_equals_the_direct_computation(counts: tuple[int, int], k: int) -> None:
     assert prdc(x.astype(np.float32), y.astype(np.float32), k) == directly(
         x.astype(np.float32), y.astype(np.float32), k
     )
+
+
+def by_package_formula(generated: np.ndarray, reference: np.ndarray, k: int) -> Prdc:
+    """What the package `prdc` computes, in whole numbers: every comparison is <."""
+    ours, theirs = generated.astype(int), reference.astype(int)
+
+    def squared(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        return ((a[:, None] - b[None]) ** 2).sum(-1)
+
+    our_radii, their_radii = (np.sort(squared(x, x), axis=1)[:, k] for x in (ours, theirs))
+    d = squared(ours, theirs)
+    inside = d < their_radii
+    return Prdc(
+        precision=inside.any(1).mean(),
+        recall=(d < our_radii[:, None]).any(0).mean(),
+        density=inside.sum() / (k * len(ours)),
+        coverage=inside.any(0).mean(),
+    )
+
+
+def repeated_clips() -> tuple[np.ndarray, np.ndarray]:
+    """Rows on a grid of whole numbers, each two times: distances tie everywhere."""
+    grid = np.random.default_rng(3).integers(0, 4, (2, 30, 3))
+    first, second = (np.repeat(rows, 2, axis=0).astype(float) for rows in grid)
+    return first, second + np.array([1, 0, 0])
+
+
+@pytest.mark.parametrize("k", [1, 3, 5])
+def test_open_balls_are_those_of_the_package(k: int) -> None:
+    x, y = repeated_clips()
+    found = prdc(x, y, k, open_balls=True)
+    assert found == by_package_formula(x, y, k)
+    closed = prdc(x, y, k)
+    assert closed == directly(x, y, k)
+    assert (closed.precision, closed.recall) > (found.precision, found.recall), "ties decide here"
+    assert (closed.density, closed.coverage) == (found.density, found.coverage)
+
+
+@pytest.mark.parametrize("k", [1, 3, 5])
+def test_open_balls_against_the_package_itself(k: int) -> None:
+    package = pytest.importorskip("prdc")
+    x, y = draw(40, shift=0.4), draw(40, seed=1)
+    expected = package.compute_prdc(real_features=y, fake_features=x, nearest_k=k)
+    found = prdc(x, y, k, open_balls=True)
+    assert vars(found) == pytest.approx(expected)
+
+
+def test_names_of_neighbourhoods() -> None:
+    assert (neighbours("k5"), neighbours("k12-open")) == (5, 12)
+    assert (has_open_balls("k5"), has_open_balls("k5-open")) == (False, True)
 
 
 def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
