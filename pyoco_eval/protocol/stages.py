@@ -10,7 +10,7 @@ import json
 import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from pyoco_eval.atomic import atomic_path
 from pyoco_eval.parsing import parse_json
@@ -20,6 +20,9 @@ from pyoco_eval.version import __version__
 from pyoco_eval.videos.listing.walk import walk
 
 Outcome = dict[str, Any]
+
+_SECONDS: Final = "_seconds"
+"""What a stage took, kept in its marker for starts that find it done."""
 
 
 class Stages:
@@ -61,10 +64,12 @@ class Stages:
         payload = None
         if group.is_main:
             found = _read(path)
+            spent = 0.0 if found is None else float(found.pop(_SECONDS, 0))
             if found is not None and not still_there(found):
                 found = None
-            payload = json.dumps(found).encode()
-        outcome: Outcome | None = json.loads(group.broadcast(payload))
+            payload = json.dumps([found, spent]).encode()
+        outcome: Outcome | None
+        outcome, seconds = json.loads(group.broadcast(payload))
         started = time.perf_counter()
         reused = outcome is not None
         if outcome is None:
@@ -72,10 +77,11 @@ class Stages:
             payload = json.dumps(made).encode() if group.is_main else None
             outcome = json.loads(group.broadcast(payload))
             assert outcome is not None
+            seconds = round(time.perf_counter() - started, 3)
             if group.is_main:
+                text = json.dumps(outcome | {_SECONDS: seconds}, indent=1)
                 with atomic_path(path) as temporary:
-                    temporary.write_text(json.dumps(outcome, indent=1) + "\n", encoding="utf-8")
-        seconds = round(time.perf_counter() - started, 3)
+                    temporary.write_text(text + "\n", encoding="utf-8")
         record = StageRecord(stage=stage, arm=arm, digest=digest, seconds=seconds, reused=reused)
         self.records.append(record)
         self.told(record)

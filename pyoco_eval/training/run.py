@@ -93,6 +93,8 @@ class _Run:
                 self.watcher.noted(f"note: {note}")
         if self.first:
             self.writer.model()
+            if self._sheet_was_lost():
+                self.writer.sheet()
         try:
             self._steps()
         finally:
@@ -130,6 +132,13 @@ class _Run:
                     self.watcher.advanced(self.trainer.step, loss)
                 self._after_step(result)
                 began = time.perf_counter()
+
+    def _sheet_was_lost(self) -> bool:
+        """Whether the run was killed between the checkpoint of this step and its samples."""
+        every, steps = self.config.log.samples_every, self.config.steps
+        due = every > 0 and (self.first % every == 0 or self.first == steps)
+        path = self.folder.samples / f"step-{self.first:08d}.png"
+        return self.engine.sum(float(due and self.engine.is_main and not path.exists())) > 0
 
     def _after_step(self, result: StepResult) -> None:
         step, log = self.trainer.step, self.config.log

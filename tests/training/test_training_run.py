@@ -90,6 +90,15 @@ def test_a_finished_run_does_nothing_more(image_run: TrainConfig) -> None:
     assert len(losses(image_run)) == 20
 
 
+def test_the_samples_of_a_checkpoint_are_made_by_the_next_start(image_run: TrainConfig) -> None:
+    """A kill between the checkpoint and its samples loses nothing."""
+    sheet = Path(image_run.out) / "samples" / "step-00000020.png"
+    before = sheet.read_bytes()
+    sheet.unlink()
+    train(image_run)
+    assert sheet.read_bytes() == before
+
+
 def test_a_run_in_two_parts_is_the_run_in_one(image_run: TrainConfig, tmp_path: Path) -> None:
     """Twelve steps, then eight more in a new process's place: the same bits."""
     config = replace(image_run, out=str(tmp_path / "run"))
