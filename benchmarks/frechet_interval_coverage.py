@@ -8,8 +8,8 @@ python benchmarks/frechet_interval_coverage.py --table coverage.jsonl
 
 Laws: `gaussian`; `student`, a multivariate t of 5 degrees of freedom; `classes`, ten of which carry
 half of the variance; `sources`, four clips of each source with an intra-class correlation of 0.7,
-told to the interval; `untold`, the same, not told. `--embedded` draws from features of 4,000 moving
-shapes and of 4,000 noisy ones: their moments are the truth.
+told to the interval; `untold`, the same, not told. `--embedded` draws from features of 1,000 moving
+shapes and of 1,000 noisy ones: their moments are the truth.
 """
 
 import argparse
@@ -98,7 +98,7 @@ def embedded_features(count: int) -> tuple[np.ndarray, np.ndarray]:
     from pyoco_eval.features.tiny import load_tiny
     from pyoco_eval.shapes.dataset import MovingShapes
 
-    network, shapes = load_tiny("tiny3d"), MovingShapes(2 * count)
+    network, shapes = load_tiny("tiny3d"), MovingShapes("train")
     rng = np.random.default_rng(0)
     found: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
     with torch.inference_mode():
@@ -116,7 +116,7 @@ def embedded_features(count: int) -> tuple[np.ndarray, np.ndarray]:
 def embedded(pool: Path, trial: int, rows: int) -> Iterator[tuple[dict, Callable]]:
     """Draws with replacement from finite populations of real features."""
     if not pool.exists():
-        clean, noisy = embedded_features(4000)
+        clean, noisy = embedded_features(1000)
         np.savez(pool, clean=clean, noisy=noisy)
     with np.load(pool) as stored:
         clean, noisy = stored["clean"], stored["noisy"]
