@@ -55,7 +55,7 @@ def with_grouping(side: Side, rule: str | None, argument: str) -> Side:
     signed, labels = labels_of(rule, videos, argument)
     means = _video_means(side)
     if signed is None:
-        found = _forgotten(side.name, videos, means) if rule is None else None
+        found = _forgotten(side.name, videos, means, argument) if rule is None else None
         return replace(side, grouping=Grouping(warnings=(found,) if found else ()))
     whole = list(names)
     for place, label in zip(used, labels, strict=True):
@@ -79,7 +79,7 @@ def _video_means(side: Side) -> np.ndarray:
     return np.asarray(np.add.reduceat(rows, starts, axis=0) / counts[:, None])
 
 
-def _forgotten(name: str, videos: Videos, means: np.ndarray) -> str | None:
+def _forgotten(name: str, videos: Videos, means: np.ndarray, argument: str) -> str | None:
     """A warning if videos seem to belong together that count for themselves."""
     for what, labels, remedy in _candidates(videos):
         _, numbers = np.unique(np.array(labels, dtype=np.str_), return_inverse=True)
@@ -91,23 +91,24 @@ def _forgotten(name: str, videos: Videos, means: np.ndarray) -> str | None:
             f"{name}: {len(means):,} videos look like {numbers.max() + 1:,} groups ({what}), in "
             f"which features correlate with {correlation:.2f}: they are worth about {worth:,.0f} "
             "independent ones, but count for themselves, so that intervals are too narrow and "
-            f"limits too high. If they belong together, give {remedy}; if not, --group-by none."
+            f"limits too high. If they belong together, give {argument} {remedy}; if not, "
+            f"{argument} none."
         )
     correlation_of_next = neighbour_correlation(means)
     if correlation_of_next is not None and correlation_of_next > _LEAST_NEIGHBOURS:
         return (
             f"{name}: features of neighbouring videos correlate by {correlation_of_next:.2f} more "
             "than those further apart, as clips of one source do. If they belong together, say "
-            "which with --group-by (see --help); if not, --group-by none."
+            f"which with {argument} (see --help); if not, {argument} none."
         )
     return None
 
 
 def _candidates(videos: Videos) -> Iterator[tuple[str, Sequence[str], str]]:
-    """Groupings that names or captions suggest: what they share, labels, the option to give."""
+    """Groupings that names or captions suggest: what they share, labels, the rule to give."""
     captions = [caption for caption in videos.captions if caption]
     if len(captions) == len(videos.names) and _is_plausible(captions):
-        yield "of one prompt each", captions, "--group-by prompt"
+        yield "of one prompt each", captions, "prompt"
     stems = list(videos.names)
     for depth in (1, 2):
         stems = [_NUMBER.sub("", _without_suffix(stem)) for stem in stems]
@@ -117,11 +118,11 @@ def _candidates(videos: Videos) -> Iterator[tuple[str, Sequence[str], str]]:
             yield (
                 f"names alike but for a number, as {example}",
                 stems,
-                rf"--group-by 'regex:^(.+?){pattern}(\.\w+)?$'",
+                rf"'regex:^(.+?){pattern}(\.\w+)?$'",
             )
     folders = [posixpath.dirname(name) for name in videos.names]
     if _is_plausible(folders):
-        yield "one folder each", folders, "--group-by folder"
+        yield "one folder each", folders, "folder"
 
 
 def _is_plausible(labels: Sequence[str]) -> bool:

@@ -186,6 +186,8 @@ def test_a_manifest_column_and_captions_are_groups(tmp_path: Path) -> None:
     assert told.extras["num_groups"] == 40
     plain = pyoco_eval.fvd(b, a, interval=20, reference_group_by="none")
     assert any("of one prompt each" in text for text in plain.warnings)
+    reference = pyoco_eval.fvd(a, b, interval=20)
+    assert any("give --reference-group-by prompt" in text for text in reference.warnings)
 
 
 def test_neighbours_alike_without_telling_names_are_told(tmp_path: Path) -> None:
