@@ -8,9 +8,10 @@ FVD 355.19 | net:i3d-k400-logits@fa7df956 | ...
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Unpack
+from typing import TYPE_CHECKING, Unpack
 
 from pyoco_eval.metrics.base import Score
+from pyoco_eval.processes import sharing
 from pyoco_eval.progress import Progress
 from pyoco_eval.scoring import evaluate as _evaluate
 from pyoco_eval.scoring import features as _features
@@ -18,6 +19,9 @@ from pyoco_eval.scoring.choices import Choices, options_from
 from pyoco_eval.scoring.evaluate import Evaluation
 from pyoco_eval.scoring.sources import Samples
 from pyoco_eval.statistics.files import FeatureSet
+
+if TYPE_CHECKING:
+    from torch.distributed import ProcessGroup
 
 
 def evaluate(
@@ -31,6 +35,7 @@ def evaluate(
     splits: str | None = None,
     captions: str | Path | None = None,
     progress: Progress | None = None,
+    group: "ProcessGroup | None" = None,
     **choices: Unpack[Choices],
 ) -> Evaluation:
     """Several metrics from one decoding pass: `pyoco-eval evaluate`.
@@ -46,20 +51,24 @@ def evaluate(
         splits: split rule of the Inception Score.
         captions: file with the caption of every video, for `clipsim`.
         progress: told about every finished video.
+        group: of `torch.distributed`, whose members all make this call. They share the videos of a
+            path; of videos in memory each brings its own, and all are counted. Without it this
+            process works alone, also under `torchrun`.
         choices: see `scoring.choices.Choices`.
     """
-    return _evaluate.evaluate(
-        samples,
-        reference,
-        metrics=metrics,
-        profile=profile,
-        conventions=conventions,
-        also_as=also_as,
-        splits=splits,
-        captions=captions,
-        options=options_from(choices),
-        progress=progress,
-    )
+    with sharing(group):
+        return _evaluate.evaluate(
+            samples,
+            reference,
+            metrics=metrics,
+            profile=profile,
+            conventions=conventions,
+            also_as=also_as,
+            splits=splits,
+            captions=captions,
+            options=options_from(choices),
+            progress=progress,
+        )
 
 
 def fvd(
@@ -69,10 +78,11 @@ def fvd(
     profile: str = "published",
     convention: str | None = None,
     progress: Progress | None = None,
+    group: "ProcessGroup | None" = None,
     **choices: Unpack[Choices],
 ) -> Score:
     """Fréchet Video Distance: `pyoco-eval fvd`. Arguments as in `evaluate`."""
-    return _one("fvd", samples, reference, profile, convention, None, progress, choices)
+    return _one("fvd", samples, reference, profile, convention, None, progress, group, choices)
 
 
 def fid(
@@ -82,10 +92,11 @@ def fid(
     profile: str = "published",
     convention: str | None = None,
     progress: Progress | None = None,
+    group: "ProcessGroup | None" = None,
     **choices: Unpack[Choices],
 ) -> Score:
     """Fréchet Inception Distance of frames: `pyoco-eval fid`. Arguments as in `evaluate`."""
-    return _one("fid", samples, reference, profile, convention, None, progress, choices)
+    return _one("fid", samples, reference, profile, convention, None, progress, group, choices)
 
 
 def clip_fid(
@@ -95,10 +106,11 @@ def clip_fid(
     profile: str = "published",
     convention: str | None = None,
     progress: Progress | None = None,
+    group: "ProcessGroup | None" = None,
     **choices: Unpack[Choices],
 ) -> Score:
     """Fréchet distance of CLIP embeddings: `pyoco-eval clip-fid`. Arguments as in `evaluate`."""
-    return _one("clip-fid", samples, reference, profile, convention, None, progress, choices)
+    return _one("clip-fid", samples, reference, profile, convention, None, progress, group, choices)
 
 
 def inception_score(
@@ -108,10 +120,11 @@ def inception_score(
     convention: str | None = None,
     splits: str | None = None,
     progress: Progress | None = None,
+    group: "ProcessGroup | None" = None,
     **choices: Unpack[Choices],
 ) -> Score:
     """Inception Score of videos: `pyoco-eval is`. Arguments as in `evaluate`."""
-    return _one("is", samples, None, profile, convention, splits, progress, choices)
+    return _one("is", samples, None, profile, convention, splits, progress, group, choices)
 
 
 def kvd(
@@ -121,10 +134,11 @@ def kvd(
     profile: str = "published",
     convention: str | None = None,
     progress: Progress | None = None,
+    group: "ProcessGroup | None" = None,
     **choices: Unpack[Choices],
 ) -> Score:
     """Kernel Video Distance: `pyoco-eval kvd`. Arguments as in `evaluate`."""
-    return _one("kvd", samples, reference, profile, convention, None, progress, choices)
+    return _one("kvd", samples, reference, profile, convention, None, progress, group, choices)
 
 
 def kid(
@@ -134,10 +148,11 @@ def kid(
     profile: str = "published",
     convention: str | None = None,
     progress: Progress | None = None,
+    group: "ProcessGroup | None" = None,
     **choices: Unpack[Choices],
 ) -> Score:
     """Kernel Inception Distance of frames: `pyoco-eval kid`. Arguments as in `evaluate`."""
-    return _one("kid", samples, reference, profile, convention, None, progress, choices)
+    return _one("kid", samples, reference, profile, convention, None, progress, group, choices)
 
 
 def prdc(
@@ -147,6 +162,7 @@ def prdc(
     profile: str = "published",
     convention: str | None = None,
     progress: Progress | None = None,
+    group: "ProcessGroup | None" = None,
     **choices: Unpack[Choices],
 ) -> Evaluation:
     """Precision, recall, density, coverage: `pyoco-eval prdc`. Arguments as in `evaluate`."""
@@ -157,6 +173,7 @@ def prdc(
         profile=profile,
         conventions={"prdc": convention} if convention else None,
         progress=progress,
+        group=group,
         **choices,
     )
 
@@ -168,6 +185,7 @@ def clipsim(
     profile: str = "published",
     convention: str | None = None,
     progress: Progress | None = None,
+    group: "ProcessGroup | None" = None,
     **choices: Unpack[Choices],
 ) -> Score:
     """Mean cosine of frames and captions: `pyoco-eval clipsim`. Arguments as in `evaluate`."""
@@ -178,6 +196,7 @@ def clipsim(
         conventions={"clipsim": convention} if convention else None,
         captions=captions,
         progress=progress,
+        group=group,
         **choices,
     ).scores[0]
 
@@ -191,6 +210,7 @@ def extract_features(
     captions: str | Path | None = None,
     out: str | Path | None = None,
     progress: Progress | None = None,
+    group: "ProcessGroup | None" = None,
     **choices: Unpack[Choices],
 ) -> FeatureSet:
     """Features (N, D) float32 with their ids: `pyoco-eval features`.
@@ -203,18 +223,22 @@ def extract_features(
         captions: file with the caption of every video, kept for `clipsim`.
         out: npz file to write.
         progress: told about every finished video.
+        group: of `torch.distributed`, whose members all make this call. They share the videos of a
+            path; of videos in memory each brings its own, and all are counted. Without it this
+            process works alone, also under `torchrun`.
         choices: see `scoring.choices.Choices`.
     """
-    side = _features.extract_features(
-        samples,
-        extractor,
-        convention=convention,
-        layer=layer,
-        captions=captions,
-        options=options_from(choices),
-        out=out,
-        progress=progress,
-    )
+    with sharing(group):
+        side = _features.extract_features(
+            samples,
+            extractor,
+            convention=convention,
+            layer=layer,
+            captions=captions,
+            options=options_from(choices),
+            out=out,
+            progress=progress,
+        )
     assert side.features is not None
     return side.features
 
@@ -227,15 +251,17 @@ def _one(
     convention: str | None,
     splits: str | None,
     progress: Progress | None,
+    group: "ProcessGroup | None",
     choices: Choices,
 ) -> Score:
-    return _evaluate.evaluate(
-        samples,
-        reference,
-        metrics=(metric,),
-        profile=profile,
-        conventions={metric: convention} if convention else None,
-        splits=splits,
-        options=options_from(choices),
-        progress=progress,
-    ).scores[0]
+    with sharing(group):
+        return _evaluate.evaluate(
+            samples,
+            reference,
+            metrics=(metric,),
+            profile=profile,
+            conventions={metric: convention} if convention else None,
+            splits=splits,
+            options=options_from(choices),
+            progress=progress,
+        ).scores[0]

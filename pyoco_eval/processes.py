@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final, Protocol, cast
 import numpy as np
 
 from pyoco_eval.errors import PyocoEvalError, UsageError
+from pyoco_eval.launching import is_command
 from pyoco_eval.progress import Stage
 
 if TYPE_CHECKING:
@@ -132,6 +133,12 @@ class Processes:
             self._wait_for(f"{key}/{peer}")
             self._send(payload, peer)
         return payload
+
+    def total(self, amount: int) -> int:
+        """The sum of what each process names, on all of them."""
+        found = self.gather(str(amount).encode())
+        whole = None if found is None else str(sum(map(int, found))).encode()
+        return int(self.broadcast(whole))
 
     def count(self, name: str, amount: int) -> int:
         """Add to a counter that all processes share; returns its value."""
@@ -250,6 +257,8 @@ class Processes:
 
 
 _joined: Processes | None = None
+_handed: Processes | None = None
+_of_groups: "list[tuple[ProcessGroup, Processes]]" = []
 
 
 class SharedStage:
@@ -274,16 +283,59 @@ class SharedStage:
 
 
 def processes() -> Processes:
-    """This process among those that `torchrun` started, or alone.
+    """Those handed to `sharing`; for a command those that `torchrun` started; else this one alone.
 
-    Raises:
-        UsageError: the launcher's variables are incomplete or make no sense.
-        PeerError: the others cannot be reached.
+    A library call joins no group by itself: in a training script the others may never make it.
+    Raises UsageError for a launcher's variables that make no sense, PeerError as `gather` does.
     """
     global _joined
+    if _handed is not None:
+        return _handed
+    if not is_command():
+        return Processes(0, 1)
     if _joined is None:
         _joined = _join()
     return _joined
+
+
+@contextmanager
+def sharing(group: "ProcessGroup | None") -> Iterator[Processes]:
+    """Share what is done here with the processes of a group; all of them must do it.
+
+    Args:
+        group: of `torch.distributed`, on any backend; None changes nothing.
+
+    Raises:
+        UsageError: this process is no member.
+    """
+    global _handed
+    before = _handed
+    if group is not None:
+        _handed = _of_group(group)
+    try:
+        yield processes()
+    finally:
+        _handed = before
+
+
+def _of_group(group: "ProcessGroup") -> Processes:
+    """Kept, since rounds of messages are counted from the first call on."""
+    from torch import distributed
+
+    for known, found in _of_groups:
+        if known is group:
+            return found
+    rank = distributed.get_rank(group)
+    if rank < 0:
+        raise UsageError("group: this process is no member of it; call only on its members")
+    carrier = group
+    if distributed.get_backend(group) != "gloo":  # NCCL carries nothing that is not on a GPU
+        ranks = distributed.get_process_group_ranks(group)
+        carrier = distributed.new_group(ranks, backend="gloo", use_local_synchronization=True)
+    store = distributed.distributed_c10d.PrefixStore("pyoco-eval", carrier.get_group_store())
+    found = Processes(rank, distributed.get_world_size(group), cast("_Store", store), carrier)
+    _of_groups.append((group, found))
+    return found
 
 
 def local_rank() -> int | None:

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import pyoco_eval
 from pyoco_eval import processes as module
 from pyoco_eval.errors import UsageError
 from pyoco_eval.processes import UNIT, Processes, processes
@@ -39,6 +40,7 @@ def test_a_process_alone_is_the_first_of_one() -> None:
 
 def test_half_a_launcher_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_joined", None)
+    monkeypatch.setattr(module, "is_command", lambda: True)
     monkeypatch.setenv("RANK", "0")
     monkeypatch.setenv("WORLD_SIZE", "2")
     with pytest.raises(UsageError, match="MASTER_ADDR, MASTER_PORT is not set"):
@@ -144,7 +146,9 @@ def test_an_error_is_said_once_in_full_and_ends_all(clips: Path, tmp_path: Path)
 
 DOOMED = """
 import os, sys, time
+from pyoco_eval.launching import follow_launcher
 from pyoco_eval.processes import processes
+follow_launcher()
 group = processes()
 group.gather(b"hello")
 if group.rank == 1:
@@ -185,7 +189,9 @@ def test_a_process_that_dies_in_silence_is_named(tmp_path: Path) -> None:
 
 ALONE = """
 import os
+from pyoco_eval.launching import follow_launcher
 from pyoco_eval.processes import processes
+follow_launcher()
 try:
     processes()
 except Exception as error:
@@ -215,3 +221,122 @@ def test_a_process_that_dies_before_it_joins_is_not_waited_for_beyond_the_limit(
     assert survivor.returncode == 7
     assert "PeerError the 2 processes cannot meet" in output
     assert "PYOCO_EVAL_PEER_TIMEOUT" in output
+
+
+LIBRARY = """
+import json, os, sys
+import numpy as np
+from torch import distributed
+import pyoco_eval, pyoco_eval.errors
+from pyoco_eval.shapes.dataset import MovingShapes
+
+distributed.init_process_group("gloo")
+rank = distributed.get_rank()
+clips = lambda split, start: np.stack([MovingShapes(split)[start + i].frames for i in range(20)])
+choices = {"profile": "embedded", "allow_small": True, "workers": 1}
+
+
+def told(score):
+    print(json.dumps([rank, score.value, score.signature.get("n"), score.num_samples]), flush=True)
+
+
+samples, reference = clips("val", 20 * rank), clips("test", 20 * rank)
+case = sys.argv[1]
+if case == "one rank alone":
+    if rank == 0:
+        told(pyoco_eval.fvd(samples, reference, **choices))
+elif case == "each alone":
+    told(pyoco_eval.fvd(samples, reference, **choices))
+elif case == "memory":
+    told(pyoco_eval.fvd(samples, reference, group=distributed.group.WORLD, **choices))
+    told(pyoco_eval.fvd(samples, reference, group=distributed.group.WORLD, **choices))
+elif case == "path":
+    told(pyoco_eval.fvd(sys.argv[2], sys.argv[3], group=distributed.group.WORLD, **choices))
+elif case == "features":
+    found = pyoco_eval.extract_features(samples, "tiny3d", group=distributed.group.WORLD)
+    print(json.dumps([rank, float(found.features.sum()), len(set(found.ids)), len(found.ids)]))
+elif case == "no member":
+    group = distributed.new_group([0])
+    if rank == 0:
+        told(pyoco_eval.fvd(samples, reference, group=group, **choices))
+    else:
+        try:
+            pyoco_eval.fvd(samples, reference, group=group, **choices)
+        except pyoco_eval.errors.UsageError as error:
+            print(json.dumps([rank, str(error), "", 0]))
+distributed.barrier()
+distributed.destroy_process_group()
+"""
+
+
+def two_ranks(*arguments: object) -> list[list[object]]:
+    """What both processes printed, by rank; each had its own 20 videos in memory."""
+    launched = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", LIBRARY, *map(str, arguments)],
+            env=environment(RANK=str(rank), LOCAL_RANK=str(rank), **launched),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in (0, 1)
+    ]
+    try:
+        found = [process.communicate(timeout=180) for process in started]
+    finally:
+        for process in started:
+            process.kill()
+    assert [process.returncode for process in started] == [0, 0], found
+    return [json.loads(line) for output, _ in found for line in output.splitlines()]
+
+
+def whole_sets() -> tuple[np.ndarray, np.ndarray]:
+    return tuple(np.stack([MovingShapes(s)[i].frames for i in range(40)]) for s in ("val", "test"))  # type: ignore[return-value]
+
+
+def test_one_rank_of_a_training_script_scores_alone() -> None:
+    ((rank, _, counted, _),) = two_ranks("one rank alone")
+    assert (rank, counted) == (0, "20/20")
+
+
+def test_ranks_without_a_group_score_what_they_hold() -> None:
+    (_, one, counted, _), (_, other, _, _) = two_ranks("each alone")
+    assert counted == "20/20"
+    assert one != other
+
+
+def test_a_group_counts_the_videos_in_the_memory_of_every_rank() -> None:
+    samples, reference = whole_sets()
+    expected = pyoco_eval.fvd(samples, reference, profile="embedded", allow_small=True)
+    found = two_ranks("memory")
+    assert [rank for rank, *_ in found] == [0, 0, 1, 1]
+    for _, value, counted, count in found:
+        assert (counted, count) == ("40/40", 40)
+        assert value == pytest.approx(expected.value, rel=1e-7)
+
+
+def test_a_group_shares_the_videos_of_a_path(tmp_path: Path) -> None:
+    samples, reference = whole_sets()
+    for name, array in (("samples.npy", samples), ("reference.npy", reference)):
+        np.save(tmp_path / name, array)
+    expected = pyoco_eval.fvd(samples, reference, profile="embedded", allow_small=True)
+    for _, value, counted, _ in two_ranks(
+        "path", tmp_path / "samples.npy", tmp_path / "reference.npy"
+    ):
+        assert counted == "40/40"
+        assert value == pytest.approx(expected.value, rel=1e-7)
+
+
+def test_features_of_a_group_are_those_of_all_its_ranks() -> None:
+    samples, _ = whole_sets()
+    expected = float(pyoco_eval.extract_features(samples, "tiny3d").features.sum())
+    for _, total, distinct, count in two_ranks("features"):
+        assert (distinct, count) == (40, 40)
+        assert total == pytest.approx(expected, rel=1e-4)
+
+
+def test_who_is_no_member_of_a_group_is_told() -> None:
+    (_, _, counted, _), (_, error, _, _) = two_ranks("no member")
+    assert counted == "20/20"
+    assert "no member" in str(error)

@@ -10,6 +10,7 @@ import click
 from pyoco_eval.cli.suggesting import SuggestingGroup
 from pyoco_eval.cli.terminal import say, say_click_error, say_error, take_over_warnings
 from pyoco_eval.errors import PyocoEvalError
+from pyoco_eval.launching import follow_launcher
 from pyoco_eval.resources import OFFLINE_VARIABLE
 from pyoco_eval.version import __version__
 
@@ -87,6 +88,7 @@ def main() -> None:
     """Run the command line; known errors become one message and an exit code."""
     try:
         take_over_warnings()
+        follow_launcher()
         cli.main(prog_name="pyoco-eval", standalone_mode=False)
         sys.stdout.flush()
     except click.exceptions.Exit as done:

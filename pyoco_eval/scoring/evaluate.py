@@ -26,7 +26,7 @@ from pyoco_eval.scoring.references import (
     stored_side,
 )
 from pyoco_eval.scoring.sides import Side
-from pyoco_eval.scoring.sources import Samples, check_exists, open_samples, options_for
+from pyoco_eval.scoring.sources import Samples, check_exists, is_held, open_samples, options_for
 from pyoco_eval.scoring.tasks import (
     FRECHET,
     WITHOUT_REFERENCE,
@@ -70,7 +70,8 @@ def evaluate(
 ) -> Evaluation:
     """Score videos under several metrics from one decoding pass.
 
-    Under `torchrun` the processes share the videos, and each returns the same evaluation.
+    Within `sharing`, or on the command line under `torchrun`, the processes share the videos of a
+    place; of videos in memory each brings its own. Each returns the same evaluation.
 
     Args:
         samples: generated videos: a folder, a file, arrays (T, H, W, 3) or (N, T, H, W, 3), or a
@@ -125,6 +126,11 @@ def _check(
         check_exists(reference, "--reference")
 
 
+def _is_apart(given: Samples | None) -> bool:
+    """Whether each of several processes holds videos of its own under this name."""
+    return is_held(given) and processes().size > 1
+
+
 class _Run:
     """One evaluation: finds both sides of every task, then scores."""
 
@@ -154,6 +160,9 @@ class _Run:
         started = time.perf_counter()
         compared = any(rule.metric not in WITHOUT_REFERENCE for rule in rules)
         named = DEFAULT_REFERENCE[profile] if reference is None else name_of(reference)
+        self._held = {"samples": _is_apart(samples), "reference": _is_apart(reference)}
+        if self._held["samples"] and self.captions is not None:
+            raise UsageError("--captions: videos in the memory of several processes have no names")
         stored, source = self._open(samples, "--samples", rules)
         stored_reference, reference_source = None, None
         if compared and named is None:
@@ -269,6 +278,10 @@ class _Run:
         Raises:
             PyocoEvalError: sides that were not made alike, or too few videos.
         """
+        if self._held["samples"]:
+            source = None  # how many the others hold is known when they are measured
+        if self._held["reference"]:
+            reference_source = None
         for task in tasks:
             if task.needs_reference:
                 wanted = task.reference_recipe()
@@ -290,17 +303,18 @@ class _Run:
         by_network: dict[Network, list[Task]] = {}
         for task in tasks:
             by_network.setdefault(same_features(task.network), []).append(task)
+        known = None if self._held[title] else source
         requests = [
             Request(
                 sharing[0].network,
                 sharing[0].extractor(),
-                keep_rows=any(task.needs_rows(source) for task in sharing),
+                keep_rows=any(task.needs_rows(known) for task in sharing),
             )
             for sharing in by_network.values()
         ]
         is_samples = title == "samples"
         options = self.options if is_samples else self.reference_options
-        sides = measure(source, requests, options, self.progress, title)
+        sides = measure(source, requests, options, self.progress, title, held=self._held[title])
         for sharing, side in zip(by_network.values(), sides, strict=bool(sides)):
             for task in sharing:
                 own = replace(side, recipe={**side.recipe, "conv": task.network.conv})

@@ -15,7 +15,7 @@ from pyoco_eval.scoring.measure import Request, measure
 from pyoco_eval.scoring.networks import Network
 from pyoco_eval.scoring.options import Options
 from pyoco_eval.scoring.sides import Side
-from pyoco_eval.scoring.sources import Samples, open_samples, options_for
+from pyoco_eval.scoring.sources import Samples, is_held, open_samples, options_for
 from pyoco_eval.statistics.files import FeatureSet, kind_of
 from pyoco_eval.videos.listing.manifest import attach_captions
 
@@ -59,7 +59,8 @@ def extract_features(
         if Path(out).exists() and kind_of(Path(out)) != "features":
             raise UsageError(f"--out {out}: exists and holds no features; choose another name")
     parts = None
-    if out is not None and options.keep_features is None:
+    held = is_held(samples) and group.size > 1
+    if out is not None and options.keep_features is None and not held:
         parts = Path(f"{out}.parts")
         options = replace(options, keep_features=parts)
     lock = None if out is None else Path(out).with_name(f".{Path(out).name}.lock")
@@ -73,7 +74,7 @@ def extract_features(
         loaded = network.load(options)
         request = Request(network, loaded, keep_rows=True)
         (side,) = measure(
-            source, [request], options, progress or Silent(), "features", everywhere=True
+            source, [request], options, progress or Silent(), "features", everywhere=True, held=held
         )
         if out is not None and group.is_main:
             assert side.features is not None

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pyoco_eval.devices import arithmetic
+from pyoco_eval.errors import UsageError
 from pyoco_eval.features.base import FeatureExtractor
 from pyoco_eval.processes import SharedStage, processes
 from pyoco_eval.progress import Progress, Silent
@@ -56,18 +57,26 @@ def measure(
     title: str,
     *,
     everywhere: bool = False,
+    held: bool = False,
 ) -> list[Side]:
     """Decode `source` once and return one side per request, in order.
 
     Under `torchrun` every process takes its share of the videos. The sides are returned on process
     0, or on all with `everywhere`; elsewhere the list is empty.
 
+    Args:
+        held: every process has videos of its own, in memory; all of them are measured.
+
     Raises:
         UnusableVideosError: videos that cannot be scored, of all processes at once.
         PeerError: another process failed or died.
     """
     group = processes()
-    chosen = group.share(len(source))
+    held = held and group.size > 1
+    if held and options.keep_features is not None:
+        raise UsageError("--keep-features: videos in the memory of several processes are not kept")
+    total = group.total(len(source)) if held else len(source)
+    chosen = range(len(source)) if held else group.share(len(source))
     recipes = [_recipe(request, source, options) for request in requests]
     ids = [video.id for video in source]
     taps, collected = [], []
@@ -85,20 +94,22 @@ def measure(
         taps.append(Tap(request.extractor, [collector], pixels, store, row_ids))
         collected.append(collector)
     shown = progress if group.is_main else Silent()
-    with shown.stage(title, len(source)) as stage:
+    with shown.stage(title, total) as stage:
         counter = SharedStage(stage, group)
         found = run_pass(source, taps, options, chosen=chosen, on_video=counter.advance)
         part = Part(found, () if _failed(found, options) else _pieces(taps, collected, len(chosen)))
+        if held:
+            part = part.of_process(group.rank)
         parts = gather_parts(part, group, everywhere=everywhere)
-        counter.show(len(source))
+        counter.show(total)
     if not parts:
         return []
     whole = Pass()
     for part in parts:
         whole.merge(part.found)
-    whole.settle(len(source), options)
+    whole.settle(total, options)
     return [
-        _side(source, recipe, whole, Piece.join(pieces), options)
+        _side(source, total, recipe, whole, Piece.join(pieces), options)
         for recipe, pieces in zip(
             recipes, zip(*(p.pieces for p in parts), strict=True), strict=True
         )
@@ -158,6 +169,7 @@ def _pieces(
 
 def _side(
     source: VideoSource,
+    total: int,
     recipe: dict[str, str],
     found: Pass,
     piece: Piece,
@@ -171,9 +183,9 @@ def _side(
         if value is not None:
             recipe[key] = value
     if found.num_timed:
-        recipe["times"] = f"{found.num_timed}of{len(source)}"
+        recipe["times"] = f"{found.num_timed}of{total}"
     if found.skipped:
-        recipe["skip"] = f"{len(found.skipped)}of{len(source)}"
+        recipe["skip"] = f"{len(found.skipped)}of{total}"
     captions = tuple(getattr(video, "caption", None) for video in source)
     groups = tuple(getattr(video, "group", None) for video in source)
     return Side(
@@ -188,17 +200,17 @@ def _side(
         skipped=found.skipped,
         files=dict(sorted(found.digests.items())),
         captions=captions if any(captions) else (),
-        notes=_notes(source, found),
+        notes=_notes(source, total, found),
         groups=groups if any(groups) else (),
     )
 
 
-def _notes(source: VideoSource, found: Pass) -> tuple[str, ...]:
+def _notes(source: VideoSource, total: int, found: Pass) -> tuple[str, ...]:
     """What was decided about the files without the user's word."""
     clipped = ""
     if found.num_clipped:
         clipped = (
-            f"{found.num_clipped} of {len(source)} hold values a rounding error outside their "
+            f"{found.num_clipped} of {total} hold values a rounding error outside their "
             "range, which were clipped to it."
         )
     told = (source.decision.note, source.left.sentence(all_kinds=False), clipped)

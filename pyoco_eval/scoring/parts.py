@@ -3,7 +3,7 @@
 import io
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -54,6 +54,24 @@ class Part:
 
     found: Pass
     pieces: tuple[Piece, ...]
+
+    def of_process(self, rank: int) -> "Part":
+        """With the process in front of every id: videos in memory are numbered alike in each."""
+
+        def own(facts: Mapping[str, str]) -> dict[str, str]:
+            return {f"{rank}/{name}": fact for name, fact in facts.items()}
+
+        found = replace(
+            self.found,
+            skipped=own(self.found.skipped),
+            failures=own(self.found.failures),
+            digests=own(self.found.digests),
+        )
+        pieces = (
+            replace(piece, ids=tuple(f"{rank}/{name}" for name in piece.ids))
+            for piece in self.pieces
+        )
+        return Part(found, tuple(pieces))
 
     def pack(self) -> bytes:
         """As an npz without pickles."""

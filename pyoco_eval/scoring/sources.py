@@ -46,6 +46,11 @@ def open_samples(
     )
 
 
+def is_held(samples: Samples | None) -> bool:
+    """Whether the videos are in the memory of this process, not in a place that others see."""
+    return samples is not None and not isinstance(samples, str | Path | VideoSource)
+
+
 def options_for(source: VideoSource, options: Options) -> Options:
     """The options under which a source is read: images have no clips to cut.
 

@@ -74,8 +74,12 @@ class Task:
         side = self.generated or self.reference
         return side.dim() if side is not None else self.extractor().spec.dim
 
-    def needs_rows(self, source: VideoSource) -> bool:
-        """Whether moments of `source` would not do, or would cost more than its rows."""
+    def needs_rows(self, source: VideoSource | None) -> bool:
+        """Whether moments of `source` would not do, or would cost more than its rows.
+
+        Args:
+            source: None where nobody knows yet how many videos there are.
+        """
         options = self._options
         grouped = options.group_by or options.reference_group_by
         if self.rule.metric not in FRECHET or options.interval or options.extrapolate or grouped:

@@ -114,6 +114,8 @@ def test_a_longer_run_goes_on_from_a_shorter_one(tmp_path: Path, whole: dict[str
 
 
 KILLED = """
+from pyoco_eval.launching import follow_launcher
+follow_launcher()
 import os, signal, sys
 from pathlib import Path
 import test_write_samples as tests
