@@ -69,7 +69,7 @@ class TimedPace(Pacing):
         time = position / self.fps
         last = len(self.times) - 1
         if time >= self.times[last]:
-            return last + round((time - self.times[last]) * last / self.times[last])
+            return round(last + (time - self.times[last]) * last / self.times[last])
         after = bisect.bisect_right(self.times, time)
         early, late = time - self.times[after - 1], self.times[after] - time
         if early == late:

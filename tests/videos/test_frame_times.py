@@ -8,7 +8,7 @@ import av
 import numpy as np
 import pytest
 from encoded_clips import HEIGHT, QUIET, WIDTH, encode, number_of, numbered_frame
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -99,6 +99,7 @@ def test_every_selection_goes_by_time(tmp_path):
     select=st.sampled_from(["first", "center", "random", "all"]),
     length=st.integers(1, 40),
 )
+@example(Fraction(1), 2, 2, "all", 1)
 def test_constant_rates_give_the_same_frames_by_time_and_by_count(
     rate, fps, num_frames, select, length
 ):
