@@ -19,6 +19,10 @@ OF_FRAMES = ("fid", "clip-fid", "kid", "clipsim")
 """Metrics whose rows are frames, under every convention."""
 
 
+_LEAST_OF_HALVES = 4
+"""Rows of a side whose halves have a kernel distance."""
+
+
 def sees_frames(rule: Convention) -> bool:
     """Whether a feature row stands for a frame, not for a clip."""
     return rule.metric in OF_FRAMES or rule.extractor in ("inception", "clip")
@@ -68,10 +72,10 @@ def refuse_hopeless(
                 f"{min(known)} feature rows are too few: {rule.metric} under {rule.name} "
                 f"({rule.estimator}) needs {floor} of each side. Give more videos or --clip all"
             )
-        if kernel and options.interval and min(known) < 2 * floor:
+        if kernel and options.interval and min(known) < _LEAST_OF_HALVES:
             raise SmallSampleError(
-                f"--interval {options.interval}: {min(known)} feature rows are too few, half of "
-                f"each side must still have {floor}; give more videos or leave it out"
+                f"--interval {options.interval}: {min(known)} feature rows are too few, each side "
+                f"needs {_LEAST_OF_HALVES} to be halved; give more videos or leave it out"
             )
         return
     floor = frechet_floor(dim)

@@ -22,11 +22,10 @@ def test_a_curve_needs_three_subset_sizes() -> None:
         refuse_hopeless(rule, DIM, least - 1, None, options, None)
 
 
-def test_halves_of_a_kernel_distance_need_its_floor() -> None:
+def test_halves_of_a_kernel_distance_need_four_rows() -> None:
     rule = CONVENTIONS["embedded-kvd"]
-    floor = KernelRule.parse(rule.estimator).floor
     options = replace(Options(), interval=100)
-    refuse_hopeless(rule, DIM, 2 * floor, 2 * floor, options, None)
-    refuse_hopeless(rule, DIM, floor, floor, Options(), None)
-    with pytest.raises(SmallSampleError, match="--interval 100"):
-        refuse_hopeless(rule, DIM, 2 * floor - 1, 2 * floor, options, None)
+    least = max(4, KernelRule.parse(rule.estimator).floor)
+    refuse_hopeless(rule, DIM, least, least, options, None)
+    with pytest.raises(SmallSampleError):
+        refuse_hopeless(rule, DIM, 3, 4, options, None)
