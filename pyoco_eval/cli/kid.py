@@ -15,7 +15,7 @@ from pyoco_eval.cli.scoring import (
 @click.command("kid")
 @score_options(*reference_options, *convention_options)
 def command(samples: str, reference: str | None, convention: str | None, **choices: Any) -> None:
-    """Kernel Inception Distance of the frames of videos.
+    """Kernel Inception Distance of images, or of the frames of videos.
 
     Mean over random subsets, as the tool of the convention draws them; unbiased, so it may be
     negative when the two sets agree. Lower is better.
@@ -23,6 +23,7 @@ def command(samples: str, reference: str | None, convention: str | None, **choic
     \b
     Examples:
       pyoco-eval kid --samples generated/ --reference real/ --frames middle
+      pyoco-eval kid --samples images/ --reference real_images/ --pictures images
       pyoco-eval kid --samples generated/ --reference real/ --convention torch-fidelity-kid
     """
     conventions = {"kid": convention} if convention else {}
