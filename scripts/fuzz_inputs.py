@@ -1,10 +1,10 @@
 """Mutated files of every kind the product reads: no traceback, no hang, no frame lost in silence.
 
 One valid file of each kind is made, then changed at random: bits and bytes flipped, parts cut,
-lost, doubled or exchanged, and in texts numbers and words replaced by hostile ones. Each is read as
-users read it. What may happen: it reads as before, it reads and differs, or it is refused by an error of
-ours. What may not: another exception, more than `--seconds`, the death of the process, or a video
-with fewer frames and no word. The same seed gives the same files.
+lost, doubled or exchanged, and in texts numbers and words replaced by hostile ones. Each is read
+as users read it. What may happen: it reads as before, it reads and differs, or it is refused by an
+error of ours. What may not: another exception, more than `--seconds`, the death of the process, or
+a video with fewer frames and no word. The same seed gives the same files.
 
     python scripts/fuzz_inputs.py --inputs 10000
     python scripts/fuzz_inputs.py --only mp4 --inputs 500 --keep faults/
@@ -75,7 +75,8 @@ def numbers(content: bytes, rng: np.random.Generator) -> bytes:
 _WORDS = (
     b"NaN", b"-1", b"1e999", b"99999999999999999999", b"null", b"true", b"[]", b"{}", b'""',
     b'"\\u001b[31m"', b'"\\u202e"', b'"\\ud800"', b"0x10", b"*a",
-    b"!!python/object:os.system", b"[" * 500, b'"../../etc/passwd"', b"'", b"\t", b"\xff\xfe", b"&a [*a,*a]",
+    b"!!python/object:os.system", b"[" * 500, b'"../../etc/passwd"', b"'", b"\t",
+    b"\xff\xfe", b"&a [*a,*a]",
 )  # fmt: skip
 
 
