@@ -31,8 +31,8 @@ from pyoco_eval.errors import PyocoEvalError
 Mutation = Callable[[bytes, np.random.Generator], bytes]
 BATCH: Final = 50
 CONTEXT: Final = multiprocessing.get_context("fork")
-MAY_LOSE: Final = frozenset({"webm-vp8", "webm-vp9"})
-"""Codecs without a checksum or a count that would tell (docs/inputs.md)."""
+MAY_LOSE: Final = frozenset({"webm-vp8", "webm-vp9", "ts-h264"})
+"""No checksum, or no count of what came before and after, would tell (docs/damage.md)."""
 
 
 def flip_bits(content: bytes, rng: np.random.Generator) -> bytes:
