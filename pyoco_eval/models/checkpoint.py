@@ -24,6 +24,8 @@ from pyoco_eval.models.unet import VideoUNet
 from pyoco_eval.parsing import parse_json
 
 WEIGHTS: Final = "model.safetensors"
+AVERAGE: Final = "ema.safetensors"
+"""The weights in a checkpoint of a training run, which is a model as well."""
 INFO: Final = "model.json"
 _FORMAT: Final = "pyoco-eval model 1"
 _REMEDY: Final = (
@@ -152,15 +154,20 @@ def save_model(folder: Path, network: VideoUNet, info: ModelInfo) -> str:
     sha256 = hashlib.sha256(content).hexdigest()
     with atomic_path(folder / WEIGHTS) as path:
         path.write_bytes(content)
+    describe_model(folder, info, sha256)
+    return sha256
+
+
+def describe_model(folder: Path, info: ModelInfo, sha256: str) -> None:
+    """Write the description beside weights of this hash, which makes the folder a model."""
     hashes = {"sha256": sha256, "description_sha256": info.digest()}
     text = json.dumps({"format": _FORMAT, **hashes, **info.to_json()}, indent=2)
     with atomic_path(folder / INFO) as path:
         path.write_text(text + "\n", encoding="utf-8")
-    return sha256
 
 
 def load_model(folder: Path, *, device: torch.device | str = "cpu") -> Model:
-    """Read a model folder, or the `model` folder inside a training run.
+    """Read a model folder, the `model` folder inside a training run, or one of its checkpoints.
 
     Raises:
         MissingError: there is no model at `folder`.
@@ -168,7 +175,7 @@ def load_model(folder: Path, *, device: torch.device | str = "cpu") -> Model:
     """
     folder = model_folder(folder)
     info, sha256 = read_info(folder)
-    path = folder / WEIGHTS
+    path = _weights(folder)
     content = path.read_bytes()
     found = hashlib.sha256(content).hexdigest()
     if found != sha256:
@@ -206,9 +213,9 @@ def read_info(folder: Path) -> tuple[ModelInfo, str]:
         MissingError: a file is not there.
         PyocoEvalError: the description is damaged or foreign.
     """
-    for name in (INFO, WEIGHTS):
-        if not (folder / name).is_file():
-            raise MissingError(f"{folder}: has no {name}; {_REMEDY}")
+    for place in (folder / INFO, _weights(folder)):
+        if not place.is_file():
+            raise MissingError(f"{folder}: has no {place.name}; {_REMEDY}")
     path = folder / INFO
     try:
         values = parse_json(path.read_text(encoding="utf-8"))
@@ -242,8 +249,13 @@ def _check_finite(path: Path, state: Mapping[str, torch.Tensor]) -> None:
         )
 
 
+def _weights(folder: Path) -> Path:
+    average = folder / AVERAGE
+    return average if average.is_file() and not (folder / WEIGHTS).is_file() else folder / WEIGHTS
+
+
 def model_folder(path: Path) -> Path:
-    """`path` itself if it is a model, else the `model` folder of the training run `path`.
+    """`path` itself if it is a model or a checkpoint, else the `model` folder of the run `path`.
 
     Raises:
         MissingError: it is neither.

@@ -230,6 +230,8 @@ class LogConfig:
         every: a line in `log.jsonl`, TensorBoard and the picture of the loss.
         checkpoint_every: a state to continue from; at most this many steps are lost to a kill.
         keep: how many of the states are kept, the newest.
+        keep_every: states whose step is a multiple of it are kept for good, to be sampled and
+            scored; 0 for none.
         samples_every: a sheet of samples of the averaged model; 0 for none.
         num_samples: rows of the sheet, with the captions or labels of the first samples.
         sampler: how they are drawn, as `SamplerSpec` reads it.
@@ -241,6 +243,7 @@ class LogConfig:
     every: int = 50
     checkpoint_every: int = 1000
     keep: int = 2
+    keep_every: int = 0
     samples_every: int = 1000
     num_samples: int = 8
     sampler: str = "deis:order=2,num_steps=32"

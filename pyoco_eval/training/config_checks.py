@@ -33,6 +33,9 @@ def out_of_range(config: TrainConfig) -> Iterator[str]:
             yield f"{key}: is a probability, found {value_of(key)}"
     if not 0 <= config.max_replaced <= 1:
         yield f"max_replaced: is a share, found {config.max_replaced}"
+    log = config.log
+    if log.keep_every % log.checkpoint_every:
+        yield f"log.keep_every: must be a multiple of log.checkpoint_every, {log.checkpoint_every}"
     yield from _never_learnt(config)
     for section, data in (("data", config.data), ("joint.data", config.joint.data)):
         if data.source != "shapes" and data.path is None:
@@ -124,6 +127,7 @@ _LEAST = {
     "log.every": 1,
     "log.checkpoint_every": 1,
     "log.keep": 1,
+    "log.keep_every": 0,
     "log.samples_every": 0,
     "log.num_samples": 1,
     "log.guidance_scale": 0,

@@ -3,12 +3,13 @@
 All processes call every method together: weights are gathered from all of them. The first writes.
 """
 
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from pyoco_eval.errors import PyocoEvalError
-from pyoco_eval.models.checkpoint import save_model
+from pyoco_eval.models.checkpoint import describe_model, save_model
 from pyoco_eval.training.config import TrainConfig
 from pyoco_eval.training.engine import Engine
 from pyoco_eval.training.log import TrainingLog
@@ -142,10 +143,21 @@ class RunWriter:
         count = self.window.count
         state = self._trainer.state((self._mean_loss() or 0.0) * count, count)
         if self._engine.is_main:
-            place = save_state(self._folder.checkpoints, state, self._config.log.keep)
+            log = self._config.log
+            place = save_state(
+                self._folder.checkpoints,
+                state,
+                log.keep,
+                keep_every=log.keep_every,
+                describe=self._describe,
+            )
             self._watcher.noted(f"checkpoint {place}")
         self.saved = state.step
         self.model()
+
+    def _describe(self, folder: Path, sha256: str) -> None:
+        self._parts.prior.save(folder)
+        describe_model(folder, self._parts.info(self._trainer.step), sha256)
 
     def model(self) -> None:
         """The averaged weights."""

@@ -2,8 +2,9 @@
 
 `checkpoints/step-00001000/` holds `network.safetensors`, `ema.safetensors`,
 `optimizer.safetensors` and `state.json` with the step, the sha256 of the three and what is no
-tensor of the optimizer. Nothing is pickled. All draws of a run are functions of its seed and of
-sample numbers, so there is no state of random generators.
+tensor of the optimizer; `model.json` makes a model of the average. Nothing is pickled. All draws
+of a run are functions of its seed and of sample numbers, so there is no state of random
+generators.
 """
 
 import hashlib
@@ -11,7 +12,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,8 +53,19 @@ class TrainingState:
     skipped: int = 0
 
 
-def save_state(folder: Path, state: TrainingState, keep: int) -> Path:
+def save_state(
+    folder: Path,
+    state: TrainingState,
+    keep: int,
+    *,
+    keep_every: int = 0,
+    describe: Callable[[Path, str], None] | None = None,
+) -> Path:
     """Write a checkpoint under `folder`, then delete all but the newest `keep`.
+
+    Args:
+        keep_every: those whose step is a multiple of it stay for good; 0 for none.
+        describe: given the new folder and the sha256 of its average, makes a model of it.
 
     Returns:
         The folder of the checkpoint. A kill at any instant leaves it whole or absent.
@@ -81,16 +93,24 @@ def save_state(folder: Path, state: TrainingState, keep: int) -> Path:
             "sha256": digests,
         }
         (part / "state.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+        if describe is not None:
+            describe(part, digests["ema"])
         for path in part.iterdir():
             _flush(path)
         shutil.rmtree(place, ignore_errors=True)
         part.rename(place)
         _flush(folder)
-        for _, old in sorted(_checkpoints(folder))[:-keep]:
-            shutil.rmtree(old)
+        for step, old in sorted(_checkpoints(folder))[:-keep]:
+            if not keep_every or step % keep_every:
+                shutil.rmtree(old)
     except (OSError, SafetensorError) as error:
         raise PyocoEvalError(f"{place}: cannot be written: {error}") from error
     return place
+
+
+def checkpoints(folder: Path) -> list[tuple[int, Path]]:
+    """Steps and folders of the checkpoints under `folder`, the oldest first."""
+    return sorted(_checkpoints(folder))
 
 
 def newest_state(folder: Path) -> Path | None:

@@ -32,9 +32,8 @@ def structures() -> list[str]:
     """One preset of each kind of layers and inputs; numbers apart, the others are like them."""
     found: dict[object, str] = {}
     for name, unet in PRESETS.items():
-        sources = [source.name for source in unet.text]
         kinds = [bool(levels) for levels in (unet.spatial_attention, unet.cross_attention)]
-        found.setdefault(str((sources, kinds, unet.known_frames)), name)
+        found.setdefault(str((bool(unet.text), kinds, unet.known_frames)), name)
     return list(found.values())
 
 
