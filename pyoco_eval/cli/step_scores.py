@@ -1,0 +1,136 @@
+"""`pyoco-eval step-scores`."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pyoco_eval.cli.options import build_options, video_options
+from pyoco_eval.cli.scoring import (
+    conventions_of,
+    reference_options,
+    split_names,
+)
+from pyoco_eval.cli.terminal import say
+
+
+def _options_of_scores(command: Any) -> Any:
+    """How videos are read, and the reference."""
+    command = video_options(command)
+    for option in reversed(reference_options):
+        command = option(command)
+    return command
+
+
+@click.command("step-scores")
+@click.argument("run", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--num", type=click.IntRange(2), default=256, show_default=True, help="Samples each.")
+@click.option(
+    "--prompts",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Prompts or captions of the samples, as `pyoco-eval sample` takes them.",
+)
+@click.option("--labels", is_flag=True, help="Every class of the model in turn.")
+@click.option("--sampler", metavar="SPEC", help="[default: the model's]")
+@click.option("--guidance-scale", type=float, help="[default: 1, none]")
+@click.option("--sample-seed", type=int, default=0, show_default=True)
+@click.option(
+    "--metrics", default="fvd", show_default=True, help="As `pyoco-eval evaluate` takes them."
+)
+@click.option(
+    "--folder",
+    required=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Where samples, scores.csv and scores.png go.",
+)
+@click.option(
+    "--profile",
+    type=click.Choice(["published", "embedded"]),
+    default="published",
+    show_default=True,
+    help="Published networks, or the small ones shipped.",
+)
+@click.option("--allow-small", is_flag=True, help="Give scores below the sample floor.")
+@click.option(
+    "--interval",
+    type=int,
+    default=0,
+    metavar="N",
+    show_default=True,
+    help="95 % interval of a score from N half-samples; 0: none.",
+)
+@_options_of_scores  # fmt: skip
+def command(
+    run: Path,
+    num: int,
+    prompts: Path | None,
+    labels: bool,
+    sampler: str | None,
+    guidance_scale: float | None,
+    sample_seed: int,
+    metrics: str,
+    folder: Path,
+    reference: str | None,
+    profile: str,
+    allow_small: bool,
+    interval: int,
+    **choices: Any,
+) -> None:
+    """Sample and score every checkpoint of the training run RUN: scores against the step.
+
+    Every checkpoint makes the same samples from the same noise. `log.keep_every` of a training
+    config says which checkpoints stay. Given again, the command makes only what is not there yet.
+
+    \b
+    Examples:
+      pyoco-eval step-scores runs/ucf --reference ucf101-train --num 2048 --folder runs/ucf/scores
+      pyoco-eval step-scores runs/shapes --profile embedded --metrics fvd,fid --reference val/ \\
+          --prompts val/manifest.jsonl --num 72 --folder scores/
+    """
+    from pyoco_eval.cli.progress import TerminalProgress
+    from pyoco_eval.devices import pick_device
+    from pyoco_eval.errors import MissingError
+    from pyoco_eval.generation.open import GeneratorOptions, open_generator
+    from pyoco_eval.generation.prompts import read_prompts
+    from pyoco_eval.generation.request import make_requests
+    from pyoco_eval.generation.write import write_samples
+    from pyoco_eval.models.checkpoint import read_info
+    from pyoco_eval.processes import processes
+    from pyoco_eval.report.step_scores import draw_step_scores, write_step_scores
+    from pyoco_eval.scoring.evaluate import evaluate
+    from pyoco_eval.training.state_folder import checkpoints
+
+    places = checkpoints(run / "checkpoints")
+    if not places:
+        raise MissingError(f"{run}: holds no checkpoints/step-…; name the folder of a training run")
+    texts = [prompt.text for prompt in read_prompts(prompts)] if prompts is not None else []
+    options = GeneratorOptions(
+        pick_device(choices["device"]), sampler=sampler, guidance_scale=guidance_scale
+    )
+    found = []
+    for step, place in places:
+        say(f"step {step}", err=True)
+        classes = range(read_info(place)[0].unet.num_classes if labels else 0)
+        generator = open_generator(place, options)
+        requests = make_requests(num, prompts=texts, labels=classes, seed=sample_seed)
+        samples = folder / place.name
+        write_samples(generator, requests, samples, progress=TerminalProgress())
+        evaluation = evaluate(
+            samples / "manifest.jsonl",  # the folder has a sheet of them, too
+            reference,
+            metrics=split_names(metrics),
+            profile=profile,
+            conventions=conventions_of(()),
+            options=build_options(choices | {"allow_small": allow_small, "interval": interval}),
+            progress=TerminalProgress(),
+        )
+        if processes().is_main:
+            evaluation.record.save(folder / f"{place.name}.json")
+            found.append((step, evaluation.scores))
+            write_step_scores(found, folder / "scores.csv")
+            for score in evaluation.scores:
+                say(f"step {step}  {score.signature!s}  {score.value:.6g}")
+    if found:
+        draw_step_scores(found, folder / "scores.png")
+        say(f"data {folder / 'scores.csv'}, plot {folder / 'scores.png'}", err=True)
