@@ -49,6 +49,7 @@ def draw_step_scores(found: StepScores, path: Path) -> None:
             axes.fill_between(where, low, high, color="#0072B2", alpha=0.2, linewidth=0)
         axes.set_xlabel("training step")
         axes.set_ylabel(f"{DISPLAY_NAMES.get(metric, metric)} ({rows[0][1].num_samples:,} samples)")
+        axes.xaxis.get_major_locator().set_params(integer=True)
         axes.grid(alpha=0.3)
     with atomic_path(path) as part:
         figure.savefig(part, format=path.suffix.removeprefix("."), dpi=120)
