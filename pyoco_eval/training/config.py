@@ -153,6 +153,8 @@ class OptimizerConfig:
 
     Attributes:
         lr: rate after the warm-up.
+        temporal_lr: the same of the layers an image model does not have, with warm-up and decay
+            as those of `lr`; None for `lr`.
         warmup_steps: over which the rate grows linearly from nothing.
         decay: afterwards `constant`, or `cosine` down to nothing at the last step.
         betas, eps, weight_decay: of AdamW.
@@ -165,6 +167,7 @@ class OptimizerConfig:
     __pydantic_config__: ClassVar[dict[str, Any]] = FORBID
 
     lr: float = 1e-4
+    temporal_lr: float | None = None
     warmup_steps: int = 100
     decay: Literal["constant", "cosine"] = "constant"
     betas: tuple[float, float] = (0.9, 0.999)

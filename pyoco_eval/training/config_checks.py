@@ -63,6 +63,14 @@ def out_of_range(config: TrainConfig) -> Iterator[str]:
     yield from _specs(config)
     if config.model.train == "temporal" and config.data.num_frames == 1:
         yield "model.train: temporal layers are for videos; data.num_frames is 1"
+    if config.optimizer.temporal_lr is not None:
+        if config.data.num_frames == 1:
+            yield "optimizer.temporal_lr: temporal layers are for videos; data.num_frames is 1"
+        if config.model.train == "temporal":
+            yield (
+                "optimizer.temporal_lr: model.train=temporal trains no other layers; "
+                "give their rate as optimizer.lr, and leave this out"
+            )
     if config.model.preset is None and config.init is None:
         yield "model.preset: must be given where there is no init; see docs/training.md"
 
@@ -138,6 +146,7 @@ _ABOVE_ZERO = (
     "loss.P_std",
     "loss.sigma_data",
     "optimizer.lr",
+    "optimizer.temporal_lr",
     "optimizer.eps",
     "optimizer.clip_norm",
     "ema.halflife_samples",

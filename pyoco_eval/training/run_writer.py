@@ -22,6 +22,7 @@ from pyoco_eval.training.trainer import StepResult
 from pyoco_eval.training.watch import Watcher
 
 _REPLACED = ("replaced_short", "replaced_broken")
+_RATES = ("learning_rate", "temporal_learning_rate")
 _ENOUGH_DRAWN = 100
 
 
@@ -104,7 +105,7 @@ class RunWriter:
             "samples": step * self._config.batch,
             "loss": self._mean_loss(),
             "gradient_norm": result.gradient_norm,
-            "learning_rate": self._trainer.last_rate,
+            **dict(zip(_RATES, self._trainer.last_rates, strict=False)),
             "steps_per_second": round(window.steps_here / max(window.step_seconds, 1e-9), 3),
             "data_share": round(window.data_seconds / max(window.step_seconds, 1e-9), 4),
             "replaced_short": replaced.short,

@@ -5,7 +5,6 @@ Axes: B samples, T frames of a video, N pictures after it, C channels, H, W.
 References: Ge et al., Preserve Your Own Correlation (2023), §3-4; Karras et al. (2022), §5.
 """
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -19,7 +18,7 @@ from pyoco_eval.errors import PyocoEvalError
 from pyoco_eval.models.unet import VideoUNet
 from pyoco_eval.seeding import derive_seed, torch_generator
 from pyoco_eval.training.conditions import Conditioner
-from pyoco_eval.training.config import OptimizerConfig, TrainConfig
+from pyoco_eval.training.config import TrainConfig
 from pyoco_eval.training.ema import ema_weight, update_ema
 from pyoco_eval.training.engine import (
     Engine,
@@ -30,7 +29,7 @@ from pyoco_eval.training.engine import (
     placed,
     whole,
 )
-from pyoco_eval.training.network import trained_names
+from pyoco_eval.training.learning_rates import rate_groups, scheduled
 from pyoco_eval.training.samples import Batch
 from pyoco_eval.training.state_folder import Tensors, TrainingState
 
@@ -62,7 +61,8 @@ class Trainer:
     Attributes:
         step: steps done, those included that were skipped.
         skipped: steps whose loss or gradient was not finite; `skipped_in_a_row` of late.
-        last_rate: the learning rate of the last of them.
+        last_rates: the learning rates of the last of them: of all layers, or of those that an image
+            model has and then of the temporal ones.
         ema: this process's parts of the averaged weights.
 
     Args:
@@ -85,7 +85,6 @@ class Trainer:
         self.step = 0
         self.skipped = 0
         self.skipped_in_a_row = 0
-        self.last_rate = 0.0
         self._engine = engine
         self._conditioner = conditioner
         self._loss = loss
@@ -94,15 +93,14 @@ class Trainer:
         if config.hardware.compile:
             network.compile()
         self._denoiser = engine.wrap(EDMDenoiser(network, config.loss.sigma_data))
-        trained = trained_names(network, config)
         self._names = [name for name, _ in network.named_parameters()]
-        self._trained = [
-            parameter
-            for name, parameter in zip(self._names, self._parameters(), strict=True)
-            if name in trained
-        ]
+        by_name = dict(zip(self._names, self._parameters(), strict=True))
+        groups = rate_groups(network, config)
+        self._peaks = [peak for peak, _ in groups]
+        self.last_rates = [0.0 for _ in groups]
+        self._trained = [by_name[name] for _, names in groups for name in names]
         self._optimizer = torch.optim.AdamW(
-            self._trained,
+            [{"params": [by_name[name] for name in names]} for _, names in groups],
             lr=rates.lr,
             betas=rates.betas,
             eps=rates.eps,
@@ -124,9 +122,9 @@ class Trainer:
             NotFiniteError: loss or gradient are not finite, and the config does not skip such
                 steps, or there were too many in a row. Nothing has changed then.
         """
-        rate = learning_rate(self.config.optimizer, self.step, self.config.steps)
-        self.last_rate = rate
-        for group in self._optimizer.param_groups:
+        policy, steps = self.config.optimizer, self.config.steps
+        self.last_rates = [scheduled(peak, policy, self.step, steps) for peak in self._peaks]
+        for group, rate in zip(self._optimizer.param_groups, self.last_rates, strict=True):
             group["lr"] = rate
         parts = batch.split(self.config.hardware.micro_batch or len(batch.numbers))
         total = torch.zeros((), dtype=torch.float64, device=self._engine.device)
@@ -257,14 +255,3 @@ class Trainer:
 
     def _parameters(self) -> list[nn.Parameter]:
         return list(self._denoiser.parameters())
-
-
-def learning_rate(config: OptimizerConfig, step: int, steps: int) -> float:
-    """Of step number `step`, from 0, of `steps`."""
-    rate = config.lr
-    if step < config.warmup_steps:
-        return rate * (step + 1) / config.warmup_steps
-    if config.decay == "constant":
-        return rate
-    done = (step - config.warmup_steps) / max(1, steps - config.warmup_steps)
-    return rate * 0.5 * (1 + math.cos(math.pi * done))
