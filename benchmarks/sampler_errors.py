@@ -187,7 +187,7 @@ def main() -> None:
         model = load_model(options.ckpt)
         draws = [torch_generator("start", i) for i in range(options.samples)]
         start = PRIOR.sample((3, *model.info.size), 1, draws, dtype=torch.float64)
-        problems["trained image model"] = (model.denoiser, start, 200, 6)
+        problems["trained image model"] = (model.denoiser, start, 150, 4)
     tables = {}
     for name, (denoiser, noise, truth_steps, parts) in problems.items():
         tables[name] = ode_table(denoiser, noise, truth_steps)
