@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 
 from pyoco_eval.cli import embed_text, sample
 from pyoco_eval.errors import MissingError, UsageError
+from pyoco_eval.videos.listing.pictures import PictureRule
 from pyoco_eval.videos.source import open_source
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "generation"))
@@ -47,6 +48,16 @@ def test_prompts_of_a_file_are_taken_in_turn(checkpoint: Path, tmp_path: Path) -
     assert f"4 videos in {out}, to look at: {out / 'samples.png'}" in result.output
     assert [row["caption"] for row in rows(out)] == [*CAPTIONS, CAPTIONS[0]]
     assert all(video.count_frames() == 4 for video in open_source(out))
+
+
+def test_a_folder_of_samples_is_scored_as_it_is(checkpoint: Path, tmp_path: Path) -> None:
+    """Its sheet is no sample, neither for metrics of clips nor for those of images."""
+    out = tmp_path / "out"
+    run("--ckpt", checkpoint, "--prompt", "a small red circle", "--num", 3, "--out", out)
+    assert (out / "samples.png").is_file()
+    for sees in ("clips", "pictures"):
+        source = open_source(out, rule=PictureRule(sees=sees))
+        assert len(source) == 3
 
 
 def test_the_same_command_does_nothing_and_another_is_refused(

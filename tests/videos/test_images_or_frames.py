@@ -114,6 +114,19 @@ def test_thumbnails_of_videos_are_no_images(tmp_path):
     assert opened(tmp_path, STATED_IMAGES).left.label() == "2.mp4"
 
 
+@pytest.mark.parametrize("name", ["samples.png", "cover.jpg", "contact-sheet.png", "Preview.PNG"])
+def test_a_sheet_beside_videos_is_no_image(tmp_path, name):
+    """`pyoco-eval sample` leaves samples.png beside its videos."""
+    encode(tmp_path / "000000.mp4", num_frames=2)
+    encode(tmp_path / "000001.mp4", num_frames=2)
+    save(tmp_path, name)
+    for rule in (OF_IMAGES, OF_CLIPS, STATED_FRAMES):
+        source = opened(tmp_path, rule)
+        assert [video.id for video in source] == ["000000.mp4", "000001.mp4"]
+        assert "(covers)" in (source.left.sentence() or "")
+    assert [video.id for video in opened(tmp_path, STATED_IMAGES)] == [name]
+
+
 def test_a_single_picture_and_a_list_of_paths(tmp_path):
     save(tmp_path, "a/1.png", "b/2.jpg")
     assert len(opened(tmp_path / "a" / "1.png")) == 1

@@ -5,7 +5,13 @@ from pathlib import PurePosixPath
 
 from pyoco_eval.errors import UsageError
 from pyoco_eval.videos.listing.entry import FolderEntry, Listing
-from pyoco_eval.videos.listing.frame_series import MASKS, frame_series, is_map_folder
+from pyoco_eval.videos.listing.frame_series import (
+    COVERS,
+    MASKS,
+    frame_series,
+    is_cover,
+    is_map_folder,
+)
 from pyoco_eval.videos.listing.kinds import EITHER_SUFFIXES, kind_of
 from pyoco_eval.videos.listing.left_out import LeftOut
 from pyoco_eval.videos.listing.pictures import Decision, PictureFolder, PictureRule, decide
@@ -54,7 +60,7 @@ class Found:
             self._folders.append(_Folder(own_id, prefix, folder, pictures, has_videos))
 
     def _without_thumbnails(self, prefix: str, pictures: list[StoredFile]) -> list[StoredFile]:
-        """The pictures that are not called as a video beside them."""
+        """The pictures that are not called as a video beside them, and are no cover of them all."""
         stems = {
             PurePosixPath(entry.id).with_suffix("")
             for entry in self._entries
@@ -63,7 +69,9 @@ class Found:
         kept = [p for p in pictures if PurePosixPath(prefix + p.name).with_suffix("") not in stems]
         names = {picture.name for picture in pictures} - {picture.name for picture in kept}
         self.left.add_all(names, "thumbnails of videos")
-        return kept
+        covers = [picture for picture in kept if is_cover(picture.name)]
+        self.left.add_all((picture.name for picture in covers), COVERS)
+        return [picture for picture in kept if picture not in covers]
 
     def finish(self, where: str, name: str) -> Listing:
         """Everything found, under `name`.

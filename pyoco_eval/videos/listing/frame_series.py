@@ -30,7 +30,8 @@ _MAP_WORDS = (
 )
 _MAP = re.compile(rf"(?P<a>.*?)[ _.-]?(?<![a-z])(?:{_MAP_WORDS})(?![a-z])[ _.-]?(?P<b>.*)", re.I)
 _COVER = re.compile(
-    r"(cover|poster|preview|thumb(nail)?|folder|grid|sheet|contact[ _-]?sheet|collage|montage)",
+    r"(cover|poster|preview|thumb(nail)?|folder|grid|sheet|contact[ _-]?sheet|collage|montage"
+    r"|samples)",
     re.I,
 )
 _MAP_FOLDER = re.compile(rf"(?:{_MAP_WORDS}|annotations?|optical_?flow)", re.IGNORECASE)
@@ -64,11 +65,16 @@ def frame_series(pictures: Iterable[StoredFile]) -> FrameSeries:
         stem = PurePosixPath(file.name).stem
         if _is_map(stem, stems):
             left.append((file, MASKS))
-        elif numbered and _COVER.fullmatch(stem):
+        elif numbered and is_cover(file.name):
             left.append((file, COVERS))
         else:
             frames.append(file)
     return _in_series(frames, tuple(left))
+
+
+def is_cover(name: str) -> bool:
+    """Whether a picture's name says that it shows a whole folder: `cover.jpg`, `samples.png`."""
+    return bool(_COVER.fullmatch(PurePosixPath(name).stem))
 
 
 def is_map_folder(name: str) -> bool:
