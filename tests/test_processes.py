@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 import pyoco_eval
 from pyoco_eval import processes as module
 from pyoco_eval.errors import UsageError
-from pyoco_eval.processes import UNIT, Processes, processes
+from pyoco_eval.peers import UNIT, Processes
+from pyoco_eval.processes import processes
 from pyoco_eval.report.record import Record
 from pyoco_eval.shapes.dataset import MovingShapes
 
@@ -250,6 +251,32 @@ elif case == "each alone":
 elif case == "memory":
     told(pyoco_eval.fvd(samples, reference, group=distributed.group.WORLD, **choices))
     told(pyoco_eval.fvd(samples, reference, group=distributed.group.WORLD, **choices))
+elif case in ("same samples", "same reference", "overlap", "other call", "other options"):
+    if case == "same samples":
+        samples = clips("val", 0)
+    if case == "same reference":
+        reference = clips("test", 0)
+    if case == "overlap":
+        samples = clips("val", 17 * rank)
+    if case == "other call" and rank == 1:
+        samples = sys.argv[2]
+    if case == "other options":
+        choices["clip"] = ("first", "center")[rank]
+    try:
+        told(pyoco_eval.fvd(samples, reference, group=distributed.group.WORLD, **choices))
+    except pyoco_eval.errors.UsageError as error:
+        print(json.dumps([rank, str(error), "", 0]))
+elif case == "same features":
+    try:
+        pyoco_eval.extract_features(clips("val", 0), "tiny3d", group=distributed.group.WORLD)
+    except pyoco_eval.errors.UsageError as error:
+        print(json.dumps([rank, str(error), "", 0]))
+elif case == "own folders":
+    try:
+        own = sys.argv[2] + f"/rank{rank}"
+        told(pyoco_eval.fvd(own, sys.argv[3], group=distributed.group.WORLD, **choices))
+    except pyoco_eval.errors.UsageError as error:
+        print(json.dumps([rank, str(error), "", 0]))
 elif case == "path":
     told(pyoco_eval.fvd(sys.argv[2], sys.argv[3], group=distributed.group.WORLD, **choices))
 elif case == "features":
@@ -314,6 +341,42 @@ def test_a_group_counts_the_videos_in_the_memory_of_every_rank() -> None:
     for _, value, counted, count in found:
         assert (counted, count) == ("40/40", 40)
         assert value == pytest.approx(expected.value, rel=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("case", "message"),
+    [
+        ("same samples", "all 2 processes hold the same 20 videos, and would count once for each"),
+        ("same reference", "all 2 processes hold the same 20 videos, and would count once"),
+        ("same features", "all 2 processes hold the same 20 videos, and would count once"),
+        ("overlap", r"3 videos are in the memory of several processes (0, 1), and would count"),
+        ("other options", "all of a group make the same call"),
+    ],
+)
+def test_a_video_in_the_memory_of_two_ranks_is_refused(case: str, message: str) -> None:
+    """They would count twice, which no number tells."""
+    (first, one, _, _), (second, other, _, _) = two_ranks(case)
+    assert (first, second) == (0, 1)
+    assert message in str(one)
+    assert one == other
+
+
+def test_ranks_that_make_other_calls_are_refused(tmp_path: Path) -> None:
+    np.save(tmp_path / "samples.npy", whole_sets()[0])
+    for _, error, _, _ in two_ranks("other call", tmp_path / "samples.npy"):
+        assert "process 1 was called with samples in memory false, process 0 with true" in error
+
+
+def test_ranks_that_name_their_own_folders_are_refused(tmp_path: Path) -> None:
+    """Each would score its share of its own folder: half of the videos, without a word."""
+    samples, reference = whole_sets()
+    np.save(tmp_path / "reference.npy", reference)
+    for rank in (0, 1):
+        (tmp_path / f"rank{rank}").mkdir()
+        for index in range(20):
+            np.save(tmp_path / f"rank{rank}" / f"{index:02d}.npy", samples[20 * rank + index])
+    for _, error, _, _ in two_ranks("own folders", tmp_path, tmp_path / "reference.npy"):
+        assert "give the folder that holds these folders" in str(error)
 
 
 def test_a_group_shares_the_videos_of_a_path(tmp_path: Path) -> None:

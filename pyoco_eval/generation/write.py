@@ -28,7 +28,8 @@ from pyoco_eval.generation.ledger import (
 )
 from pyoco_eval.generation.request import Request, VideoGenerator
 from pyoco_eval.locks import LOCK, locked
-from pyoco_eval.processes import Processes, processes
+from pyoco_eval.peers import Processes
+from pyoco_eval.processes import processes
 from pyoco_eval.progress import Progress, Silent, Stage
 from pyoco_eval.videos.contact_sheet import contact_sheet
 from pyoco_eval.videos.source import open_source

@@ -16,6 +16,7 @@ from pyoco_eval.scoring.floors import OF_FRAMES, refuse_hopeless, row_bound, see
 from pyoco_eval.scoring.measure import Request, measure
 from pyoco_eval.scoring.networks import Network
 from pyoco_eval.scoring.options import Options
+from pyoco_eval.scoring.rank_check import require_same_call
 from pyoco_eval.scoring.recording import record_run
 from pyoco_eval.scoring.references import (
     DEFAULT_REFERENCE,
@@ -106,6 +107,15 @@ def evaluate(
                 f"--frames {run.options.frames.spec()}: {', '.join(metrics)} sees whole clips; "
                 f"frames are chosen for metrics of frames: {', '.join(OF_FRAMES)}"
             )
+        require_same_call(
+            {
+                "metrics": list(metrics),
+                "conventions": [rule.name for rule in rules],
+                "samples in memory": is_held(samples),
+                "reference in memory": is_held(reference),
+            },
+            group,
+        )
         record = run.scores(samples, reference, rules, profile)
         text = group.broadcast(None if record is None else record.to_json().encode())
     if record is None:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from pyoco_eval.errors import PyocoEvalError
-from pyoco_eval.processes import UNIT
+from pyoco_eval.peers import UNIT
 from pyoco_eval.statistics.files import FeatureSet
 
 _NOT_OF_ROWS = ("conv", "skip", "size")

@@ -8,13 +8,19 @@ import numpy as np
 from pyoco_eval.devices import arithmetic
 from pyoco_eval.errors import UsageError
 from pyoco_eval.features.base import FeatureExtractor
-from pyoco_eval.processes import SharedStage, processes
+from pyoco_eval.peers import SharedStage
+from pyoco_eval.processes import processes
 from pyoco_eval.progress import Progress, Silent
 from pyoco_eval.scoring.extraction import Pass, run_pass
 from pyoco_eval.scoring.feature_store import FeatureStore
 from pyoco_eval.scoring.networks import Network
 from pyoco_eval.scoring.options import Options
 from pyoco_eval.scoring.parts import Part, Piece, gather_parts
+from pyoco_eval.scoring.rank_check import (
+    require_one_place,
+    require_own_videos,
+    require_same_call,
+)
 from pyoco_eval.scoring.row_queue import Tap
 from pyoco_eval.scoring.sides import Side
 from pyoco_eval.statistics.files import FeatureSet
@@ -69,15 +75,22 @@ def measure(
 
     Raises:
         UnusableVideosError: videos that cannot be scored, of all processes at once.
+        UsageError: processes that do not make the same call, hold a video twice or see other ones.
         PeerError: another process failed or died.
     """
     group = processes()
     held = held and group.size > 1
     if held and options.keep_features is not None:
         raise UsageError("--keep-features: videos in the memory of several processes are not kept")
+    recipes = [_recipe(request, source, options) for request in requests]
+    planned = [planned_recipe(r.network, r.extractor, options) for r in requests]
+    require_same_call({"videos": title, "in memory": held, "recipe": planned}, group)
+    if held:
+        require_own_videos(source, group, options.num_workers())
+    else:
+        require_one_place(source, group)
     total = group.total(len(source)) if held else len(source)
     chosen = range(len(source)) if held else group.share(len(source))
-    recipes = [_recipe(request, source, options) for request in requests]
     ids = [video.id for video in source]
     taps, collected = [], []
     for request, recipe in zip(requests, recipes, strict=True):

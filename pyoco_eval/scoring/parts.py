@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pyoco_eval.processes import Processes
+from pyoco_eval.peers import Processes
 from pyoco_eval.scoring.extraction import Pass
 from pyoco_eval.statistics.moments import Moments
 
