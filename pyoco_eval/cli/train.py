@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from pyoco_eval.cli.terminal import say
+from pyoco_eval.errors import MissingError, UsageError
 
 
 @click.command(
@@ -22,6 +23,7 @@ Examples:
   pyoco-eval train configs/shapes-video.yaml --set init=runs/shapes-image
   pyoco-eval train configs/shapes-video.yaml --set prior=mixed:alpha=1 --set out=runs/mixed
   pyoco-eval train CONFIG.yaml --check
+  pyoco-eval train t2v-base --check --world-size 64
   torchrun --nproc-per-node 8 -m pyoco_eval train configs/ucf101-image.yaml
 
 The same command goes on after a kill, from the newest checkpoint. SIGTERM, SIGUSR1, SIGUSR2 and a
@@ -38,7 +40,17 @@ default is in docs/training.md.""",
     help="Change a key of the config, such as optimizer.lr=3e-4; may be given several times.",
 )
 @click.option("--overwrite", is_flag=True, help="Delete the run that is in the folder.")
-@click.option("--check", is_flag=True, help="Read the config, print it whole, and train nothing.")
+@click.option(
+    "--check",
+    is_flag=True,
+    help="Read the config, print it whole with the memory each process needs, and train nothing.",
+)
+@click.option(
+    "--world-size",
+    type=click.IntRange(1),
+    metavar="N",
+    help="With --check: the memory of each of N processes.",
+)
 @click.option(
     "--requeue-code",
     type=click.IntRange(1, 255),
@@ -47,7 +59,12 @@ default is in docs/training.md.""",
     help="Exit code of a run that a scheduler stopped; Grid Engine requeues on 99.",
 )
 def command(
-    config: Path, settings: tuple[str, ...], overwrite: bool, check: bool, requeue_code: int
+    config: Path,
+    settings: tuple[str, ...],
+    overwrite: bool,
+    check: bool,
+    world_size: int | None,
+    requeue_code: int,
 ) -> None:
     """Train what a YAML file describes: an image model, a video model from it, or one from nothing.
 
@@ -56,8 +73,18 @@ def command(
     from pyoco_eval.training.config_file import dump_config, find_config, load_config
 
     chosen = load_config(find_config(config), settings)
+    if world_size is not None and not check:
+        raise UsageError("--world-size: goes with --check; torchrun starts several processes")
     if check:
+        from pyoco_eval.training.memory import plan_memory
+
         say(dump_config(chosen), end="")
+        try:
+            lines = [*plan_memory(chosen, world_size or 1).lines()]
+        except MissingError as error:
+            lines = [f"memory of each process: {error}"]
+        for line in lines:
+            say(f"# {line}")
         return
     from pyoco_eval.cli.train_display import TrainDisplay
     from pyoco_eval.training.interrupts import Stop, StoppedError

@@ -37,9 +37,33 @@ def build_network(
         MissingError: there is no model at `config.init`.
     """
     start = None if config.init is None else load_model(Path(config.init))
+    text = tuple(TextInput(encoder.name, encoder.width) for encoder in encoders)
+    unet = network_config(config, None if start is None else start.info.unet, text, num_classes)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive_seed(config.seed, "weights"))
+        network = unet.build()
+    if start is not None:
+        _start_from(network, start, config)
+    only_trained(network, config)
+    network.gradient_checkpointing = config.hardware.gradient_checkpointing
+    return network
+
+
+def network_config(
+    config: TrainConfig, start: UNetConfig | None, text: tuple[TextInput, ...], num_classes: int
+) -> UNetConfig:
+    """The network that a config asks for, without making it.
+
+    Args:
+        start: of the model at `config.init`.
+        text: what it listens to.
+        num_classes: that it knows, 0 for none.
+
+    Raises:
+        UsageError: no such preset, or data that does not fit the network.
+    """
     unet = _unet(config, start)
     _check_known(unet, config)
-    text = tuple(TextInput(encoder.name, encoder.width) for encoder in encoders)
     unet = replace(
         unet,
         temporal=config.data.num_frames > 1,
@@ -52,17 +76,15 @@ def build_network(
             f"data.size: {config.data.size} is no multiple of {unet.size_multiple}, which the "
             "levels of the network need"
         )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive_seed(config.seed, "weights"))
-        network = unet.build()
-    if start is not None:
-        _start_from(network, start, config)
+    return unet
+
+
+def only_trained(network: VideoUNet, config: TrainConfig) -> None:
+    """Ask for gradients of those parameters alone that the optimizer changes."""
     trained = trained_names(network, config)
     for name, parameter in network.named_parameters():
         # Group norm's backward pass on CPUs fails in torch 2.13 where its scale needs no gradient.
         parameter.requires_grad_(name in trained or parameter.ndim == 1)
-    network.gradient_checkpointing = config.hardware.gradient_checkpointing
-    return network
 
 
 def trained_names(network: VideoUNet, config: TrainConfig) -> frozenset[str]:
@@ -72,11 +94,11 @@ def trained_names(network: VideoUNet, config: TrainConfig) -> frozenset[str]:
     return frozenset(name for name, _ in network.named_parameters())
 
 
-def _unet(config: TrainConfig, start: Model | None) -> UNetConfig:
+def _unet(config: TrainConfig, start: UNetConfig | None) -> UNetConfig:
     name = config.model.preset
     if name is None:
         assert start is not None
-        unet = start.info.unet
+        unet = start
     elif name in PRESETS:
         unet = PRESETS[name]
     else:

@@ -39,6 +39,14 @@ def test_check_prints_the_config_whole_and_trains_nothing(tmp_path: Path) -> Non
     assert not (tmp_path / "run").exists()
 
 
+def test_check_tells_the_memory_of_each_process() -> None:
+    shown = run("shapes-image", "--check", "--world-size", "2").stdout
+    assert "# memory of each of 2 processes, GiB\n#   parameters" in shown
+    assert "#   activations " in shown
+    with pytest.raises(UsageError, match="--world-size: goes with --check"):
+        run("shapes-image", "--world-size", "2")
+
+
 def test_mistakes_are_told(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"shapes-videos: no such file; .*shapes-video.yaml"):
         run("shapes-videos")

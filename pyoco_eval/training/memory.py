@@ -1,0 +1,298 @@
+"""What a run needs of the memory of each process, found without allocating it.
+
+The network is made on torch's meta device, and one micro-batch passes it forward and backward as
+fake tensors: operators run for shapes and dtypes alone. What parameters, gradients, moments and the
+average take follows from their shapes and is exact. What is gathered for a while, and activations,
+are estimates: libraries work in buffers of their own, and allocators keep gaps.
+
+Axes: B samples, T frames, C channels, H, W, L tokens, E width.
+"""
+
+import math
+import weakref
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from pyoco_eval.diffusion.denoiser import Conditioning, KnownFrames, TextEmbedding
+from pyoco_eval.diffusion.precondition import EDMDenoiser
+from pyoco_eval.errors import MissingError, UsageError
+from pyoco_eval.models.checkpoint import model_folder, read_info
+from pyoco_eval.models.config import TextInput, UNetConfig
+from pyoco_eval.models.presets import PRESETS
+from pyoco_eval.models.unet import Stage, VideoUNet
+from pyoco_eval.training.config import TrainConfig
+from pyoco_eval.training.network import network_config, only_trained, trained_names
+
+_FLOAT: Final = 4
+
+_TOKENS: Final = {"t5": 128, "clip": 77, "shapes": 16}
+_WIDTHS: Final = {"t5": 4096, "clip": 768, "shapes": 64}
+"""Of T5-XXL and CLIP ViT-L/14. Other encoders change a projection of the network, no more."""
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Of the process that holds most, in bytes.
+
+    Attributes:
+        parameters: float32, this process's part.
+        gradients: of those that need one.
+        optimizer: both moments of those that are trained.
+        average: the averaged weights.
+        exchange: estimated: parameters and gradients that are whole for a while when several
+            processes share them, or copies of gradients under way.
+        activations: estimated: the most that a micro-batch keeps at once, its temporaries and the
+            bfloat16 copies of weights included.
+    """
+
+    parameters: int
+    gradients: int
+    optimizer: int
+    average: int
+    exchange: int
+    activations: int
+
+    @property
+    def total(self) -> int:
+        return sum(getattr(self, field.name) for field in fields(self))
+
+
+@dataclass(frozen=True)
+class MemoryPlan:
+    """The memory of a run, and what was taken for granted.
+
+    Attributes:
+        size: number of processes; `shards` of them share one copy of the network.
+        samples: of a micro-batch.
+        num_parameters: of the network.
+    """
+
+    size: int
+    shards: int
+    samples: int
+    num_parameters: int
+    memory: Memory
+    notes: tuple[str, ...]
+
+    def lines(self) -> Iterator[str]:
+        """A table for people."""
+        share = f"divided by {self.shards}" if self.shards > 1 else "whole"
+        told = {
+            "parameters": f"{self.num_parameters:,}, float32, {share}",
+            "optimizer": "two moments",
+            "exchange": "estimated: whole for a while, between processes",
+            "activations": f"estimated, {self.samples} samples at once",
+        }
+        yield f"memory of each of {self.size} processes, GiB"
+        for field in fields(self.memory):
+            value = getattr(self.memory, field.name) / 2**30
+            yield f"  {field.name:<12}{value:10.3f}  {told.get(field.name, '')}".rstrip()
+        yield f"  {'in all':<12}{self.memory.total / 2**30:10.3f}"
+        for note in self.notes:
+            yield f"note: {note}"
+
+
+def plan_memory(config: TrainConfig, size: int = 1) -> MemoryPlan:
+    """What each of `size` processes needs.
+
+    Raises:
+        UsageError: samples that do not divide among them, or a network that cannot be.
+        MissingError: the network is that of a model that is not there.
+    """
+    if config.batch % size:
+        raise UsageError(f"batch: {config.batch} samples do not divide among {size} processes")
+    unet, notes = _network(config)
+    with torch.device("meta"):
+        network = unet.build()
+    only_trained(network, config)
+    shards = shards_of(config, size)
+    samples = min(config.hardware.micro_batch or config.batch, config.batch // size)
+    parameters = dict(network.named_parameters())
+    trained = trained_names(network, config)
+    every = sum(held(parameter, shards) for parameter in parameters.values())
+    memory = Memory(
+        parameters=every,
+        gradients=sum(held(p, shards) for p in parameters.values() if p.requires_grad),
+        optimizer=2 * sum(held(parameters[name], shards) for name in trained),
+        average=every,
+        exchange=_exchange(network, config, size, shards),
+        activations=_activations(network, config, samples),
+    )
+    if config.condition.encoders and config.condition.embeddings is None:
+        notes = (
+            *notes,
+            "the networks of text encoders come on top: condition.embeddings saves them",
+        )
+    if config.hardware.sharding == "fsdp" and size == 1:
+        notes = (*notes, "fsdp needs several processes: --world-size N shows the part of each")
+    return MemoryPlan(
+        size, shards, samples, sum(p.numel() for p in parameters.values()), memory, notes
+    )
+
+
+def shards_of(config: TrainConfig, size: int) -> int:
+    """How many processes share one copy of the network."""
+    return size if config.hardware.sharding == "fsdp" else 1
+
+
+def held(parameter: torch.Tensor, shards: int) -> int:
+    """Bytes of the first process's part of a float32 tensor divided along its first axis."""
+    rows = parameter.shape[0] if parameter.ndim else 1
+    return _FLOAT * math.ceil(rows / shards) * (parameter.numel() // max(rows, 1))
+
+
+def _exchange(network: VideoUNet, config: TrainConfig, size: int, shards: int) -> int:
+    """A copy of the gradients in buckets; or, of a divided network, what is gathered of it.
+
+    The unit of all layers outside the stages stays whole through a step; of the stages one is at
+    work while the next is fetched, and one has whole gradients. Where a batch is accumulated,
+    gradients stay whole until its last pass.
+    """
+    whole = sum(_FLOAT * p.numel() for p in network.parameters() if p.requires_grad)
+    if shards == 1:
+        return whole if size > 1 else 0
+    stages = [module for module in network.modules() if isinstance(module, Stage)]
+    sizes = [sum(_FLOAT * p.numel() for p in stage.parameters()) for stage in stages]
+    rest = sum(_FLOAT * p.numel() for p in network.parameters()) - sum(sizes)
+    accumulated = config.batch // size > (config.hardware.micro_batch or config.batch)
+    return 2 * rest + 3 * max(sizes) + whole * accumulated
+
+
+def _activations(network: VideoUNet, config: TrainConfig, samples: int) -> int:
+    """The most bytes alive at once in a forward and backward pass, weights and gradients apart."""
+    per_video = config.joint.per_video
+    frames = config.data.num_frames + per_video
+    network.gradient_checkpointing = config.hardware.gradient_checkpointing
+    with FakeTensorMode():
+        _as_fake(network)
+        for parameter in network.parameters():
+            if parameter.requires_grad:
+                parameter.register_post_accumulate_grad_hook(_forget)  # type: ignore[no-untyped-call]
+        denoiser = EDMDenoiser(network, config.loss.sigma_data)
+        x = torch.empty(samples, frames, network.config.frame_channels, *_sides(config))
+        cond, images = _told(network, config, samples, x), None
+        if per_video:
+            images = _told(network, config, samples * per_video, None)
+        with _Alive(network) as alive:
+            with torch.autocast("cpu", torch.bfloat16, enabled=config.hardware.precision == "bf16"):
+                denoised = denoiser(
+                    x, torch.ones(samples), cond, num_images=per_video, image_cond=images
+                )
+            torch.autograd.backward(denoised.square().mean())
+    return int(alive.most)
+
+
+def _sides(config: TrainConfig) -> tuple[int, int]:
+    return config.data.size, config.data.size
+
+
+def _told(
+    network: VideoUNet, config: TrainConfig, rows: int, frames: torch.Tensor | None
+) -> Conditioning:
+    text = {
+        source.name: TextEmbedding(
+            torch.empty(rows, _TOKENS[source.name], source.width),
+            torch.ones(rows, _TOKENS[source.name], dtype=torch.bool),
+        )
+        for source in network.config.text
+    }
+    known = None
+    if config.condition.known_every and frames is not None:
+        known = KnownFrames(frames, torch.ones(frames.shape[:2], dtype=torch.bool))
+    labels = torch.zeros(rows, dtype=torch.int64) if network.config.num_classes else None
+    return Conditioning(text, labels, known)
+
+
+def _as_fake(network: nn.Module) -> None:
+    """Parameters and buffers on the meta device become fake ones of the CPU, as `empty` makes."""
+    for module in network.modules():
+        for name, parameter in list(module.named_parameters(recurse=False)):
+            fake = nn.Parameter(_empty_like(parameter), parameter.requires_grad)
+            setattr(module, name, fake)
+        for name, tensor in list(module.named_buffers(recurse=False)):
+            setattr(module, name, _empty_like(tensor))
+
+
+def _empty_like(tensor: torch.Tensor) -> torch.Tensor:
+    return torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype)
+
+
+def _forget(parameter: torch.Tensor) -> None:
+    parameter.grad = None
+
+
+class _Alive(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Counts the bytes of storages that operators make, until nobody holds them.
+
+    Attributes:
+        most: at once, so far.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        held = (*network.parameters(), *network.buffers())
+        self._known = {tensor.untyped_storage()._cdata for tensor in held}
+        self._now = 0
+        self.most: int = 0
+
+    def __torch_dispatch__(
+        self,
+        func: Any,
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        made = func(*args, **(kwargs or {}))
+        for tensor in tree_leaves(made):
+            if not isinstance(tensor, torch.Tensor):
+                continue
+            storage = tensor.untyped_storage()
+            if storage._cdata not in self._known:
+                self._known.add(storage._cdata)
+                weakref.finalize(storage, self._gone, storage._cdata, storage.nbytes())
+                self._now += storage.nbytes()
+                self.most = max(self.most, self._now)
+        return made
+
+    def _gone(self, key: int, size: int) -> None:
+        self._known.discard(key)
+        self._now -= size
+
+
+def _network(config: TrainConfig) -> tuple[UNetConfig, tuple[str, ...]]:
+    """The network, and what about it is assumed. Nothing is loaded."""
+    start, notes = None, []
+    if config.init is not None:
+        if Path(config.init).exists():
+            start = read_info(model_folder(Path(config.init)))[0].unet
+        elif config.model.preset is None:
+            raise MissingError(f"init: the model at {config.init}, which is not there yet, decides")
+        else:
+            notes.append(f"init: there is no model at {config.init} yet")
+    kinds = [spec.partition(":")[0] for spec in config.condition.encoders]
+    told = start.text if start is not None else ()
+    if start is None and config.model.preset in PRESETS:
+        told = PRESETS[config.model.preset].text
+    widths = {**_WIDTHS, **{source.name: source.width for source in told}}
+    unknown = [kind for kind in kinds if kind not in widths]
+    if unknown:
+        raise UsageError(f"condition.encoders: {unknown[0]} is none of {', '.join(_WIDTHS)}")
+    text = tuple(TextInput(kind, widths[kind]) for kind in kinds)
+    notes += [
+        f"texts of {source.name}: {_TOKENS[source.name]} tokens of width {source.width}"
+        for source in text
+        if source.name != "shapes"
+    ]
+    classes = 0
+    if config.condition.labels:
+        classes = start.num_classes if start is not None and start.num_classes else 1000
+        notes.append(f"classes: {classes:,} are assumed")
+    return network_config(config, start, text, classes), tuple(notes)
