@@ -74,7 +74,7 @@ def test_every_file_is_written_and_signed(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(gallery, "REFERENCE_MAPS", 20)
     found = probed(tmp_path, figures=True)
     names = {path.name for path in tmp_path.iterdir()}
-    assert names == {"probe.json", "noise-prior.npz", "table1.csv", "by_distance.csv",
+    assert names == {".lock", "probe.json", "noise-prior.npz", "table1.csv", "by_distance.csv",
                      "round_trip.csv", "similarity.npz", "figures", "maps"}  # fmt: skip
     drawn = {path.name for path in (tmp_path / "figures").iterdir()}
     stems = ("tsne-videos", "tsne-priors", "by-distance", "frame-correlation", "round-trip")

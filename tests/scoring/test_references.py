@@ -17,6 +17,7 @@ import pyoco_eval
 from pyoco_eval.cli.main import cli
 from pyoco_eval.datasets import ucf101
 from pyoco_eval.errors import MissingError, PyocoEvalError, UsageError
+from pyoco_eval.locks import LOCK
 from pyoco_eval.scoring import networks
 from pyoco_eval.scoring.options import Options
 from pyoco_eval.scoring.reference_build import Built, RealVideos, build_reference
@@ -155,8 +156,11 @@ def test_a_failed_build_leaves_no_reference(real: Path, tmp_path: Path) -> None:
         pyoco_eval.fvd(flat_videos(5), "mine", num_frames=4)
     (real / "broken.mp4").unlink()
     build("mine", "--samples", str(real), "--metrics", "fvd")
-    (left,) = (tmp_path / "cache" / "references" / "mine").iterdir()
-    assert left.suffix == ".npz", "what was kept for going on is gone"
+    left = [path.name for path in (tmp_path / "cache" / "references" / "mine").iterdir()]
+    assert left.count(LOCK) == 1
+    assert [name.rpartition(".")[2] for name in left if name != LOCK] == ["npz"], (
+        "what was kept for going on is gone"
+    )
 
 
 @pytest.fixture
