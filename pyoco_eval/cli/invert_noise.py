@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from pyoco_eval.cli.frame_size import FrameSize
 from pyoco_eval.cli.terminal import open_console, say
 
 
@@ -62,7 +63,9 @@ Examples:
     show_default=True,
     help="A video with too few frames: refuse, leave out, or repeat it.",
 )
-@click.option("--size", type=int, default=None, help="Pixels a side.  [default: the model's]")
+@click.option(
+    "--size", type=FrameSize(), help="Side, or HEIGHTxWIDTH, in pixels.  [default: the model's]"
+)
 @click.option(
     "--sampler",
     type=click.Choice(["heun", "ddim", "deis"]),

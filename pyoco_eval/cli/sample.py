@@ -5,10 +5,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pyoco_eval.cli.frame_size import FrameSize
 from pyoco_eval.cli.terminal import say
 
 if TYPE_CHECKING:
     from pyoco_eval.generation.prompts import Prompt
+    from pyoco_eval.videos.frame_size import Size
 
 
 @click.command(
@@ -31,6 +33,7 @@ Examples:
   pyoco-eval sample --ckpt runs/ucf --label all --num 2020 --guidance-scale 4 --out samples/
   pyoco-eval sample --ckpt runs/ucf --sampler deis:order=2,num_steps=50 \\
       --prior progressive:alpha=2 --num 2048 --out samples/
+  pyoco-eval sample --ckpt runs/ucf --size 32x64 --num-frames 24 --num 16 --out samples/
   pyoco-eval sample --ckpt diffusers:damo-vilab/text-to-video-ms-1.7b --prompts prompts.txt \\
       --num 100 --set num_inference_steps=25 --out samples/
   pyoco-eval sample --ckpt python:my_model:generate --num 64 --out samples/
@@ -73,6 +76,9 @@ Examples:
 )
 @click.option("--guidance-scale", type=float, help="Classifier-free guidance.  [default: 1, none]")
 @click.option("--num-frames", type=click.IntRange(1), help="[default: as trained]")
+@click.option(
+    "--size", type=FrameSize(), help="Side, or HEIGHTxWIDTH, in pixels.  [default: as trained]"
+)
 @click.option("--fps", type=click.FloatRange(0, min_open=True), help="[default: the model's]")
 @click.option(
     "--set",
@@ -110,6 +116,7 @@ def command(
     prior: str | None,
     guidance_scale: float | None,
     num_frames: int | None,
+    size: "Size | None",
     fps: float | None,
     settings: tuple[str, ...],
     text_embeddings: Path | None,
@@ -140,6 +147,7 @@ def command(
             prior=prior,
             guidance_scale=guidance_scale,
             num_frames=num_frames,
+            size=size,
             fps=fps,
             embeddings=text_embeddings,
             call=_numbers(settings),

@@ -21,6 +21,7 @@ from pyoco_eval.models.sampling_notes import sampling_notes
 from pyoco_eval.models.text import TextEncoder, load_text_encoder
 from pyoco_eval.priors import NoisePrior, parse_prior
 from pyoco_eval.seeding import torch_generator
+from pyoco_eval.videos.frame_size import Size, sides, size_text
 
 if TYPE_CHECKING:
     from pyoco_eval.generation.open import GeneratorOptions
@@ -38,6 +39,7 @@ class CheckpointGenerator:
         sampler, prior: how to sample.
         guidance_scale: of classifier-free guidance; 1 for none.
         num_frames: T; None for the T it was trained on.
+        size: of the frames; None for that of the training.
         fps: of the videos; None for the model's.
         precision: `fp32`, or `bf16` under autocast.
         check_texts: whether `check` asks the encoders for every prompt.
@@ -55,6 +57,7 @@ class CheckpointGenerator:
         *,
         guidance_scale: float = 1.0,
         num_frames: int | None = None,
+        size: Size | None = None,
         fps: float | None = None,
         precision: str = "fp32",
         check_texts: bool = False,
@@ -73,6 +76,13 @@ class CheckpointGenerator:
             )
         if info.kind == "image" and num_frames not in (None, 1):
             raise UsageError(f"--num-frames {num_frames}: {model.folder} is an image model")
+        self._size = info.size if size is None else sides(size)
+        multiple = info.unet.size_multiple
+        if any(side % multiple for side in self._size):
+            raise UsageError(
+                f"--size {size_text(self._size)}: the levels of {model.folder} need multiples of "
+                f"{multiple}"
+            )
         prior.frame_covariance(num_frames or info.num_frames)
         self._model = model
         self._encoders = tuple(encoders)
@@ -84,7 +94,7 @@ class CheckpointGenerator:
         self._check_texts = check_texts
         self._device = next(model.network.parameters()).device
         self.fps = float(fps or info.fps)
-        notes = list(sampling_notes(info, prior, self._num_frames, guidance_scale))
+        notes = list(sampling_notes(info, prior, self._num_frames, guidance_scale, self._size))
         self.recipe: Mapping[str, str] = {
             "generator": "checkpoint",
             "model": f"sha256:{model.sha256}",
@@ -94,7 +104,7 @@ class CheckpointGenerator:
             "prior": prior.spec,
             "guidance_scale": f"{guidance_scale:g}",
             "num_frames": str(self._num_frames),
-            "size": "{}x{}".format(*info.size),
+            "size": "{}x{}".format(*self._size),
             "precision": arithmetic(precision, self._device),
             **({"notes": "; ".join(notes)} if notes else {}),
             **{f"text:{e.name}": f"{e.spec}@{e.digest}" for e in encoders},
@@ -131,7 +141,7 @@ class CheckpointGenerator:
         info = self._model.info
         generators = [torch_generator("sample", request.seed) for request in requests]
         noise = self._prior.sample(
-            (info.unet.frame_channels, *info.size),
+            (info.unet.frame_channels, *self._size),
             self._num_frames,
             generators,
             dtype=torch.float64,
@@ -231,6 +241,7 @@ def load_checkpoint(folder: Path, options: "GeneratorOptions") -> CheckpointGene
         prior,
         guidance_scale=1.0 if options.guidance_scale is None else options.guidance_scale,
         num_frames=options.num_frames,
+        size=options.size,
         fps=options.fps,
         precision=options.precision,
         check_texts=options.embeddings is not None or "shapes" in info.text_encoders,

@@ -9,6 +9,7 @@ import torch
 
 from pyoco_eval.errors import UsageError
 from pyoco_eval.generation.request import VideoGenerator
+from pyoco_eval.videos.frame_size import Size, sides
 
 _OPTIONS: Final = {"call": "--set", "embeddings": "--text-embeddings"}
 """Options of the command line that are called otherwise."""
@@ -24,6 +25,7 @@ class GeneratorOptions:
         sampler, prior: specs for own checkpoints; None for the model's own.
         guidance_scale: 1 for none; None for the generator's default.
         num_frames: T; None for the generator's default.
+        size: of the frames, a side or (height, width); None for the generator's default.
         fps: of the videos; None for the generator's default.
         embeddings: folder of precomputed text embeddings, for own checkpoints.
         call: further arguments of a diffusers pipeline's call.
@@ -35,6 +37,7 @@ class GeneratorOptions:
     prior: str | None = None
     guidance_scale: float | None = None
     num_frames: int | None = None
+    size: Size | None = None
     fps: float | None = None
     embeddings: Path | None = None
     call: Mapping[str, float] = field(default_factory=dict)
@@ -67,7 +70,8 @@ def open_generator(spec: str | Path, options: GeneratorOptions | None = None) ->
 
         options.refuse(
             name,
-            "precision", "sampler", "prior", "guidance_scale", "num_frames", "embeddings", "call",
+            "precision", "sampler", "prior", "guidance_scale", "num_frames", "size",
+            "embeddings", "call",
         )  # fmt: skip
         return load_callable(name, fps=options.fps)
     if name.startswith("diffusers:"):
@@ -79,6 +83,10 @@ def open_generator(spec: str | Path, options: GeneratorOptions | None = None) ->
             call["guidance_scale"] = options.guidance_scale
         if options.num_frames is not None:
             call["num_frames"] = options.num_frames
+        if options.size is not None:
+            if {"height", "width"} & call.keys():
+                raise UsageError("--size and --set height or width: give one of them")
+            call["height"], call["width"] = sides(options.size)
         return load_diffusers(
             name,
             device=options.device,

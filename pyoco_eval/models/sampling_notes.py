@@ -10,14 +10,25 @@ FEW_UNCONDITIONAL = 0.02
 
 
 def sampling_notes(
-    info: ModelInfo, prior: NoisePrior, num_frames: int, guidance_scale: float
+    info: ModelInfo,
+    prior: NoisePrior,
+    num_frames: int,
+    guidance_scale: float,
+    size: tuple[int, int] | None = None,
 ) -> Iterator[str]:
     """One sentence for each way in which samples are not made as the model was trained.
 
     Args:
         info: of the model.
         prior, num_frames, guidance_scale: of the samples.
+        size: (H, W) of the samples; None for the model's.
     """
+    if size is not None and size != info.size:
+        asked, trained = ("x".join(map(str, sides)) for sides in (size, info.size))
+        yield (
+            f"frames of {asked} are asked for, the model was trained on {trained}: what other "
+            "sizes look like is not learnt"
+        )
     if num_frames > info.num_frames:
         yield (
             f"{num_frames} frames are asked for, the model was trained on {info.num_frames}: what "

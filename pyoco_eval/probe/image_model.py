@@ -11,6 +11,7 @@ import torch
 
 from pyoco_eval.diffusion.denoiser import Conditioning, Denoiser
 from pyoco_eval.errors import UsageError
+from pyoco_eval.videos.frame_size import Size
 
 DIFFUSERS = "diffusers:"
 """Prefix of a model that diffusers reads: a folder or an id of the Hugging Face hub."""
@@ -24,7 +25,7 @@ class ImageModel:
         name: for signatures, with the hash of its weights: `unet2d@1a2b3c4d`.
         digest: sha256 of its weights.
         denoiser: sees images as videos of one frame, (T, 1, c, h, w).
-        size: side of the square images it was trained on, in pixels.
+        size: of the images it was trained on, in pixels.
         sigma_min, sigma_max: noise levels between which it is walked.
         encode: float32 (T, 3, H, W) in [-1, 1] -> (T, c, h, w).
         decode: the way back.
@@ -36,7 +37,7 @@ class ImageModel:
     name: str
     digest: str
     denoiser: Denoiser
-    size: int
+    size: Size
     sigma_min: float
     sigma_max: float
     encode: Callable[[torch.Tensor], torch.Tensor]

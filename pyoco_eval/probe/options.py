@@ -6,6 +6,7 @@ from typing import Literal, get_args
 
 from pyoco_eval.errors import UsageError
 from pyoco_eval.videos.clip_rule import ClipRule
+from pyoco_eval.videos.frame_size import Size
 
 Solver = Literal["heun", "ddim", "deis"]
 OnError = Literal["error", "skip"]
@@ -17,8 +18,8 @@ class ProbeOptions:
 
     Attributes:
         clip: which frames of every video; `first`, `center` or `random`.
-        size: side of the frames in pixels; the model's own if None.
-        kernel: how frames reach that size: shorter side to it, then the centre.
+        size: of the frames in pixels; the model's own if None.
+        kernel: how frames reach that size: they cover it, then the centre is cut.
         solver, num_steps: of the ODE.
         prompt: what the model is told that every frame shows; None is unconditional.
         captions: tell it the caption of each video instead.
@@ -36,7 +37,7 @@ class ProbeOptions:
     """
 
     clip: ClipRule = field(default_factory=ClipRule)
-    size: int | None = None
+    size: Size | None = None
     kernel: str = "bilinear-antialias"
     solver: Solver = "heun"
     num_steps: int = 64

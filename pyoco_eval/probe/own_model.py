@@ -12,6 +12,7 @@ from pyoco_eval.errors import UsageError
 from pyoco_eval.models.checkpoint import Model, load_model
 from pyoco_eval.models.text import TextEncoder, load_text_encoder
 from pyoco_eval.probe.image_model import ImageModel, same
+from pyoco_eval.videos.frame_size import compact, size_text
 
 _SIGMA_MIN, _SIGMA_MAX = 0.002, 80.0
 """Karras et al. (2022), Table 1."""
@@ -21,7 +22,7 @@ def open_own_model(folder: Path, device: torch.device) -> ImageModel:
     """A model folder, or the run folder that holds one.
 
     Raises:
-        UsageError: it is a model of videos, or its frames are not square.
+        UsageError: it is a model of videos.
         MissingError: there is no model.
         PyocoEvalError: damaged files.
     """
@@ -31,14 +32,12 @@ def open_own_model(folder: Path, device: torch.device) -> ImageModel:
             f"--model {folder}: is a model of videos, which has no noise map of a single frame; "
             "the probe needs the image model it was made from"
         )
-    height, width = model.info.size
-    if height != width:
-        raise UsageError(f"--model {folder}: its frames of {width} x {height} are not square")
+    size = compact(*model.info.size)
     return ImageModel(
-        name=f"own-{height}px@{model.sha256[:8]}",
+        name=f"own-{size_text(size)}px@{model.sha256[:8]}",
         digest=model.sha256,
         denoiser=model.denoiser,
-        size=height,
+        size=size,
         sigma_min=_SIGMA_MIN,
         sigma_max=_SIGMA_MAX,
         encode=same,

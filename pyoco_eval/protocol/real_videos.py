@@ -199,7 +199,7 @@ class RealVideos:
 
     def _shapes(self, split: Split, places: Sequence[int]) -> VideoSource:
         samples = self.protocol.samples
-        size = samples.width
+        size = (samples.height, samples.width)
         shapes = MovingShapes(split, size, samples.num_frames, samples.fps or 8)
         videos = []
         for number, place in enumerate(places):

@@ -17,6 +17,7 @@ from pyoco_eval.errors import PyocoEvalError, UsageError
 from pyoco_eval.processes import processes
 from pyoco_eval.progress import Progress, Stage
 from pyoco_eval.protocol.schema import Protocol
+from pyoco_eval.videos.frame_size import sides, size_text
 from pyoco_eval.yaml_text import YamlTextError, parse_yaml
 
 _LAUNCHER = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT", "GROUP_RANK",
@@ -89,10 +90,10 @@ def check_training(protocol: Protocol, settings: Sequence[str] = ()) -> list[str
                 f"arms.{name}: data.num_frames is {config.data.num_frames}, its videos have "
                 f"{length}"
             )
-        if config.data.size != samples.width or samples.width != samples.height:
+        if sides(config.data.size) != (samples.height, samples.width):
             problems.append(
-                f"arms.{name}: data.size is {config.data.size}, samples are {samples.width} x "
-                f"{samples.height}"
+                f"arms.{name}: data.size is {size_text(config.data.size)}, samples are "
+                f"{samples.height} pixels high and {samples.width} wide"
             )
     return problems
 

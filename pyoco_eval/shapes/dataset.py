@@ -53,7 +53,8 @@ class MovingShapes:
 
     Args:
         split: `train`, `val` or `test`.
-        size: side of the square frames in pixels, at least 8.
+        size: side of the frames in pixels, at least 8; or (height, width), the middle of a square
+            of the longer side.
         num_frames: T.
         fps: frames per second, the first at time 0.
         seed: 0 is the dataset; other seeds give other datasets of the same kind.
@@ -65,21 +66,21 @@ class MovingShapes:
     def __init__(
         self,
         split: Split = "train",
-        size: int = 64,
+        size: int | tuple[int, int] = 64,
         num_frames: int = 16,
         fps: float = 8,
         seed: int = 0,
     ) -> None:
         if split not in SPLITS:
             raise UsageError(f"split: {split!r} is none of {', '.join(SPLITS)}")
-        if size < 8:
+        self.height, self.width = (size, size) if isinstance(size, int) else size
+        if min(self.height, self.width) < 8:
             raise UsageError(f"size: shapes need 8 pixels or more, not {size}")
         if num_frames < 1:
             raise UsageError(f"num_frames: a clip has 1 frame or more, not {num_frames}")
         if not fps > 0:
             raise UsageError(f"fps: must be positive, not {fps}")
         self.split: Split = split
-        self.size = size
         self.num_frames = num_frames
         self.fps = fps
         self.seed = seed
@@ -158,7 +159,10 @@ class MovingShapes:
         scene = self._scene(index, label)
         length = self.num_frames if num_frames is None else num_frames
         times = np.arange(start, start + length) / self.fps
-        frames = render_scene(scene, times, self.size)
+        side = max(self.height, self.width)
+        top, left = (side - self.height) // 2, (side - self.width) // 2
+        frames = render_scene(scene, times, side)
+        frames = frames[:, top : top + self.height, left : left + self.width]
         return ShapesClip(frames, label, scene.attributes.caption, scene.attributes)
 
 

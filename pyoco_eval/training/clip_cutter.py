@@ -1,6 +1,6 @@
-"""Clips and single frames of real videos, cut by a drawn clip rule and resized to squares.
+"""Clips and single frames of real videos, cut by a drawn clip rule and resized.
 
-Axes: T frames, H = W = the frame's side; three channels RGB.
+Axes: T frames, H, W; three channels RGB.
 """
 
 from collections.abc import Iterable
@@ -13,6 +13,7 @@ from pyoco_eval.errors import UsageError, VideoError
 from pyoco_eval.training.config import DataConfig
 from pyoco_eval.training.frame_cache import FrameCache
 from pyoco_eval.videos.clip_rule import EVERY_FRAME, ClipRule, ShortVideo, clip_indices
+from pyoco_eval.videos.frame_size import size_text
 from pyoco_eval.videos.pacing import Pacing, pacing_of
 from pyoco_eval.videos.resize import ResizeRule, resize_frames
 from pyoco_eval.videos.video import Video
@@ -33,7 +34,9 @@ class ClipCutter:
             config.num_frames, "random", config.stride, config.fps, short=config.short
         )
         try:
-            self._resize = ResizeRule.parse(f"{config.size}-{_kernel(config.resize)}-round")
+            self._resize = ResizeRule.parse(
+                f"{size_text(config.size)}-{_kernel(config.resize)}-round"
+            )
         except UsageError as error:
             raise UsageError(f"data.resize: {error}") from error
         self._cache = (

@@ -28,7 +28,7 @@ class DataConfig:
         split_lists: folder of the split lists of UCF-101, where they are not beside `path`.
         only: of `shapes`: attribute -> accepted values, such as `{background: [plain, gradient]}`.
         captions: manifest with the captions (and labels) of `videos` or `images`.
-        size: side of the square frames in pixels.
+        size: side of the square frames in pixels, or their `[height, width]`.
         num_frames: T; with 1, single frames are drawn from the videos, as the paper trains its
             image model.
         stride: distance of the frames of a clip, in source frames.
@@ -52,7 +52,7 @@ class DataConfig:
     split_lists: str | None = None
     only: dict[str, tuple[str, ...]] = field(default_factory=dict)
     captions: str | None = None
-    size: int = 64
+    size: int | tuple[int, int] = 64
     num_frames: int = 16
     stride: int = 1
     fps: float | None = None

@@ -9,6 +9,7 @@ from pyoco_eval.diffusion.weighting import LossWeighting
 from pyoco_eval.errors import UsageError
 from pyoco_eval.priors import parse_prior
 from pyoco_eval.training.config import TrainConfig
+from pyoco_eval.videos.frame_size import sides
 
 
 def out_of_range(config: TrainConfig) -> Iterator[str]:
@@ -22,6 +23,7 @@ def out_of_range(config: TrainConfig) -> Iterator[str]:
 
     for key, least in _LEAST.items():
         value = value_of(key)
+        value = min(value) if isinstance(value, tuple) else value
         if value is not None and not value >= least:
             yield f"{key}: must be at least {least}, found {value}"
     for key in _ABOVE_ZERO:
@@ -51,7 +53,7 @@ def out_of_range(config: TrainConfig) -> Iterator[str]:
             yield "joint.per_video: images join videos; data.num_frames is 1"
         if config.joint.data.num_frames != 1:
             yield f"joint.data.num_frames: must be 1, found {config.joint.data.num_frames}"
-        if config.joint.data.size != config.data.size:
+        if sides(config.joint.data.size) != sides(config.data.size):
             yield (
                 f"joint.data.size: must be data.size, {config.data.size}, "
                 f"found {config.joint.data.size}"

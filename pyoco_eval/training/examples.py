@@ -1,6 +1,6 @@
 """What there is to train on: a numbered set of examples, each a function of its index and a draw.
 
-Axes: T frames, H = W = the frame's side; three channels RGB.
+Axes: T frames, H, W; three channels RGB.
 """
 
 from dataclasses import dataclass

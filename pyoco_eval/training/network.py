@@ -21,6 +21,7 @@ from pyoco_eval.models.text.encoder import TextEncoder
 from pyoco_eval.models.unet import VideoUNet
 from pyoco_eval.seeding import derive_seed
 from pyoco_eval.training.config import TrainConfig
+from pyoco_eval.videos.frame_size import sides, size_text
 
 
 def build_network(
@@ -71,10 +72,10 @@ def network_config(
         text_width=(unet.text_width or max(source.width for source in text)) if text else 0,
         num_classes=num_classes,
     )
-    if config.data.size % unet.size_multiple:
+    if any(side % unet.size_multiple for side in sides(config.data.size)):
         raise UsageError(
-            f"data.size: {config.data.size} is no multiple of {unet.size_multiple}, which the "
-            "levels of the network need"
+            f"data.size: {size_text(config.data.size)} is no multiple of {unet.size_multiple}, "
+            "which the levels of the network need"
         )
     return unet
 

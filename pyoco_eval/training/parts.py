@@ -26,6 +26,7 @@ from pyoco_eval.training.network import build_network
 from pyoco_eval.training.samples import TrainingSamples
 from pyoco_eval.training.state_folder import Tensors
 from pyoco_eval.training.trainer import Trainer
+from pyoco_eval.videos.frame_size import sides
 
 _FPS_OF_IMAGES = 8.0
 """What a model without a frame rate of its own states: that of the moving shapes."""
@@ -70,7 +71,7 @@ class Parts:
             kind="video" if self.unet.temporal else "image",
             num_frames=config.data.num_frames,
             fps=fps,
-            size=(config.data.size, config.data.size),
+            size=sides(config.data.size),
             sigma_data=config.loss.sigma_data,
             prior=self.prior.spec,
             text_encoders=config.condition.encoders,

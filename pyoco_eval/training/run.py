@@ -21,6 +21,7 @@ from pyoco_eval.training.run_folder import RunFolder
 from pyoco_eval.training.run_writer import RunWriter
 from pyoco_eval.training.trainer import StepResult
 from pyoco_eval.training.watch import NobodyWatches, Watcher
+from pyoco_eval.videos.frame_size import sides
 
 _GLANCE_SECONDS = 0.5
 """How often the loss is looked at for the live line; looking waits for the device."""
@@ -188,13 +189,14 @@ class _Run:
 
     def _about(self) -> dict[str, str]:
         config, parts = self.config, self.parts
+        height, width = sides(config.data.size)
         parameters = sum(average.numel() for average in self.trainer.ema)
         images = f" and {config.joint.per_video} images" if config.joint.per_video else ""
         return {
             "run": str(self.folder.path),
             "network": f"{parameters:,} parameters" + (f", from {config.init}" * bool(config.init)),
             "data": f"{parts.examples.name}, {len(parts.examples):,} examples, "
-            f"{config.data.num_frames} x {config.data.size} x {config.data.size}{images}",
+            f"{config.data.num_frames} x {height} x {width}{images}",
             "prior": parts.prior.spec,
             "device": f"{self.engine.device} x {self.engine.size}, {config.hardware.precision}",
         }

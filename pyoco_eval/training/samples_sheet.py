@@ -20,6 +20,7 @@ from pyoco_eval.training.conditions import Conditioner
 from pyoco_eval.training.config import TrainConfig
 from pyoco_eval.training.samples import Batch
 from pyoco_eval.videos.contact_sheet import contact_sheet
+from pyoco_eval.videos.frame_size import sides
 
 
 class SampleSheet:
@@ -55,11 +56,11 @@ class SampleSheet:
         """Frames uint8 (B, T, H, W, 3) by a network in evaluation mode; None if not finite."""
         config = self._config
         device = next(network.parameters()).device
-        size, num_frames = config.data.size, config.data.num_frames
+        size, num_frames = sides(config.data.size), config.data.num_frames
         generators = [
             torch_generator(config.seed, "sheet", number) for number in range(len(self._captions))
         ]
-        noise = self._prior.sample((3, size, size), num_frames, generators).to(device)
+        noise = self._prior.sample((3, *size), num_frames, generators).to(device)
         with torch.autocast(device.type, torch.bfloat16, config.hardware.precision == "bf16"):
             x = self._sampler.sample(
                 EDMDenoiser(network, config.loss.sigma_data),

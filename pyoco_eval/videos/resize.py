@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 
 from pyoco_eval.errors import UsageError
+from pyoco_eval.videos.frame_size import Size, parse_size, sides, size_text
 from pyoco_eval.videos.resize_pil import PIL_FILTERS, resize_in_float, resize_in_uint8
 
 KERNELS = (
@@ -41,7 +42,7 @@ Quantise = Literal["none", "round", "truncate", "truncate-unit"]
 
 @dataclass(frozen=True)
 class ResizeRule:
-    """A resize to a square, complete enough to reproduce it.
+    """A resize to a square or a rectangle, complete enough to reproduce it.
 
     Kernels:
         `tf1-bilinear`: `tf.compat.v1.image.resize_bilinear` with its defaults, source = i * in/out
@@ -54,7 +55,8 @@ class ResizeRule:
     Fits:
         `squash`: both sides to `size`; the aspect is lost.
         `crop`: shorter side to `size`, longer to int(size * long / short), then the centre, offset
-            rounded half to even (torchvision `Resize` and `CenterCrop`).
+            rounded half to even (torchvision `Resize` and `CenterCrop`). To a rectangle: the side
+            that is shorter for it, so that the frame covers it.
         `crop-ceil`: longer side to ceil(long * (size / short)), offset rounded down (VideoGPT).
 
     `quantise` then brings float results to whole numbers in 0..255, or leaves them (`none`).
@@ -65,13 +67,13 @@ class ResizeRule:
         UsageError: an unknown name or a size below 1.
     """
 
-    size: int
+    size: Size
     kernel: str
     fit: Fit = "squash"
     quantise: Quantise = "none"
 
     def __post_init__(self) -> None:
-        if self.size < 1:
+        if min(sides(self.size)) < 1:
             raise UsageError(f"resize: size {self.size} is not a positive number of pixels")
         _check_name("kernel", self.kernel, (*KERNELS, IN_NETWORK))
         _check_name("fit", self.fit, FITS)
@@ -83,8 +85,8 @@ class ResizeRule:
             )
 
     def spec(self) -> str:
-        """One token for signatures: `224-tf1bilinear-squash`, `224-bilinear-cropceil-round`."""
-        parts = [str(self.size), _token(self.kernel), _token(self.fit)]
+        """One token for signatures: `224-tf1bilinear-squash`, `32x48-bilinear-cropceil-round`."""
+        parts = [size_text(self.size), _token(self.kernel), _token(self.fit)]
         if self.quantise != "none":
             parts.append(_token(self.quantise))
         return "-".join(parts)
@@ -94,16 +96,21 @@ class ResizeRule:
         """The rule that `spec()` wrote; `ResizeRule.parse(rule.spec()) == rule`.
 
         Raises:
-            UsageError: not of the form SIZE-KERNEL-FIT[-QUANTISE], or an unknown name in it.
+            UsageError: not of the form SIZE-KERNEL-FIT[-QUANTISE], or an unknown name in it; the
+                size is a side or HEIGHTxWIDTH.
         """
-        size, *names = spec.split("-")
-        if not (size.isascii() and size.isdigit()) or len(names) not in (2, 3):
+        text, *names = spec.split("-")
+        try:
+            size = parse_size(text) if len(names) in (2, 3) else 0
+        except UsageError:
+            size = 0
+        if size == 0:
             raise UsageError(
                 f"resize {spec!r}: expected SIZE-KERNEL-FIT[-QUANTISE], "
                 "for example 224-tf1bilinear-squash"
             )
         return cls(
-            int(size),
+            size,
             _from_token("kernel", names[0], (*KERNELS, IN_NETWORK)),
             _from_token("fit", names[1], FITS),  # type: ignore[arg-type]
             _from_token("quantise", names[2], QUANTISE) if names[2:] else "none",  # type: ignore[arg-type]
@@ -119,7 +126,7 @@ def resize_frames(frames: np.ndarray, rule: ResizeRule) -> torch.Tensor:
         rule: what to do.
 
     Returns:
-        float32 (T, 3, size, size) in 0..255, contiguous.
+        float32 (T, 3, size, size), or (T, 3, height, width), in 0..255, contiguous.
 
     Raises:
         UsageError: another shape or dtype.
@@ -128,9 +135,10 @@ def resize_frames(frames: np.ndarray, rule: ResizeRule) -> torch.Tensor:
         raise UsageError(f"resize {rule.spec()}: only a network that resizes inside can do that")
     _check_frames(frames, rule)
     height, width = _scaled_size(frames.shape[1], frames.shape[2], rule)
-    top, left = _crop_offset(height, rule), _crop_offset(width, rule)
-    rows, columns = slice(top, top + rule.size), slice(left, left + rule.size)
-    resized = torch.empty(len(frames), 3, rule.size, rule.size)
+    own_height, own_width = sides(rule.size)
+    top, left = _crop_offset(height - own_height, rule), _crop_offset(width - own_width, rule)
+    rows, columns = slice(top, top + own_height), slice(left, left + own_width)
+    resized = torch.empty(len(frames), 3, own_height, own_width)
     for start in range(0, len(frames), FRAMES_AT_ONCE):
         part = slice(start, start + FRAMES_AT_ONCE)
         unit = rule.quantise == "truncate-unit"
@@ -213,18 +221,22 @@ def _apply_kernel(
 
 def _scaled_size(height: int, width: int, rule: ResizeRule) -> tuple[int, int]:
     """Size before the crop."""
+    rows, columns = sides(rule.size)
     if rule.fit == "squash":
-        return rule.size, rule.size
-    short, long = sorted((height, width))
+        return rows, columns
+    if rows * width >= columns * height:  # exact height, surplus width
+        return rows, _longer(rows, width, height, rule)
+    return _longer(columns, height, width, rule), columns
+
+
+def _longer(target: int, long: int, short: int, rule: ResizeRule) -> int:
+    """What the long side becomes where the short one becomes `target`."""
     if rule.fit == "crop":
-        longer = int(rule.size * long / short)
-    else:
-        longer = math.ceil(long * (rule.size / short))
-    return (rule.size, longer) if height <= width else (longer, rule.size)
+        return int(target * long / short)
+    return math.ceil(long * (target / short))
 
 
-def _crop_offset(length: int, rule: ResizeRule) -> int:
-    surplus = length - rule.size
+def _crop_offset(surplus: int, rule: ResizeRule) -> int:
     return round(surplus / 2) if rule.fit == "crop" else surplus // 2
 
 
