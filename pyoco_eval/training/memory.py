@@ -30,6 +30,7 @@ from pyoco_eval.models.presets import PRESETS
 from pyoco_eval.models.unet import Stage, VideoUNet
 from pyoco_eval.training.config import TrainConfig
 from pyoco_eval.training.network import network_config, only_trained, trained_names
+from pyoco_eval.videos.frame_size import sides
 
 _FLOAT: Final = 4
 
@@ -177,7 +178,7 @@ def _activations(network: VideoUNet, config: TrainConfig, samples: int) -> int:
             if parameter.requires_grad:
                 parameter.register_post_accumulate_grad_hook(_forget)  # type: ignore[no-untyped-call]
         denoiser = EDMDenoiser(network, config.loss.sigma_data)
-        x = torch.empty(samples, frames, network.config.frame_channels, *_sides(config))
+        x = torch.empty(samples, frames, network.config.frame_channels, *sides(config.data.size))
         cond, images = _told(network, config, samples, x), None
         if per_video:
             images = _told(network, config, samples * per_video, None)
@@ -188,10 +189,6 @@ def _activations(network: VideoUNet, config: TrainConfig, samples: int) -> int:
                 )
             torch.autograd.backward(denoised.square().mean())
     return int(alive.most)
-
-
-def _sides(config: TrainConfig) -> tuple[int, int]:
-    return config.data.size, config.data.size
 
 
 def _told(

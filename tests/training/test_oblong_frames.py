@@ -15,6 +15,7 @@ from pyoco_eval.errors import UsageError
 from pyoco_eval.models.checkpoint import load_model
 from pyoco_eval.training.config import DataConfig
 from pyoco_eval.training.examples import open_examples
+from pyoco_eval.training.memory import plan_memory
 from pyoco_eval.training.run import train
 from pyoco_eval.videos.source import open_source
 from pyoco_eval.videos.write import write_video
@@ -116,3 +117,14 @@ def test_the_cache_tells_sizes_apart(videos: Path, tmp_path: Path) -> None:
         )
         frames = open_examples(config).read(0, np.random.default_rng(0)).frames
         assert frames.shape[1:3] == (size if isinstance(size, tuple) else (size, size))
+
+
+def test_the_memory_of_oblong_frames_is_that_of_their_pixels(videos: Path) -> None:
+    """`train --check` of 12 x 20 lies between the squares of either side."""
+
+    def activations(size: Any) -> int:
+        config = small_config(videos, **oblong(videos, size=size))
+        return plan_memory(config).memory.activations
+
+    assert activations(12) < activations([12, 20]) < activations(20)
+    assert activations([12, 12]) == activations(12)
