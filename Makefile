@@ -38,6 +38,7 @@ test-unpinned:
 	$(FRESH) -m venv .venv-unpinned
 	.venv-unpinned/bin/python -m pip install --quiet '.[train,probe]' pytest hypothesis
 	.venv-unpinned/bin/pytest -W default $(ELSEWHERE)
+	rm -rf .venv-unpinned
 
 # The oldest versions pyproject.toml allows, on the oldest Python.
 test-lowest:
@@ -45,6 +46,7 @@ test-lowest:
 	$(PYTHON) -m venv .venv-lowest
 	.venv-lowest/bin/python -m pip install --quiet --constraint constraints-lowest.txt '.[train,probe]' pytest hypothesis
 	.venv-lowest/bin/pytest -W default $(ELSEWHERE)
+	rm -rf .venv-lowest
 
 format: .venv/dev
 	$(BIN)/ruff check --fix .
