@@ -17,6 +17,7 @@ from pyoco_eval.diffusion.samplers.spec import SamplerSpec
 from pyoco_eval.errors import PyocoEvalError, UsageError
 from pyoco_eval.generation.request import Request
 from pyoco_eval.models.checkpoint import Model, load_model
+from pyoco_eval.models.first_stage import FirstStage, find_first_stage
 from pyoco_eval.models.sampling_notes import sampling_notes
 from pyoco_eval.models.text import TextEncoder, load_text_encoder
 from pyoco_eval.priors import NoisePrior, parse_prior
@@ -43,6 +44,7 @@ class CheckpointGenerator:
         fps: of the videos; None for the model's.
         precision: `fp32`, or `bf16` under autocast.
         check_texts: whether `check` asks the encoders for every prompt.
+        first_stage: decodes the samples of a latent model.
 
     Raises:
         UsageError: a network that cannot be sampled on its own, or options that do not fit it.
@@ -61,8 +63,13 @@ class CheckpointGenerator:
         fps: float | None = None,
         precision: str = "fp32",
         check_texts: bool = False,
+        first_stage: FirstStage | None = None,
     ) -> None:
         info = model.info
+        if (info.latent is None) != (first_stage is None):
+            raise UsageError(
+                f"{model.folder}: a latent model, and no other, needs its first stage to decode"
+            )
         if info.unet.known_frames:
             raise UsageError(
                 f"{model.folder}: fills in frames between known ones; it is part of a cascade and "
@@ -77,7 +84,7 @@ class CheckpointGenerator:
         if info.kind == "image" and num_frames not in (None, 1):
             raise UsageError(f"--num-frames {num_frames}: {model.folder} is an image model")
         self._size = info.size if size is None else sides(size)
-        multiple = info.unet.size_multiple
+        multiple = info.size_multiple
         if any(side % multiple for side in self._size):
             raise UsageError(
                 f"--size {size_text(self._size)}: the levels of {model.folder} need multiples of "
@@ -92,6 +99,7 @@ class CheckpointGenerator:
         self._num_frames = num_frames or info.num_frames
         self._precision = precision
         self._check_texts = check_texts
+        self._first_stage = first_stage
         self._device = next(model.network.parameters()).device
         self.fps = float(fps or info.fps)
         notes = list(sampling_notes(info, prior, self._num_frames, guidance_scale, self._size))
@@ -99,6 +107,7 @@ class CheckpointGenerator:
             "generator": "checkpoint",
             "model": f"sha256:{model.sha256}",
             "description": f"sha256:{info.digest()}",
+            **({} if info.latent is None else {"vae": f"sha256:{info.latent.sha256}"}),
             "step": str(info.step),
             "sampler": str(sampler),
             "prior": prior.spec,
@@ -141,7 +150,7 @@ class CheckpointGenerator:
         info = self._model.info
         generators = [torch_generator("sample", request.seed) for request in requests]
         noise = self._prior.sample(
-            (info.unet.frame_channels, *self._size),
+            info.frame_shape(self._size),
             self._num_frames,
             generators,
             dtype=torch.float64,
@@ -157,6 +166,8 @@ class CheckpointGenerator:
                 generators=generators,
                 guidance_scale=self._guidance_scale,
             )
+            if self._first_stage is not None:
+                x = self._first_stage.decode(x)
         if not bool(x.isfinite().all()):
             raise PyocoEvalError(
                 f"{self._model.folder}: samples are infinite or no numbers, with {self._sampler}, "
@@ -234,6 +245,7 @@ def load_checkpoint(folder: Path, options: "GeneratorOptions") -> CheckpointGene
         prior = parse_prior(info.prior, folder=model.folder)
     else:
         prior = parse_prior(options.prior)
+    latent = info.latent
     return CheckpointGenerator(
         model,
         encoders,
@@ -245,4 +257,7 @@ def load_checkpoint(folder: Path, options: "GeneratorOptions") -> CheckpointGene
         fps=options.fps,
         precision=options.precision,
         check_texts=options.embeddings is not None or "shapes" in info.text_encoders,
+        first_stage=(
+            None if latent is None else find_first_stage(latent, model.folder, options.device)
+        ),
     )

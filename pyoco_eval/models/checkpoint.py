@@ -19,6 +19,7 @@ from pyoco_eval.atomic import atomic_path
 from pyoco_eval.diffusion.precondition import EDMDenoiser
 from pyoco_eval.errors import MissingError, PyocoEvalError, UsageError
 from pyoco_eval.models.config import UNetConfig, check_ranges, validated
+from pyoco_eval.models.latent_space import LatentSpace, network_sides
 from pyoco_eval.models.state import load_state, not_finite
 from pyoco_eval.models.unet import VideoUNet
 from pyoco_eval.parsing import parse_json
@@ -58,6 +59,7 @@ class ModelInfo:
         labels: names of the classes, in order of their numbers; or empty.
         sampler: spec of the sampler to use by default.
         step: optimiser steps its weights have seen.
+        latent: the space it works in, where that is not the space of pixels.
         provenance: what else is worth knowing: plain JSON.
     """
 
@@ -74,6 +76,7 @@ class ModelInfo:
     labels: tuple[str, ...] = ()
     sampler: str = ""
     step: int = 0
+    latent: LatentSpace | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -84,10 +87,15 @@ class ModelInfo:
                 f"kind {self.kind} does not fit a U-Net of temporal={self.unet.temporal}"
             )
         check_ranges(self, _RANGES, "model")
-        if any(side % self.unet.size_multiple for side in self.size):
+        if any(side % self.size_multiple for side in self.size):
             raise UsageError(
-                f"size {self.size} is no multiple of {self.unet.size_multiple}, as the levels of "
+                f"size {self.size} is no multiple of {self.size_multiple}, as the levels of "
                 "the U-Net need"
+            )
+        if self.latent is not None and self.latent.channels != self.unet.frame_channels:
+            raise UsageError(
+                f"latents of {self.latent.channels} channels do not fit a U-Net of "
+                f"{self.unet.frame_channels}"
             )
         if self.kind == "image" and self.num_frames != 1:
             raise UsageError(f"num_frames {self.num_frames}: an image model has 1")
@@ -96,18 +104,33 @@ class ModelInfo:
                 f"{len(self.labels)} labels are named, the network has {self.unet.num_classes}"
             )
 
+    @property
+    def size_multiple(self) -> int:
+        """Height and width of the frames, in pixels, are multiples of this."""
+        return self.unet.size_multiple * (1 if self.latent is None else self.latent.downscale)
+
+    def frame_shape(self, size: tuple[int, int] | None = None) -> tuple[int, int, int]:
+        """(C, H, W) of what the network sees, pixels or latents, of frames of `size` in pixels."""
+        return self.unet.frame_channels, *network_sides(size or self.size, self.latent)
+
     def digest(self) -> str:
         """sha256, 64 hexadecimal digits, of all that decides what comes out of the weights.
 
-        Left out are `step` and `provenance`, which only tell where a model comes from.
+        Left out are `step`, `provenance` and the place of the VAE, which only tell where a model
+        comes from.
         """
         read = ModelInfo.from_json(self.to_json())  # where 8 and 8.0 are the same
         told = {k: v for k, v in read.to_json().items() if k not in ("step", "provenance")}
+        if read.latent is not None:
+            told["latent"] = read.latent.decisive()
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
     def to_json(self) -> dict[str, Any]:
         """Plain numbers, strings, lists and mappings; `from_json` reads them."""
-        return asdict(replace(self, provenance=dict(self.provenance)))
+        values = asdict(replace(self, provenance=dict(self.provenance)))
+        if self.latent is None:
+            del values["latent"]
+        return values
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "ModelInfo":

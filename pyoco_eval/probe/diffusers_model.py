@@ -18,7 +18,6 @@ Diffusion Noise Schedules and Sample Steps are Flawed (2024).
 """
 
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,6 +26,7 @@ import torch
 from pyoco_eval.diffusion.denoiser import Conditioning, TextEmbedding
 from pyoco_eval.diffusion.precondition import VPDenoiser
 from pyoco_eval.errors import MissingError, PyocoEvalError, UsageError
+from pyoco_eval.models.diffusers_parts import import_diffusers, load_part
 from pyoco_eval.models.hub import folder_digest, model_folder
 from pyoco_eval.parsing import parse_json
 from pyoco_eval.probe.image_model import DIFFUSERS, ImageModel, same
@@ -53,7 +53,7 @@ def open_diffusers_model(path_or_id: str, device: torch.device) -> ImageModel:
         PyocoEvalError: damaged files.
     """
     argument = f"--model {DIFFUSERS}{path_or_id}"
-    diffusers = _import_diffusers()
+    diffusers = import_diffusers()
     folder = model_folder(path_or_id, _FILES, argument)
     parts = _read_index(folder, argument)
     alphas_cumprod, prediction = _read_scheduler(diffusers, folder, argument)
@@ -103,20 +103,6 @@ class _Network:
         return predicted.reshape(y.shape)
 
 
-def _import_diffusers() -> Any:
-    from pyoco_eval.features.torchvision_operators import import_torchvision
-
-    with suppress(MissingError):  # neither package needs it, but a broken one breaks both
-        import_torchvision()
-    try:
-        import diffusers
-    except ImportError as error:
-        raise MissingError(
-            f"diffusers cannot be imported ({error}): pip install 'pyoco-eval[diffusers]'"
-        ) from error
-    return diffusers
-
-
 def _read_index(folder: Path, argument: str) -> dict[str, str]:
     """Part -> class name, of the parts that are there."""
     path = folder / "model_index.json"
@@ -163,26 +149,7 @@ def _read_scheduler(diffusers: Any, folder: Path, argument: str) -> tuple[torch.
 
 
 def _load(kind: Any, folder: Path, part: str, argument: str) -> Any:
-    try:
-        network, loading = kind.from_pretrained(
-            _place(folder, part),
-            use_safetensors=True,
-            local_files_only=True,
-            low_cpu_mem_usage=False,
-            output_loading_info=True,
-        )
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        raise PyocoEvalError(
-            f"{argument}: its {part} cannot be read: {str(error).strip().splitlines()[0]}. "
-            "Weights must be safetensors; save the pipeline anew with save_pretrained"
-        ) from error
-    missing = sorted(loading["missing_keys"])
-    if missing:
-        raise PyocoEvalError(
-            f"{argument}: the weights of its {part} lack {len(missing)} tensors, such as "
-            f"{missing[0]}; the files do not belong to its config.json"
-        )
-    return network
+    return load_part(kind, _place(folder, part), f"{argument}: its {part}")
 
 
 def _place(folder: Path, part: str) -> Path:

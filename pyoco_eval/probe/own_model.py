@@ -1,8 +1,10 @@
-"""An image model that this package trained, for the probe.
+"""An image model that this package trained, for the probe: of pixels or of latents.
 
 Axes: T frames (a batch of images here), C channels, H, W.
 """
 
+import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -10,6 +12,7 @@ import torch
 from pyoco_eval.diffusion.denoiser import Conditioning
 from pyoco_eval.errors import UsageError
 from pyoco_eval.models.checkpoint import Model, load_model
+from pyoco_eval.models.first_stage import find_first_stage
 from pyoco_eval.models.text import TextEncoder, load_text_encoder
 from pyoco_eval.probe.image_model import ImageModel, same
 from pyoco_eval.videos.frame_size import compact, size_text
@@ -23,7 +26,7 @@ def open_own_model(folder: Path, device: torch.device) -> ImageModel:
 
     Raises:
         UsageError: it is a model of videos.
-        MissingError: there is no model.
+        MissingError: there is no model, or no VAE of its latents.
         PyocoEvalError: damaged files.
     """
     model = load_model(folder, device=device)
@@ -33,17 +36,24 @@ def open_own_model(folder: Path, device: torch.device) -> ImageModel:
             "the probe needs the image model it was made from"
         )
     size = compact(*model.info.size)
+    space, digest = model.info.latent, model.sha256
+    encode: Callable[[torch.Tensor], torch.Tensor] = same
+    decode: Callable[[torch.Tensor], torch.Tensor] = same
+    if space is not None:
+        stage = find_first_stage(space, model.folder, device)
+        encode, decode = stage.encode, stage.decode
+        digest = hashlib.sha256(f"{digest}\n{space.sha256}".encode()).hexdigest()
     return ImageModel(
-        name=f"own-{size_text(size)}px@{model.sha256[:8]}",
-        digest=model.sha256,
+        name=f"own-{size_text(size)}px@{digest[:8]}",
+        digest=digest,
         denoiser=model.denoiser,
         size=size,
         sigma_min=_SIGMA_MIN,
         sigma_max=_SIGMA_MAX,
-        encode=same,
-        decode=same,
+        encode=encode,
+        decode=decode,
         condition=_Words(model, device),
-        latent=False,
+        latent=space is not None,
         device=device,
     )
 

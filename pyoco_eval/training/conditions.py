@@ -22,6 +22,7 @@ from pyoco_eval.diffusion.denoiser import LABELS, Conditioning, KnownFrames, Tex
 from pyoco_eval.models.text.encoder import TextEncoder
 from pyoco_eval.seeding import numpy_generator
 from pyoco_eval.training.config import ConditionConfig
+from pyoco_eval.training.latents import pixels
 from pyoco_eval.training.samples import Batch
 
 
@@ -39,21 +40,24 @@ class Conditioner:
     encoders: tuple[TextEncoder, ...]
     seed: int
 
-    def videos(self, batch: Batch) -> Conditioning:
-        """Of the B videos, or of the pictures where those are the samples."""
+    def videos(self, batch: Batch, clean: torch.Tensor | None = None) -> Conditioning:
+        """Of the B videos, or of the pictures where those are the samples; see `known`."""
         names = [f"{number}" for number in batch.numbers]
         cond = self._dropped(self.describe(batch.captions, batch.labels), names)
-        return replace(cond, known=self.known(batch))
+        return replace(cond, known=self.known(batch, clean))
 
-    def known(self, batch: Batch) -> KnownFrames | None:
+    def known(self, batch: Batch, clean: torch.Tensor | None = None) -> KnownFrames | None:
         """The frames of the videos that are told: every k-th, from the first on.
 
         Those of pictures that follow a video are never told.
+
+        Args:
+            clean: the batch as the network sees it, (B, T + N, C, H, W); by default its pixels.
         """
         every = self.config.known_every
         if not every:
             return None
-        frames = batch.frames.permute(0, 1, 4, 2, 3).float() / 127.5 - 1
+        frames = pixels(batch, "cpu") if clean is None else clean
         per_video = len(batch.image_captions) // len(batch.numbers)
         mask = torch.zeros(frames.shape[:2], dtype=torch.bool)
         mask[:, : frames.shape[1] - per_video : every] = True

@@ -99,6 +99,29 @@ class ModelConfig:
 
 
 @dataclass(frozen=True)
+class LatentConfig:
+    """The first stage of a latent model; without a `vae` the network works on pixels.
+
+    Attributes:
+        vae: folder of a diffusers `AutoencoderKL`, or of a pipeline that has one, or the name of
+            either on the Hugging Face hub. It stays as it is.
+        scaling_factor: that latents are multiplied with; None for the VAE's own.
+        draw: a frame's latent is the `mean` of the VAE's posterior, or a `sample` of it with the
+            sample's own seed.
+        frames_at_once: frames that pass the VAE together; on a CPU always one.
+        cache: folder that keeps the latents of every frame after their first encoding.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = FORBID
+
+    vae: str | None = None
+    scaling_factor: float | None = None
+    draw: Literal["mean", "sample"] = "mean"
+    frames_at_once: int = 8
+    cache: str | None = None
+
+
+@dataclass(frozen=True)
 class ConditionConfig:
     """What the network is told about a sample.
 
@@ -282,6 +305,7 @@ class TrainConfig:
     model: ModelConfig = field(default_factory=ModelConfig)
     data: DataConfig = field(default_factory=DataConfig)
     joint: JointConfig = field(default_factory=JointConfig)
+    latent: LatentConfig = field(default_factory=LatentConfig)
     condition: ConditionConfig = field(default_factory=ConditionConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)

@@ -58,6 +58,9 @@ def out_of_range(config: TrainConfig) -> Iterator[str]:
                 f"joint.data.size: must be data.size, {config.data.size}, "
                 f"found {config.joint.data.size}"
             )
+    latent = config.latent
+    if latent.vae is None and (latent.cache, latent.scaling_factor) != (None, None):
+        yield "latent.vae: must be given where latent.cache or latent.scaling_factor is"
     try:
         LossWeighting.parse(config.loss.weighting)
     except UsageError as error:
@@ -123,6 +126,7 @@ _LEAST = {
     "data.limit": 1,
     "data.shuffle_shards": 1,
     "joint.per_video": 0,
+    "latent.frames_at_once": 1,
     "condition.known_every": 0,
     "joint.data.size": 8,
     "joint.data.stride": 1,
@@ -143,6 +147,7 @@ _LEAST = {
     "log.guidance_scale": 0,
 }
 _ABOVE_ZERO = (
+    "latent.scaling_factor",
     "data.fps",
     "joint.data.fps",
     "loss.P_std",

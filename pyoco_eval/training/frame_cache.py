@@ -44,7 +44,7 @@ class FrameCache:
                 np.save(file, frames, allow_pickle=False)
         try:
             stored: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, EOFError) as error:
             raise PyocoEvalError(f"{path}: is damaged ({error}); delete it") from error
         return stored
 

@@ -26,6 +26,8 @@ from pyoco_eval.diffusion.precondition import EDMDenoiser
 from pyoco_eval.errors import MissingError, UsageError
 from pyoco_eval.models.checkpoint import model_folder, read_info
 from pyoco_eval.models.config import TextInput, UNetConfig
+from pyoco_eval.models.first_stage import read_space
+from pyoco_eval.models.latent_space import LatentSpace, network_sides
 from pyoco_eval.models.presets import PRESETS
 from pyoco_eval.models.unet import Stage, VideoUNet
 from pyoco_eval.training.config import TrainConfig
@@ -110,7 +112,8 @@ def plan_memory(config: TrainConfig, size: int = 1) -> MemoryPlan:
     """
     if config.batch % size:
         raise UsageError(f"batch: {config.batch} samples do not divide among {size} processes")
-    unet, notes = _network(config)
+    latent = _latent(config)
+    unet, notes = _network(config, latent)
     with torch.device("meta"):
         network = unet.build()
     only_trained(network, config)
@@ -125,13 +128,15 @@ def plan_memory(config: TrainConfig, size: int = 1) -> MemoryPlan:
         optimizer=2 * sum(held(parameters[name], shards) for name in trained),
         average=every,
         exchange=_exchange(network, config, size, shards),
-        activations=_activations(network, config, samples),
+        activations=_activations(network, config, samples, latent),
     )
     if config.condition.encoders and config.condition.embeddings is None:
         notes = (
             *notes,
             "the networks of text encoders come on top: condition.embeddings saves them",
         )
+    if latent is not None:
+        notes = (*notes, "the VAE, whole and in float32, comes on top")
     if config.hardware.sharding == "fsdp" and size == 1:
         notes = (*notes, "fsdp needs several processes: --world-size N shows the part of each")
     return MemoryPlan(
@@ -167,7 +172,9 @@ def _exchange(network: VideoUNet, config: TrainConfig, size: int, shards: int) -
     return 2 * rest + 3 * max(sizes) + whole * accumulated
 
 
-def _activations(network: VideoUNet, config: TrainConfig, samples: int) -> int:
+def _activations(
+    network: VideoUNet, config: TrainConfig, samples: int, latent: LatentSpace | None
+) -> int:
     """The most bytes alive at once in a forward and backward pass, weights and gradients apart."""
     per_video = config.joint.per_video
     frames = config.data.num_frames + per_video
@@ -178,7 +185,8 @@ def _activations(network: VideoUNet, config: TrainConfig, samples: int) -> int:
             if parameter.requires_grad:
                 parameter.register_post_accumulate_grad_hook(_forget)  # type: ignore[no-untyped-call]
         denoiser = EDMDenoiser(network, config.loss.sigma_data)
-        x = torch.empty(samples, frames, network.config.frame_channels, *sides(config.data.size))
+        frame = network_sides(sides(config.data.size), latent)
+        x = torch.empty(samples, frames, network.config.frame_channels, *frame)
         cond, images = _told(network, config, samples, x), None
         if per_video:
             images = _told(network, config, samples * per_video, None)
@@ -264,7 +272,12 @@ class _Alive(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._now -= size
 
 
-def _network(config: TrainConfig) -> tuple[UNetConfig, tuple[str, ...]]:
+def _latent(config: TrainConfig) -> LatentSpace | None:
+    vae, factor = config.latent.vae, config.latent.scaling_factor
+    return None if vae is None else read_space(vae, f"latent.vae: {vae}", scaling_factor=factor)[0]
+
+
+def _network(config: TrainConfig, latent: LatentSpace | None) -> tuple[UNetConfig, tuple[str, ...]]:
     """The network, and what about it is assumed. Nothing is loaded."""
     start, notes = None, []
     if config.init is not None:
@@ -292,4 +305,4 @@ def _network(config: TrainConfig) -> tuple[UNetConfig, tuple[str, ...]]:
     if config.condition.labels:
         classes = start.num_classes if start is not None and start.num_classes else 1000
         notes.append(f"classes: {classes:,} are assumed")
-    return network_config(config, start, text, classes), tuple(notes)
+    return network_config(config, start, text, classes, latent), tuple(notes)

@@ -15,6 +15,7 @@ from pyoco_eval.errors import UsageError
 from pyoco_eval.models.checkpoint import Model, load_model
 from pyoco_eval.models.config import TextInput, UNetConfig
 from pyoco_eval.models.inflation import inflate, temporal_names
+from pyoco_eval.models.latent_space import LatentSpace
 from pyoco_eval.models.presets import PRESETS
 from pyoco_eval.models.state import load_state
 from pyoco_eval.models.text.encoder import TextEncoder
@@ -25,13 +26,17 @@ from pyoco_eval.videos.frame_size import sides, size_text
 
 
 def build_network(
-    config: TrainConfig, encoders: Sequence[TextEncoder], num_classes: int
+    config: TrainConfig,
+    encoders: Sequence[TextEncoder],
+    num_classes: int,
+    latent: LatentSpace | None = None,
 ) -> VideoUNet:
     """The network on the CPU, float32, in training mode.
 
     Args:
         encoders: that it listens to.
         num_classes: that it knows, 0 for none.
+        latent: the space it works in; None for pixels.
 
     Raises:
         UsageError: no such preset, or a network that `config.init` does not fit; says what differs.
@@ -39,19 +44,24 @@ def build_network(
     """
     start = None if config.init is None else load_model(Path(config.init))
     text = tuple(TextInput(encoder.name, encoder.width) for encoder in encoders)
-    unet = network_config(config, None if start is None else start.info.unet, text, num_classes)
+    known = None if start is None else start.info.unet
+    unet = network_config(config, known, text, num_classes, latent)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(config.seed, "weights"))
         network = unet.build()
     if start is not None:
-        _start_from(network, start, config)
+        _start_from(network, start, config, latent)
     only_trained(network, config)
     network.gradient_checkpointing = config.hardware.gradient_checkpointing
     return network
 
 
 def network_config(
-    config: TrainConfig, start: UNetConfig | None, text: tuple[TextInput, ...], num_classes: int
+    config: TrainConfig,
+    start: UNetConfig | None,
+    text: tuple[TextInput, ...],
+    num_classes: int,
+    latent: LatentSpace | None = None,
 ) -> UNetConfig:
     """The network that a config asks for, without making it.
 
@@ -59,6 +69,7 @@ def network_config(
         start: of the model at `config.init`.
         text: what it listens to.
         num_classes: that it knows, 0 for none.
+        latent: the space it works in; None for pixels.
 
     Raises:
         UsageError: no such preset, or data that does not fit the network.
@@ -71,11 +82,13 @@ def network_config(
         text=text,
         text_width=(unet.text_width or max(source.width for source in text)) if text else 0,
         num_classes=num_classes,
+        frame_channels=unet.frame_channels if latent is None else latent.channels,
     )
-    if any(side % unet.size_multiple for side in sides(config.data.size)):
+    multiple = unet.size_multiple * (1 if latent is None else latent.downscale)
+    if any(side % multiple for side in sides(config.data.size)):
         raise UsageError(
-            f"data.size: {size_text(config.data.size)} is no multiple of {unet.size_multiple}, "
-            "which the levels of the network need"
+            f"data.size: {size_text(config.data.size)} is no multiple of {multiple}, "
+            f"which the levels of the network{'' if latent is None else ' and of the VAE'} need"
         )
     return unet
 
@@ -114,6 +127,12 @@ def _unet(config: TrainConfig, start: UNetConfig | None) -> UNetConfig:
         raise UsageError(f"model.overrides: {error}") from error
 
 
+def _space(latent: LatentSpace | None) -> str:
+    if latent is None:
+        return "pixels"
+    return f"latents of {latent.vae}@{latent.sha256[:12]} times {latent.scaling_factor:g}"
+
+
 def _check_known(unet: UNetConfig, config: TrainConfig) -> None:
     """A network that fills in frames is trained on some that are known, and no other is."""
     name = config.model.preset or config.init
@@ -130,8 +149,16 @@ def _check_known(unet: UNetConfig, config: TrainConfig) -> None:
         )
 
 
-def _start_from(network: VideoUNet, start: Model, config: TrainConfig) -> None:
+def _start_from(
+    network: VideoUNet, start: Model, config: TrainConfig, latent: LatentSpace | None
+) -> None:
     info = start.info
+    spaces = [None if space is None else space.decisive() for space in (info.latent, latent)]
+    if spaces[0] != spaces[1]:
+        raise UsageError(
+            f"latent.vae: the model {config.init} works on {_space(info.latent)}, the config asks "
+            f"for {_space(latent)}; use the same"
+        )
     listened = [source.name for source in info.unet.text]
     asked = [source.name for source in network.config.text]
     if listened != asked:

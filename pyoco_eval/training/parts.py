@@ -22,6 +22,7 @@ from pyoco_eval.training.config import TrainConfig
 from pyoco_eval.training.config_file import config_tree
 from pyoco_eval.training.engine import Engine
 from pyoco_eval.training.examples import ExampleSet, open_examples
+from pyoco_eval.training.latents import Latents
 from pyoco_eval.training.network import build_network
 from pyoco_eval.training.samples import TrainingSamples
 from pyoco_eval.training.state_folder import Tensors
@@ -44,6 +45,7 @@ class Parts:
         trainer: network, average and optimizer.
         unet: of the network.
         class_names: that the network knows.
+        latents: makes what the network sees; None where that is pixels.
     """
 
     config: TrainConfig
@@ -54,6 +56,7 @@ class Parts:
     trainer: Trainer
     unet: UNetConfig
     class_names: tuple[str, ...]
+    latents: Latents | None = None
 
     def averaged(self, weights: Tensors) -> VideoUNet:
         """A network with these weights, in evaluation mode, on their device."""
@@ -78,6 +81,7 @@ class Parts:
             labels=self.class_names,
             sampler=str(SamplerSpec.parse(config.log.sampler)),
             step=step,
+            latent=None if self.latents is None else self.latents.first_stage.space,
             provenance=self._provenance(step),
         )
 
@@ -125,7 +129,9 @@ def make_parts(config: TrainConfig, engine: Engine) -> Parts:
         load_text_encoder(spec, engine.device, embeddings=stored)
         for spec in config.condition.encoders
     )
-    network = build_network(config, encoders, len(class_names))
+    latents = None if config.latent.vae is None else Latents(config, engine.device)
+    space = None if latents is None else latents.first_stage.space
+    network = build_network(config, encoders, len(class_names), space)
     prior = parse_prior(config.prior)
     prior.frame_covariance(config.data.num_frames)
     conditioner = Conditioner(config.condition, encoders, config.seed)
@@ -142,7 +148,8 @@ def make_parts(config: TrainConfig, engine: Engine) -> Parts:
         TrainingSamples(config, examples, images),
         prior,
         conditioner,
-        Trainer(config, engine, network, conditioner, loss),
+        Trainer(config, engine, network, conditioner, loss, latents),
         network.config,
         class_names,
+        latents,
     )

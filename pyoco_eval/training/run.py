@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
 
+from pyoco_eval.models.latent_space import network_sides
 from pyoco_eval.models.sampling_notes import (
     FEW_UNCONDITIONAL,
     frozen_note,
@@ -16,9 +17,11 @@ from pyoco_eval.training.conditions import unconditional_share
 from pyoco_eval.training.config import TrainConfig
 from pyoco_eval.training.engine import Engine
 from pyoco_eval.training.interrupts import Interrupts, Stop, StoppedError
+from pyoco_eval.training.latents import check_same_space, deviation_notes
 from pyoco_eval.training.parts import Parts, make_parts
 from pyoco_eval.training.run_folder import RunFolder
 from pyoco_eval.training.run_writer import RunWriter
+from pyoco_eval.training.state_folder import newest_state
 from pyoco_eval.training.trainer import StepResult
 from pyoco_eval.training.watch import NobodyWatches, Watcher
 from pyoco_eval.videos.frame_size import sides
@@ -80,11 +83,18 @@ class _Run:
         self.interrupts = interrupts
         self.parts: Parts = make_parts(config, engine)
         self.trainer = self.parts.trainer
+        latents = self.parts.latents
         state = folder.prepare(write=engine.is_main)
         if state is not None:
+            place = newest_state(folder.checkpoints)
+            assert place is not None
+            check_same_space(place, None if latents is None else latents.first_stage.space)
             self.trainer.restore(state)
         self.first = self.trainer.step
         self.writer = RunWriter(config, engine, folder, self.parts, watcher, state)
+        self.deviation = None
+        if latents is not None and engine.is_main:
+            self.deviation = latents.deviation(self.parts.samples)
         self.slowest = 0.0  # seconds of a step in any process
 
     def go(self) -> None:
@@ -184,6 +194,8 @@ class _Run:
         share, scale = unconditional_share(config.condition), config.log.guidance_scale
         if scale != 1 and share is not None and share < FEW_UNCONDITIONAL:
             yield guidance_note(scale, share)
+        if self.deviation is not None:
+            yield from deviation_notes(self.deviation, config.loss.sigma_data)
         if config.data.num_frames > 1 and is_frozen(prior, config.data.num_frames):
             yield frozen_note(prior)
 
@@ -192,7 +204,7 @@ class _Run:
         height, width = sides(config.data.size)
         parameters = sum(average.numel() for average in self.trainer.ema)
         images = f" and {config.joint.per_video} images" if config.joint.per_video else ""
-        return {
+        about = {
             "run": str(self.folder.path),
             "network": f"{parameters:,} parameters" + (f", from {config.init}" * bool(config.init)),
             "data": f"{parts.examples.name}, {len(parts.examples):,} examples, "
@@ -200,3 +212,11 @@ class _Run:
             "prior": parts.prior.spec,
             "device": f"{self.engine.device} x {self.engine.size}, {config.hardware.precision}",
         }
+        if parts.latents is not None:
+            space = parts.latents.first_stage.space
+            height, width = network_sides((height, width), space)
+            about["latents"] = (
+                f"{space.channels} x {height} x {width} of "
+                f"{space.vae}@{space.sha256[:12]}, standard deviation {self.deviation:.3g}"
+            )
+        return about

@@ -21,6 +21,7 @@ from pyoco_eval.training.state_folder import TrainingState, load_state, newest_s
 
 _MAY_CHANGE = (
     *("log.", "hardware.", "out", "condition.embeddings"),
+    *("latent.vae", "latent.cache", "latent.frames_at_once"),
     *("max_replaced", "optimizer.nonfinite", "optimizer.max_skipped"),
     *("data.path", "data.cache", "joint.data.path", "joint.data.cache"),
 )

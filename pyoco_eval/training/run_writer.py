@@ -178,7 +178,12 @@ class RunWriter:
                 raise first
             parts = self._parts
             sheet = SampleSheet(
-                self._config, parts.prior, parts.conditioner, first, parts.class_names
+                self._config,
+                parts.prior,
+                parts.conditioner,
+                first,
+                parts.class_names,
+                parts.latents,
             )
             path = self._folder.samples / f"step-{self._trainer.step:08d}.png"
             told = self._replaced + self.window.replaced

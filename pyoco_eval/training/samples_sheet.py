@@ -13,11 +13,13 @@ from pyoco_eval.atomic import atomic_path
 from pyoco_eval.diffusion.denoiser import Conditioning, KnownFrames
 from pyoco_eval.diffusion.precondition import EDMDenoiser
 from pyoco_eval.diffusion.samplers.spec import SamplerSpec
+from pyoco_eval.models.latent_space import network_sides
 from pyoco_eval.models.unet import VideoUNet
 from pyoco_eval.priors import NoisePrior
 from pyoco_eval.seeding import torch_generator
 from pyoco_eval.training.conditions import Conditioner
 from pyoco_eval.training.config import TrainConfig
+from pyoco_eval.training.latents import Latents
 from pyoco_eval.training.samples import Batch
 from pyoco_eval.videos.contact_sheet import contact_sheet
 from pyoco_eval.videos.frame_size import sides
@@ -32,6 +34,7 @@ class SampleSheet:
         conditioner: of the run.
         first: samples whose captions and labels are used, `config.log.num_samples` of them.
         class_names: of the labels.
+        latents: of the run, where it is not of pixels; its first stage decodes the samples.
     """
 
     def __init__(
@@ -41,13 +44,16 @@ class SampleSheet:
         conditioner: Conditioner,
         first: Batch,
         class_names: tuple[str, ...],
+        latents: Latents | None = None,
     ) -> None:
         self._config = config
         self._prior = prior
         self._conditioner = conditioner
         self._captions = first.captions
         self._labels = first.labels
-        self._known = conditioner.known(first)
+        clean = None if latents is None or not config.condition.known_every else latents(first)
+        self._known = conditioner.known(first, clean)
+        self._first_stage = None if latents is None else latents.first_stage
         self._class_names = class_names
         self._sampler = SamplerSpec.parse(config.log.sampler)
 
@@ -56,11 +62,14 @@ class SampleSheet:
         """Frames uint8 (B, T, H, W, 3) by a network in evaluation mode; None if not finite."""
         config = self._config
         device = next(network.parameters()).device
-        size, num_frames = sides(config.data.size), config.data.num_frames
+        num_frames = config.data.num_frames
+        space = None if self._first_stage is None else self._first_stage.space
+        frame = network_sides(sides(config.data.size), space)
         generators = [
             torch_generator(config.seed, "sheet", number) for number in range(len(self._captions))
         ]
-        noise = self._prior.sample((3, *size), num_frames, generators).to(device)
+        shape = network.config.frame_channels, *frame
+        noise = self._prior.sample(shape, num_frames, generators).to(device)
         with torch.autocast(device.type, torch.bfloat16, config.hardware.precision == "bf16"):
             x = self._sampler.sample(
                 EDMDenoiser(network, config.loss.sigma_data),
@@ -70,6 +79,8 @@ class SampleSheet:
                 generators=generators,
                 guidance_scale=config.log.guidance_scale,
             )
+        if self._first_stage is not None:
+            x = self._first_stage.decode(x)
         if not bool(x.isfinite().all()):
             return None
         levels = ((x.permute(0, 1, 3, 4, 2) + 1) * 127.5).round().clamp(0, 255)

@@ -29,6 +29,7 @@ from pyoco_eval.training.engine import (
     placed,
     whole,
 )
+from pyoco_eval.training.latents import Latents, pixels
 from pyoco_eval.training.learning_rates import rate_groups, scheduled
 from pyoco_eval.training.samples import Batch
 from pyoco_eval.training.state_folder import Tensors, TrainingState
@@ -71,6 +72,7 @@ class Trainer:
         network: with the weights to start from.
         conditioner: makes what the network is told.
         loss: the objective.
+        latents: makes what the network is trained on, where that is not pixels.
     """
 
     def __init__(
@@ -80,6 +82,7 @@ class Trainer:
         network: VideoUNet,
         conditioner: Conditioner,
         loss: EDMLoss,
+        latents: Latents | None = None,
     ) -> None:
         self.config = config
         self.step = 0
@@ -88,6 +91,7 @@ class Trainer:
         self._engine = engine
         self._conditioner = conditioner
         self._loss = loss
+        self._latents = latents
         rates = config.optimizer
         network = network.to(engine.device).train()
         if config.hardware.compile:
@@ -191,12 +195,11 @@ class Trainer:
     def losses(self, batch: Batch) -> torch.Tensor:
         """Of each sample of a batch, (B,), with noise, noise levels and drops of their own."""
         device, seed = self._engine.device, self.config.seed
-        clean = batch.frames.to(device, non_blocking=True).permute(0, 1, 4, 2, 3)
-        clean = clean.float() / 127.5 - 1
+        clean = pixels(batch, device) if self._latents is None else self._latents(batch)
         generators = [torch_generator(seed, "noise", number) for number in batch.numbers]
         num_images = self.config.joint.per_video
         torch.manual_seed(derive_seed(seed, "dropout", batch.numbers[0]))
-        cond = self._conditioner.videos(batch).to(device)
+        cond = self._conditioner.videos(batch, clean).to(device)
         image_cond = self._conditioner.images(batch).to(device) if num_images else None
         with self._engine.autocast():
             return self._loss(
