@@ -121,7 +121,8 @@ _COMPUTE = (
         "--trust",
         multiple=True,
         metavar="KEY",
-        help="Execute this TorchScript file though its hash is not pinned.",
+        help="Run the program in this TorchScript file: c3d-torchscript has no other form, "
+        "i3d-torchscript has a port to PyTorch that is used otherwise.",
     ),
     click.option(
         "--keep-features",

@@ -65,12 +65,14 @@ class FeatureExtractor(ABC):
 
     `kind` says what one feature row stands for: a `video` clip or a single `image` (frame).
     `num_frames` is the exact clip length a video network accepts, None for any length from
-    `min_frames` on. Networks are in evaluation mode and never track gradients.
+    `min_frames` on that `frame_step` divides. Networks are in evaluation mode and never track
+    gradients.
     """
 
     kind: ClassVar[Literal["video", "image"]]
     num_frames: ClassVar[int | None] = None
     min_frames: ClassVar[int] = 1
+    frame_step: ClassVar[int] = 1
 
     spec: ExtractorSpec
     network: torch.nn.Module

@@ -3,7 +3,8 @@
 Axes: B batch, T frames, C channels (RGB), H, W, D features.
 
 The script takes uint8 frames of any size and returns class probabilities; resizing, channel order
-and the mean are inside.
+and the mean are inside. What it does there was never published, nor a hash of the file, so there is
+no port to plain PyTorch: the program runs, and only when the user says so.
 
 References: universome/stylegan-v (`isv2048_ucf`).
 """
@@ -37,9 +38,9 @@ class TorchScriptC3DExtractor(FeatureExtractor):
     num_frames = NUM_FRAMES
     min_frames = NUM_FRAMES
 
-    network: torch.jit.ScriptModule
+    network: torch.nn.Module
 
-    def __init__(self, module: torch.jit.ScriptModule, spec: ExtractorSpec) -> None:
+    def __init__(self, module: torch.nn.Module, spec: ExtractorSpec) -> None:
         self.network = module
         self.spec = spec
 
@@ -76,7 +77,7 @@ def load_c3d_torchscript(
         weight_file: `c3d_ucf101.pt`; no hash of it was ever published.
         layer: `log-probs` (101), the only one: its softmax is what the script returns, except that
             probabilities below 1.2e-38 become that.
-        trusted: execute the file although its hash is not pinned.
+        trusted: the user asks for this program to be run.
 
     Raises:
         UsageError: another layer, or a file that is not trusted.

@@ -67,11 +67,26 @@ def load_i3d_network(path: Path, bn_eps: float) -> tuple[I3DNetwork, bool]:
         remedy=READABLE,
     )
     verified = _are_published(tensors)
+    return folded_network(tensors, bn_eps, path, READABLE), verified
+
+
+def folded_network(
+    tensors: Mapping[str, torch.Tensor], bn_eps: float, path: Path, remedy: str
+) -> I3DNetwork:
+    """The network of these tensors, for evaluation, with batch normalisation folded.
+
+    Args:
+        tensors: float32, by the names of the PyTorch ports, as `published_shapes` has them.
+        bn_eps: added to the variance in batch normalisation.
+        path, remedy: for the message: the file, and what to do.
+
+    Raises:
+        WeightsError: a variance is negative.
+    """
     with torch.device("meta"):
         network = I3DNetwork()
-    network.load_state_dict(_fold(tensors, bn_eps, path), assign=True)
-    network.requires_grad_(False)
-    return network.eval(), verified
+    network.load_state_dict(_fold(tensors, bn_eps, path, remedy), assign=True)
+    return network.requires_grad_(False).eval()
 
 
 def read_i3d_tensors(path: Path) -> dict[str, torch.Tensor]:
@@ -156,7 +171,7 @@ def _are_published(tensors: Mapping[str, torch.Tensor]) -> bool:
 
 
 def _fold(
-    tensors: Mapping[str, torch.Tensor], bn_eps: float, path: Path
+    tensors: Mapping[str, torch.Tensor], bn_eps: float, path: Path, remedy: str
 ) -> dict[str, torch.Tensor]:
     """Batch normalisation as part of the convolution before it, computed in float64.
 
@@ -173,7 +188,7 @@ def _fold(
         if bool((variance < 0).any()):
             raise WeightsError(
                 f"{path}: {unit}.bn.running_var holds {variance.min():g}; a variance is not "
-                f"negative. {READABLE}"
+                f"negative. {remedy}"
             )
         scale = gamma / (variance + bn_eps).sqrt()
         kernel = (weight * scale[:, None, None, None, None]).float()

@@ -1,4 +1,7 @@
-"""FVD features by StyleGAN-V's TorchScript of I3D, for the conventions that used that very file.
+"""FVD features by the I3D of StyleGAN-V's TorchScript archive, for the conventions that use it.
+
+Its port to plain PyTorch gives the numbers: tensors are read from the archive, the program in it
+is not run. The program itself runs on request, as a check while PyTorch has TorchScript.
 
 Axes: B batch, T frames, C channels (RGB), H, W, D features.
 
@@ -7,14 +10,19 @@ common_metrics_on_video_quality (does both outside).
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
 import torch
 
-from pyoco_eval.errors import UsageError
+from pyoco_eval.errors import MissingError, UsageError
 from pyoco_eval.features.base import ExtractorSpec, FeatureExtractor, WeightsIdentity
 from pyoco_eval.features.exact_inference import exact_inference
+from pyoco_eval.features.i3d import I3DExtractor
+from pyoco_eval.features.i3d_archive import FRAME_STEP, load_archived_i3d
+from pyoco_eval.features.i3d_archive import MIN_FRAMES as PORT_MIN_FRAMES
+from pyoco_eval.features.i3d_network import I3DNetwork
 from pyoco_eval.features.state_dict import WeightsError
 from pyoco_eval.features.torchscript import load_torchscript, run_torchscript
 from pyoco_eval.videos.resize import IN_NETWORK, ResizeRule, resize_frames
@@ -24,10 +32,36 @@ KEY: Final = "i3d-torchscript"
 INPUT_SIZE: Final = 224
 MIN_FRAMES: Final = 9
 DIM: Final = 400
+INSIDE: Final = ResizeRule(INPUT_SIZE, "bilinear", "squash")
+"""What the program does to frames of any size."""
+_REMEDY: Final = (
+    f"--trust {KEY} runs the program in the file as it is; pyoco-eval weights fetch {KEY} gets the "
+    "published file"
+)
+
+
+class PortedI3DExtractor(I3DExtractor):
+    """Logits by plain PyTorch, one row per clip of a multiple of four frames, from twelve on."""
+
+    min_frames = PORT_MIN_FRAMES
+    frame_step = FRAME_STEP
+
+    def __init__(self, network: I3DNetwork, spec: ExtractorSpec) -> None:
+        super().__init__(network, spec)
+        inside = spec.resize.kernel == IN_NETWORK
+        self._rule = INSIDE if inside else spec.resize
+
+    def prepare(self, frames: np.ndarray) -> torch.Tensor:
+        _check_length(len(frames))
+        return resize_frames(frames, self._rule).div_(255).mul_(2).sub_(1)
+
+    def extract(self, batch: torch.Tensor) -> torch.Tensor:
+        _check_length(batch.shape[1])
+        return super().extract(batch)
 
 
 class TorchScriptI3DExtractor(FeatureExtractor):
-    """Logits of the TorchScript I3D, one row per clip of at least nine frames.
+    """Logits by the program in the archive, one row per clip of at least nine frames.
 
     With a resize rule `in-network` frames go in as uint8 of their own size, and `prepare` keeps
     both.
@@ -36,9 +70,9 @@ class TorchScriptI3DExtractor(FeatureExtractor):
     kind = "video"
     min_frames = MIN_FRAMES
 
-    network: torch.jit.ScriptModule
+    network: torch.nn.Module
 
-    def __init__(self, module: torch.jit.ScriptModule, spec: ExtractorSpec) -> None:
+    def __init__(self, module: torch.nn.Module, spec: ExtractorSpec) -> None:
         self.network = module
         self.spec = spec
         self._inside = spec.resize.kernel == IN_NETWORK
@@ -68,18 +102,19 @@ class TorchScriptI3DExtractor(FeatureExtractor):
 
 def load_i3d_torchscript(
     weight_file: WeightFile, *, resize: ResizeRule, layer: str = "logits", trusted: bool = False
-) -> TorchScriptI3DExtractor:
-    """The TorchScript I3D as an extractor on the CPU.
+) -> FeatureExtractor:
+    """StyleGAN-V's I3D on the CPU: its port, or the program itself.
 
     Args:
         weight_file: `i3d_torchscript.pt`.
         resize: `224-innetwork-squash` (StyleGAN-V), or any rule of size 224 to resize before.
         layer: `logits`, the only one.
-        trusted: execute the file although its hash is not the pinned one.
+        trusted: run the program in the file in place of the port; the spec's variant says so.
 
     Raises:
-        UsageError: another layer or size, or a file that is neither pinned nor trusted.
-        MissingError, WeightsError: see `load_torchscript`.
+        UsageError: another layer or size.
+        MissingError: no such file, or a PyTorch without TorchScript.
+        WeightsError: see `load_archived_i3d` and `load_torchscript`.
     """
     if layer != "logits":
         raise UsageError(f"{KEY} layer {layer!r} is not one of logits")
@@ -94,4 +129,22 @@ def load_i3d_torchscript(
         scaling="2x/255-1",
         weights=WeightsIdentity(weight_file.short, weight_file.digest, weight_file.published),
     )
-    return TorchScriptI3DExtractor(load_torchscript(weight_file, trusted=trusted), spec)
+    if trusted:
+        module = load_torchscript(weight_file, trusted=True)
+        return TorchScriptI3DExtractor(module, replace(spec, variant="executed"))
+    if not weight_file.path.is_file():
+        raise MissingError(
+            f"{weight_file.path}: no such file; pyoco-eval weights fetch {KEY} gets it"
+        )
+    inside = resize.kernel == IN_NETWORK
+    network = load_archived_i3d(weight_file.path, inside=inside, remedy=_REMEDY)
+    return PortedI3DExtractor(network, spec)
+
+
+def _check_length(num_frames: int) -> None:
+    if num_frames < PORT_MIN_FRAMES or num_frames % FRAME_STEP:
+        raise UsageError(
+            f"{KEY} in plain PyTorch takes clips of a multiple of {FRAME_STEP} frames, from "
+            f"{PORT_MIN_FRAMES} on, found {num_frames}: how its program pads others is not known. "
+            f"--trust {KEY} runs the program itself"
+        )

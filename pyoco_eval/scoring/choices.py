@@ -44,7 +44,8 @@ class Choices(TypedDict, total=False):
     extrapolate: also give Fréchet distances extrapolated to infinitely many samples.
     reference_clip: clip rule of the reference, as `16f-s1-random(seed=0)`, if not that of samples.
     precision: `fp32` or `bf16`.
-    trust: keys of TorchScript weights to execute although their hash is not pinned.
+    trust: keys of TorchScript weights whose program is run: `c3d-torchscript`, which has no port to
+        plain PyTorch, and `i3d-torchscript`, in place of its port.
     keep_features: folder where features are kept, to resume a killed run and to score again.
     group_by: what counts as one: `ucf101`, `folder`, `prompt`, `manifest`, `regex:PATTERN`, a
         manifest file, or `none`; found by itself in manifests and in names of UCF-101.

@@ -141,6 +141,11 @@ def _check_clip_length(extractor: FeatureExtractor, num_frames: int) -> None:
         raise UsageError(f"--num-frames {num_frames}: {name} takes clips of exactly {exact} frames")
     if num_frames < least:
         raise UsageError(f"--num-frames {num_frames}: {name} needs at least {least} frames")
+    if num_frames % extractor.frame_step:
+        raise UsageError(
+            f"--num-frames {num_frames}: {name} in plain PyTorch takes a multiple of "
+            f"{extractor.frame_step}; --trust {name} runs the program in the file, for any length"
+        )
 
 
 def _load_i3d(network: Network, options: Options) -> FeatureExtractor:

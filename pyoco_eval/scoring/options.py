@@ -49,7 +49,7 @@ class Options:
         reference_group_by: likewise for the reference.
         precision: arithmetic of the networks: `fp32`, or `bf16`, which changes scores and is
             never mixed with fp32.
-        trust: keys of TorchScript weights that may be executed although their hash is not pinned.
+        trust: keys of TorchScript weights whose program is run; nothing is run unasked.
         keep_features: folder where feature rows are kept as they are made; a run that was killed
             goes on from there, and later scores of the same videos take them from there.
     """
