@@ -30,10 +30,11 @@ _CLIP = (
     click.option("--clip-seed", type=int, default=0, show_default=True, help="For --clip random."),
     click.option(
         "--short",
-        type=click.Choice(["error", "skip", "loop"]),
+        type=click.Choice(["error", "skip", "window", "loop"]),
         default="error",
         show_default=True,
-        help="A video with too few frames: refuse, leave out, or repeat it.",
+        help="A video with too few frames: refuse, leave out, or repeat it; window leaves out "
+        "whatever is shorter than frames x stride, as StyleGAN-V does.",
     ),
     click.option(
         "--frames",

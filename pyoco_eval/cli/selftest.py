@@ -11,6 +11,7 @@ from pyoco_eval.cli.terminal import open_console, say, say_json
 
 if TYPE_CHECKING:
     from pyoco_eval.selftest import Check
+    from pyoco_eval.weights import WeightFile
 
 _STYLES = {"ok": "green", "failed": "bold red", "skipped": "yellow"}
 
@@ -23,6 +24,7 @@ Examples:
   pyoco-eval selftest
   pyoco-eval selftest --quick
   pyoco-eval selftest --device cuda:0 --json > selftest.json
+  pyoco-eval selftest --trust i3d-torchscript --weights i3d-torchscript=i3d_torchscript.pt
 
 \b
 Exit codes: 0 every result is as expected, 1 one of them is not.""",
@@ -35,16 +37,34 @@ Exit codes: 0 every result is as expected, 1 one of them is not.""",
     metavar="NAME",
     help="cpu, cuda, cuda:1, mps; may be given several times.  [default: every device here]",
 )
+@click.option(
+    "--trust",
+    multiple=True,
+    metavar="KEY",
+    help="Also run the program in this TorchScript file and compare the port: i3d-torchscript.",
+)
+@click.option("--weights", multiple=True, metavar="KEY=FILE", help="Where that file is.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
-def command(quick: bool, devices: tuple[str, ...], as_json: bool) -> None:
+def command(
+    quick: bool,
+    devices: tuple[str, ...],
+    trust: tuple[str, ...],
+    weights: tuple[str, ...],
+    as_json: bool,
+) -> None:
     """Decode, resize, extract and score a small shipped set, and compare with stored values.
 
     Says whether the scores of this machine can be trusted. Needs no download; the large networks
     are filled with made-up weights, for which up to 400 MB of temporary files are written.
     """
     from pyoco_eval.selftest import run
+    from pyoco_eval.weights import parse_overrides, resolve
 
-    checks = _run(devices, quick) if not as_json else run(devices, quick=quick)
+    given = parse_overrides(weights)
+    programs = [resolve(key, given) for key in trust]
+    checks = (
+        run(devices, quick=quick, programs=programs) if as_json else _run(devices, quick, programs)
+    )
     failed = [check for check in checks if check.status == "failed"]
     if as_json:
         document = {"trusted": not failed, "checks": [_as_document(check) for check in checks]}
@@ -54,7 +74,7 @@ def command(quick: bool, devices: tuple[str, ...], as_json: bool) -> None:
     sys.exit(1 if failed else 0)
 
 
-def _run(devices: tuple[str, ...], quick: bool) -> "list[Check]":
+def _run(devices: tuple[str, ...], quick: bool, programs: "Sequence[WeightFile]") -> "list[Check]":
     """With the name of the last result on standard error, if that is a terminal."""
 
     from pyoco_eval.selftest import run
@@ -64,6 +84,7 @@ def _run(devices: tuple[str, ...], quick: bool) -> "list[Check]":
         return run(
             devices,
             quick=quick,
+            programs=programs,
             on_check=lambda check: status.update(f"{check.stage}: {check.name}"),
         )
 

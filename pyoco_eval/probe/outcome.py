@@ -70,7 +70,7 @@ def recipe_of(walk: Walk, options: ProbeOptions, decoder: str) -> dict[str, str]
     """What decides about the value of a noise map: signature keys known before any is made."""
     recipe = {
         "net": walk.model.name,
-        "clip": options.clip.spec().removesuffix("-skip"),
+        "clip": options.clip.signed(),
         "frames": resize_rule(options, walk).spec(),
         "ode": walk.spec(),
         "dec": decoder,

@@ -126,9 +126,9 @@ def _lengths(protocol: Protocol, score: ScoreRule, place: str) -> Iterator[str]:
     clip = ClipRule.parse(score.clip)
     if clip.select == "all":
         yield f"{place}.clip: one clip of each generated video is scored, not all"
-    if clip.fps is None and clip.span > protocol.samples.num_frames:
+    if clip.fps is None and clip.least > protocol.samples.num_frames:
         yield (
-            f"{place}.clip: {score.clip} needs {clip.span} frames, samples have "
+            f"{place}.clip: {score.clip} needs {clip.least} frames, samples have "
             f"{protocol.samples.num_frames}"
         )
     if clip.fps is not None and protocol.samples.fps is None:

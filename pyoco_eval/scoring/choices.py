@@ -24,7 +24,8 @@ class Choices(TypedDict, total=False):
     clip: `first`, `center`, `random` or `all`.
     hop: frames between clip starts, for `clip="all"`.
     clip_seed: for `clip="random"`.
-    short: `error`, `skip` or `loop`, for videos with too few frames.
+    short: `error`, `skip`, `window` (skip what is shorter than num_frames * stride) or `loop`, for
+        videos with too few frames.
     frames: frames an image metric sees: `all`, `first`, `middle`, `random(seed=0)`.
     pre_resize: rule applied first, as `128-pilbicubic-crop-round`.
     resize: rule in place of the network's own, as `224-bilinear-crop`.

@@ -186,7 +186,7 @@ def _consume(
                     rows.push(position, inputs, ids)
     except VideoError as error:
         reason = error.reason
-        by_rule = isinstance(error, ShortVideo) and options.clip.short == "skip"
+        by_rule = isinstance(error, ShortVideo)
         (found.skipped if by_rule else found.failures)[video.id] = reason
         if not by_rule:
             for tap in taps:

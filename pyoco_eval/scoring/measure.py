@@ -140,7 +140,7 @@ def planned_recipe(
     recipe = {
         "net": f"{spec.name}-{spec.network}{variant}-{spec.layer}@{weights}",
         "conv": network.conv,
-        "clip": options.clip.spec().removesuffix("-skip"),
+        "clip": options.clip.signed(),
         "frames": ">".join(step.spec() for step in steps if step is not None),
         "scale": spec.scaling,
         "prec": arithmetic(options.precision, extractor.device),

@@ -97,7 +97,7 @@ class Task:
         """What the recipe of the reference has to be."""
         recipe = dict(self.recipe(self.generated))
         if self._options.reference_clip is not None:
-            recipe["clip"] = self._options.reference_clip.spec().removesuffix("-skip")
+            recipe["clip"] = self._options.reference_clip.signed()
         return recipe
 
     def scores(self, splits: str | None) -> list[Score]:

@@ -20,7 +20,7 @@ from pyoco_eval.videos.video import EndOfVideoError, Video
 
 Select = Literal["first", "center", "random", "all"]
 OfImages = Literal["images"]
-Short = Literal["error", "skip", "loop"]
+Short = Literal["error", "skip", "window", "loop"]
 
 EVERY_FRAME = ConstantPace()
 
@@ -31,7 +31,7 @@ _SPEC = re.compile(
 
 
 class ShortVideo(VideoError):  # noqa: N818
-    """A video too short for its clip under `short="skip"`: to be left out and counted."""
+    """A video too short under `short="skip"` or `"window"`: to be left out and counted."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,9 @@ class ClipRule:
         hop: of `all`: distance between the starts of clips, in source frames, or in sampled
             frames where `fps` is given. num_frames * stride if None: clips touch. What is left
             at the end and is too short for a clip is not used.
-        short: what happens to a video with too few frames: `error`; `skip`, counted; or `loop`,
-            which goes on from its first frame.
+        short: what happens to a video with too few frames: `error`; `skip`, counted; `window`,
+            likewise, where a video must have num_frames * stride frames, which leaves out some
+            that have a clip; or `loop`, which goes on from its first frame.
     """
 
     num_frames: int = 16
@@ -96,6 +97,11 @@ class ClipRule:
         """Positions from the first to the last frame of a clip, both included."""
         return (self.num_frames - 1) * self.stride + 1
 
+    @property
+    def least(self) -> int:
+        """Positions a video must have."""
+        return self.num_frames * self.stride if self.short == "window" else self.span
+
     def spec(self) -> str:
         """The rule in one token.
 
@@ -109,6 +115,14 @@ class ClipRule:
         detail = {"random": f"(seed={self.seed})", "all": f"(hop={self.hop})"}.get(self.select, "")
         short = "" if self.short == "error" else f"-{self.short}"
         return f"{self.num_frames}f-{step}-{self.select}{detail}{short}"
+
+    def signed(self) -> str:
+        """As recipes have it: what is left out is counted there by itself, under `skip`.
+
+        `-window` stays where it leaves out more than `-skip` would.
+        """
+        spec = self.spec().removesuffix("-skip")
+        return spec.removesuffix("-window") if self.least == self.span else spec
 
     @classmethod
     def parse(cls, spec: str) -> "ClipRule":
@@ -170,13 +184,13 @@ def read_clips(video: Video, rule: ClipRule) -> Iterator[VideoClip]:
         One clip, or for `all` at least one, in order.
 
     Raises:
-        ShortVideo: it has too few frames and the rule says `skip`.
+        ShortVideo: it has too few frames and the rule says `skip` or `window`.
         VideoError: it has too few and the rule says `error`; it cannot be decoded (for `center`,
             `random` and `all` to its end, since these need the true frame count); or the rule
             has a frame rate and the video states none.
     """
     pace = EVERY_FRAME if rule.fps is None else pacing_of(video, rule.fps)
-    if rule.select in ("first", "images"):
+    if rule.select in ("first", "images") and rule.least == rule.span:
         clips = [_positions(0, rule, pace)]
         try:
             yield from _cut(video, clips, pace.timed)
@@ -191,8 +205,8 @@ def read_clips(video: Video, rule: ClipRule) -> Iterator[VideoClip]:
             yield from _cut(video, clips, pace.timed)
             return
     if rule.short != "loop" or not num_frames:
-        needed = _positions(0, rule, pace)[-1] + 1
-        kind = ShortVideo if rule.short == "skip" else VideoError
+        kind = ShortVideo if rule.short in ("skip", "window") else VideoError
+        needed = max(_positions(0, rule, pace)[-1] + 1, rule.least if rule.fps is None else 0)
         raise kind(video.id, f"the clip needs {needed} frames, the video has {num_frames}")
     looped = tuple(index % num_frames for index in _positions(0, rule, pace))
     yield VideoClip(video.id, 0, looped, video.read(looped), looped=True, timed=pace.timed)
@@ -208,7 +222,7 @@ def clip_indices(
     """
     positions = pace.positions(num_frames)
     room = positions - rule.span
-    if room < 0:
+    if positions < rule.least:
         return []
     if rule.select in ("first", "images"):
         starts: Sequence[int] = [0]

@@ -12,12 +12,15 @@ from i3d_program import I3DProgram
 
 import pyoco_eval
 from pyoco_eval.errors import MissingError, UsageError
+from pyoco_eval.features import i3d_archive
 from pyoco_eval.features.c3d_torchscript import load_c3d_torchscript
 from pyoco_eval.features.i3d_torchscript import load_i3d_torchscript
 from pyoco_eval.features.state_dict import WeightsError
 from pyoco_eval.features.torchscript_text import batch_norm_constants, read_program_text, resizes
 from pyoco_eval.metrics.frechet import frechet_distance
 from pyoco_eval.metrics.inception_score import SplitRule, inception_score
+from pyoco_eval.selftest.check import check
+from pyoco_eval.selftest.programs import measure_programs
 from pyoco_eval.videos.resize import ResizeRule
 from pyoco_eval.weights import WeightFile
 
@@ -339,3 +342,45 @@ def test_inception_score_of_the_script(c3d: Path) -> None:
     expected = inception_score(logits, SplitRule.parse("10-shuffle42"))
     assert score.value == pytest.approx(expected.mean, rel=1e-6)
     assert score.signature.get("splits") == "10-shuffle42"
+
+
+def test_the_selftest_compares_the_port_with_the_program_it_is_given(
+    program: Path, c3d: Path
+) -> None:
+    checks = [check(found) for found in measure_programs([weight_file(program)])]
+    assert [found.status for found in checks] == ["ok", "ok"]
+    assert all(found.difference is not None and 0 < found.difference < 1e-5 for found in checks)
+    assert all("port against program" in found.name for found in checks)
+    with pytest.raises(UsageError, match="only i3d-torchscript has a port"):
+        list(measure_programs([weight_file(c3d, "c3d-torchscript")]))
+
+
+def test_the_selftest_notices_a_port_of_another_program(
+    program: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(i3d_archive, "batch_norm_constants", lambda _: {3e-3})
+    checks = [check(found) for found in measure_programs([weight_file(program)])]
+    assert [found.status for found in checks] == ["failed", "failed"]
+
+
+def test_videos_shorter_than_the_window_are_told_and_signed(i3d: Path) -> None:
+    """Nine frames at stride two: 17 frames hold a clip, StyleGAN-V asks for 18."""
+    long = np.concatenate([videos(4), videos(4)], axis=1)
+    clips = [video[: 17 if index == 1 else 18] for index, video in enumerate(long)]
+    found = pyoco_eval.evaluate(
+        clips,
+        list(long),
+        metrics=["fvd"],
+        conventions={"fvd": "stylegan-v"},
+        weights={"i3d-torchscript": i3d},
+        trust=["i3d-torchscript"],
+        num_frames=9,
+        stride=2,
+        short="window",
+        allow_small=True,
+    )
+    (score,) = found.scores
+    assert score.signature.get("skip") == "1of4/-"
+    assert score.signature.get("clip") == "9f-s2-first-window"
+    (reason,) = found.record.samples.skipped.values()
+    assert "needs 18 frames, the video has 17" in reason

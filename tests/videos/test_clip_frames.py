@@ -24,7 +24,7 @@ def rules(draw):
         fps=fps,
         seed=draw(st.integers(0, 2**40)) if select == "random" else 0,
         hop=draw(st.none() | st.integers(1, 99)) if select == "all" else None,
-        short=draw(st.sampled_from(["error", "skip", "loop"])),
+        short=draw(st.sampled_from(["error", "skip", "window", "loop"])),
     )
 
 
@@ -191,6 +191,32 @@ def test_short_videos(clip, select):
         list(read_clips(clip, dataclasses.replace(rule, short="skip")))
     looped = numbers(clip, dataclasses.replace(rule, short="loop"))
     assert looped == [[i % 40 for i in range(0, 48, 3)]]
+
+
+@pytest.mark.parametrize("select", ["first", "center", "random", "all"])
+def test_window_leaves_out_what_stylegan_v_drops(clip, select):
+    """40 frames: 14 at stride 3 have a clip (40 positions) but not 14 * 3 frames."""
+    rule = ClipRule(num_frames=14, stride=3, select=select, short="window")
+    with pytest.raises(ShortVideo, match="needs 42 frames, the video has 40"):
+        list(read_clips(clip, rule))
+    assert len(numbers(clip, dataclasses.replace(rule, short="skip"))) == 1
+    enough = dataclasses.replace(rule, num_frames=13)
+    same = dataclasses.replace(enough, short="error")
+    assert numbers(clip, enough) == numbers(clip, same)
+
+
+def test_random_starts_are_those_of_stylegan_v():
+    """random.randint(0, T - n * s + s - 1), both ends included."""
+    rule = ClipRule(num_frames=5, stride=3, select="random", short="window")
+    starts = {clip_indices(rule, f"v{i}", 18)[0][0] for i in range(300)}
+    assert starts == set(range(18 - 5 * 3 + 3 - 1 + 1))
+
+
+def test_recipes_name_window_where_it_leaves_out_more_than_skip():
+    assert ClipRule(short="window").signed() == "16f-s1-first"
+    assert ClipRule(short="skip", stride=2).signed() == "16f-s2-first"
+    assert ClipRule(short="window", stride=2).signed() == "16f-s2-first-window"
+    assert ClipRule(short="loop", stride=2).signed() == "16f-s2-first-loop"
 
 
 def test_long_enough_videos_are_not_looped(clip):
