@@ -126,7 +126,7 @@ _FILES = (
     PublishedFile(
         key="i3d-torchscript",
         name="i3d_torchscript.pt",
-        about="I3D, Kinetics-400, as StyleGAN-V distributes it: read, and executed only with --trust",
+        about="I3D, Kinetics-400, as StyleGAN-V has it: a program, executed only with --trust",
         addresses=(
             "https://huggingface.co/flateon/FVD-I3D-torchscript/resolve/"
             "1c2d61711c52571ad617a1063e6fa691b212e184/i3d_torchscript.pt",

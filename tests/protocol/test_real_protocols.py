@@ -11,6 +11,7 @@ from trees import annotation, write_clip, write_ucf101
 
 from pyoco_eval.errors import MissingError, PyocoEvalError, UsageError
 from pyoco_eval.metrics.signature import Signature
+from pyoco_eval.protocol.loader import load_protocol
 from pyoco_eval.report.results import Results
 
 TINY = ("--repeats", "1", "--allow-incomplete", "--gallery", "1", "--scale", "0.0005")
@@ -57,7 +58,8 @@ def _hold_promises_of_reduced_runs(results: Results, name: str) -> None:
     for arm in results.arms:
         for entry in arm.scores:
             signature = Signature.parse(entry.signature)
-            assert signature.get("protocol") == f"{name}@2-reduced({results.reduced})"
+            label = f"{name}@{load_protocol(name).protocol.version}"
+            assert signature.get("protocol") == f"{label}-reduced({results.reduced})"
             assert "-unverified" in str(signature.get("net"))
     assert any("are not the published ones" in warning for warning in results.warnings)
 
