@@ -16,7 +16,8 @@ TIMES: Final = frozenset(
 )
 """Keys of records and logs that tell when and how long."""
 _MOMENT: Final = re.compile(
-    rb"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?(\.\d+)?(\+00:00|Z| UTC)?|[\d.]+ (ms|s|min|h)\b"
+    rb"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?(\.\d+)?(\+00:00|Z| UTC)?"
+    rb"|[\d.]+ (ms|s|min|h)\b| \(reused\)"
 )
 STAGES: Final = frozenset({"files", "record"})
 """Keys of a protocol's finished stages: hashes over the times of files, and over records of them.

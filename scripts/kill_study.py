@@ -140,18 +140,23 @@ class Study:
         about = f"{command.name}, trial {number}, killed at {', '.join(plan)}"
         if code:
             how = "hangs" if code == -signal.SIGKILL else f"ends with {code}"
-            self.faults.append(f"{about}: then it {how}: {self.log.read_text()[-600:]}")
+            self.tell(f"{about}: then it {how}: {self.log.read_text()[-600:]}")
         elif different := differences(whole.files, contents(self.trial)):
-            self.faults.append(f"{about}: {different}")
+            self.tell(f"{about}: {different}")
+
+    def tell(self, fault: str) -> None:
+        self.faults.append(fault)
+        print(fault, flush=True)
 
 
 def fork(run: Callable[[], None], log: Path) -> int:
     """A child in a group of its own that runs `run` and is gone; its words go to `log`."""
     if process := os.fork():
+        os.setpgid(process, process)  # by both, whoever comes first
         return process
     code = 70
     try:
-        os.setsid()
+        os.setpgid(0, 0)
         words = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         for stream in (1, 2):
             os.dup2(words, stream)
@@ -241,8 +246,6 @@ def main() -> None:
     chosen = [command for command in COMMANDS if command.name in (given.only or names)]
     with tempfile.TemporaryDirectory() as folder:
         made = study(Path(folder), chosen, given.kills, given.seed, given.minutes)
-    for fault in made.faults:
-        print(fault)
     for name in (command.name for command in chosen):
         print(f"{name:16} {made.kills[name]:4} kills in {made.trials[name]:4} trials")
     total, bad = made.kills.total(), len(made.faults)
