@@ -17,6 +17,7 @@ from rich.progress import (
 )
 
 from pyoco_eval.cli.terminal import open_console
+from pyoco_eval.training.validation_picture import MEAN
 
 _SMOOTHING = 0.05
 """Weight of the newest step in the shown rate."""
@@ -90,6 +91,8 @@ class TrainDisplay:
                 f"step {entry['step']}/{self._steps}  loss {loss}  "
                 f"{entry['steps_per_second']:.2f} it/s  eta {_duration(left)}"
             )
+        if entry.get(MEAN) is not None:
+            self._print(f"step {entry['step']}  loss on held-out samples {entry[MEAN]:.4f}")
         if entry["steps_skipped"]:
             self._print(f"{entry['steps_skipped']} steps were not finite and were skipped")
         if entry["replaced_short"] or entry["replaced_broken"]:

@@ -97,12 +97,34 @@ class EDMLoss:
         Raises:
             UsageError: not one generator per row, or no frame of video left beside the images.
         """
+        return self.at(
+            self.draw_sigmas(generators),
+            denoiser,
+            clean,
+            cond,
+            generators,
+            num_images=num_images,
+            image_cond=image_cond,
+        )
+
+    def at(
+        self,
+        sigma: torch.Tensor,
+        denoiser: Denoiser | JointDenoiser,
+        clean: torch.Tensor,
+        cond: Conditioning | None,
+        generators: Sequence[torch.Generator],
+        *,
+        num_images: int = 0,
+        image_cond: Conditioning | None = None,
+    ) -> torch.Tensor:
+        """The same at levels sigma (B,) that are given: the generators draw the noise alone."""
         num_frames, frame_shape = clean.shape[1] - num_images, clean.shape[2:]
         if len(generators) != len(clean):
             raise UsageError(f"{len(clean)} samples need as many generators, not {len(generators)}")
         if num_images < 0 or num_frames < 1:
             raise UsageError(f"{num_images} images among {clean.shape[1]} frames leave no video")
-        sigma = self.draw_sigmas(generators).to(clean.device)
+        sigma = sigma.to(clean)
         shape = (frame_shape[0], frame_shape[1], frame_shape[2])
         noise = self.prior.sample(shape, num_frames, generators)
         if num_images:

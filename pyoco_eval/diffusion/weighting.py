@@ -6,7 +6,7 @@ With SNR = 1 / sigma², the error of D weighted by SNR is the error of the predi
     edm            (sigma² + sigma_data²) / (sigma sigma_data)²: unit weight of the raw output F
     eps            SNR: the noise, as DDPM
     x0             1: the video itself
-    v              SNR + 1: the velocity of v-prediction
+    v              SNR + 1: the velocity
     min-snr        min(SNR, gamma)
     soft-min-snr   1 / (sigma² + sigma_data²): the same with a smooth corner
     p2             SNR / (k + SNR)^gamma

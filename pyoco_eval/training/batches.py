@@ -8,6 +8,7 @@ import ctypes
 import os
 import signal
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from multiprocessing import RawValue
 from types import FrameType, TracebackType
 from typing import Any, Self
@@ -56,7 +57,8 @@ class Batches:
             pin_memory=torch.cuda.is_available(),
             timeout=_POLL_SECONDS if workers else 0,
         )
-        self._found: Iterator[Batch | PyocoEvalError] | None = iter(loader)
+        with _held_back():
+            self._found: Iterator[Batch | PyocoEvalError] | None = iter(loader)
 
     def __enter__(self) -> Self:
         return self
@@ -107,6 +109,20 @@ class Batches:
         self._found = None
 
 
+@contextmanager
+def _held_back() -> Iterator[None]:
+    """Signals wait until the block ends; in a process that starts within it, until it is set up."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _signals())
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _signals() -> list[int]:
+    return [getattr(signal, name) for name in (*_LEFT_ALONE, "SIGTERM")]
+
+
 class _Steps:
     """Numbers of one process's samples, step by step."""
 
@@ -135,6 +151,7 @@ class _OutlivesSignals:
             signal.signal(getattr(signal, name), signal.SIG_IGN)
         handler: Callable[[int, FrameType | None], None] = self._terminated
         signal.signal(signal.SIGTERM, handler)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _signals())
 
     def _terminated(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
         if self._closing.value or os.getppid() != self._parent:

@@ -9,6 +9,12 @@ from typing import Any, ClassVar, Literal
 
 FORBID: dict[str, Any] = {"extra": "forbid"}
 
+WHICH_SAMPLES = (
+    *("source", "path", "split", "split_lists", "only", "captions", "limit"),
+    *("shuffle_shards", "cache"),
+)
+"""Keys of `DataConfig` that say which samples there are; the others say how they are cut."""
+
 Source = Literal["shapes", "ucf101", "videos", "images", "shards"]
 Precision = Literal["fp32", "bf16"]
 Sharding = Literal["ddp", "fsdp"]
@@ -277,6 +283,26 @@ class LogConfig:
 
 
 @dataclass(frozen=True)
+class ValidationConfig:
+    """The loss of the averaged model on held-out data, at noise levels that stay the same.
+
+    Attributes:
+        every: in steps, a multiple of `log.every`, and after the last step; 0 for none.
+        samples: that are looked at, always the same ones with the same noise.
+        sigmas: the noise levels, rising; none for the 10, 30, 50, 70 and 90 % quantiles of those
+            that are trained on, so that their mean estimates the loss of training.
+        data: the held-out samples. How they are cut is as in `data` unless something else is said.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = FORBID
+
+    every: int = 0
+    samples: int = 256
+    sigmas: tuple[float, ...] = ()
+    data: DataConfig = field(default_factory=DataConfig)
+
+
+@dataclass(frozen=True)
 class TrainConfig:
     """One training run.
 
@@ -312,3 +338,4 @@ class TrainConfig:
     ema: EmaConfig = field(default_factory=EmaConfig)
     hardware: HardwareConfig = field(default_factory=HardwareConfig)
     log: LogConfig = field(default_factory=LogConfig)
+    validation: ValidationConfig = field(default_factory=ValidationConfig)

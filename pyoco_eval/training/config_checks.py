@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 from pyoco_eval.diffusion.samplers.spec import SamplerSpec
@@ -39,11 +40,14 @@ def out_of_range(config: TrainConfig) -> Iterator[str]:
     if log.keep_every % log.checkpoint_every:
         yield f"log.keep_every: must be a multiple of log.checkpoint_every, {log.checkpoint_every}"
     yield from _never_learnt(config)
-    for section, data in (("data", config.data), ("joint.data", config.joint.data)):
-        if data.source != "shapes" and data.path is None:
-            used = section == "data" or config.joint.per_video
-            if used:
-                yield f"{section}.path: must be given for {section}.source={data.source}"
+    yield from _validation(config)
+    for section, data, used in (
+        ("data", config.data, True),
+        ("joint.data", config.joint.data, config.joint.per_video > 0),
+        ("validation.data", config.validation.data, config.validation.every > 0),
+    ):
+        if data.source != "shapes" and data.path is None and used:
+            yield f"{section}.path: must be given for {section}.source={data.source}"
         if data.source == "images" and data.num_frames != 1:
             yield f"{section}.num_frames: pictures have 1 frame, found {data.num_frames}"
         if data.fps is not None and data.stride != 1:
@@ -103,6 +107,26 @@ def _never_learnt(config: TrainConfig) -> Iterator[str]:
             )
 
 
+def _validation(config: TrainConfig) -> Iterator[str]:
+    validation, every = config.validation, config.log.every
+    sigmas = validation.sigmas
+    positive = all(sigma > 0 and math.isfinite(sigma) for sigma in sigmas)
+    rise = all(float(f"{low:.4g}") < float(f"{high:.4g}") for low, high in pairwise(sigmas))
+    if not positive or not rise:  # the log names them to four digits
+        yield f"validation.sigmas: must be above 0 and rise, found {list(sigmas)}"
+    if not validation.every:
+        return
+    if validation.every % every:
+        yield f"validation.every: must be a multiple of log.every, {every}"
+    held_out = validation.data
+    if all(getattr(held_out, key) == getattr(config.data, key) for key in _WHICH):
+        yield "validation.data: these are the samples that are trained on; name held-out ones"
+    for key, shape in (("size", sides), ("num_frames", int)):
+        here, there = getattr(held_out, key), getattr(config.data, key)
+        if shape(here) != shape(there):
+            yield f"validation.data.{key}: must be data.{key}, {there}, found {here}"
+
+
 def _specs(config: TrainConfig) -> Iterator[str]:
     """Values that are written as specifications; files they name are not looked for yet."""
     if not config.prior.startswith("empirical:") or config.prior == "empirical:":
@@ -116,6 +140,7 @@ def _specs(config: TrainConfig) -> Iterator[str]:
         yield f"log.sampler: {error}"
 
 
+_WHICH = ("source", "path", "split", "only")
 _LEAST = {
     "seed": 0,
     "steps": 1,
@@ -138,6 +163,11 @@ _LEAST = {
     "hardware.micro_batch": 1,
     "hardware.workers": 0,
     "hardware.threads": 1,
+    "validation.every": 0,
+    "validation.samples": 1,
+    "validation.data.stride": 1,
+    "validation.data.limit": 1,
+    "validation.data.shuffle_shards": 1,
     "log.every": 1,
     "log.checkpoint_every": 1,
     "log.keep": 1,
@@ -150,6 +180,7 @@ _ABOVE_ZERO = (
     "latent.scaling_factor",
     "data.fps",
     "joint.data.fps",
+    "validation.data.fps",
     "loss.P_std",
     "loss.sigma_data",
     "optimizer.lr",

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from pyoco_eval.errors import UsageError
 from pyoco_eval.resources import resource_folder
-from pyoco_eval.training.config import TrainConfig
+from pyoco_eval.training.config import WHICH_SAMPLES, TrainConfig
 from pyoco_eval.training.config_checks import out_of_range
 from pyoco_eval.validation import in_words
 from pyoco_eval.yaml_text import YamlTextError, parse_yaml
@@ -57,6 +57,7 @@ def parse_config(tree: Mapping[str, Any], where: str) -> TrainConfig:
     """The config that a tree of plain values means; `where` begins the error messages."""
     complete = copy.deepcopy(dict(tree))
     _complete_joint(complete)
+    _complete_validation(complete)
     try:
         text = json.dumps(complete, default=str)
         config = TypeAdapter(TrainConfig).validate_json(text, strict=True)
@@ -96,6 +97,15 @@ def _complete_joint(tree: Tree) -> None:
         joint["data"].setdefault("num_frames", 1)
         if isinstance(data, dict) and "size" in data:
             joint["data"].setdefault("size", data["size"])
+
+
+def _complete_validation(tree: Tree) -> None:
+    """Held-out samples are cut like the others; which they are has to be said."""
+    data, validation = tree.get("data"), tree.get("validation")
+    if isinstance(validation, dict) and isinstance(validation.setdefault("data", {}), dict):
+        for key, value in data.items() if isinstance(data, dict) else ():
+            if key not in WHICH_SAMPLES:
+                validation["data"].setdefault(key, value)
 
 
 def _read(path: Path) -> Tree:

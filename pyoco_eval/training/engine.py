@@ -16,6 +16,7 @@ from torch import nn
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import FSDPModule, fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
+from torch.nn.parallel import DistributedDataParallel
 
 from pyoco_eval.errors import MissingError, UsageError
 from pyoco_eval.models.unet import Stage
@@ -50,6 +51,7 @@ class Engine:
             torch.set_num_threads(config.threads)
         self._fully_sharded = config.sharding == "fsdp"
         self._autocast = config.precision == "bf16"
+        self._wrapped: list[nn.Module] = []
         self._accelerator = accelerate.Accelerator(cpu=config.device == "cpu")
         self.rank: int = self._accelerator.process_index
         self.size: int = self._accelerator.num_processes
@@ -69,6 +71,7 @@ class Engine:
         if not self._fully_sharded:
             wrapped = self._accelerator.prepare(denoiser)
             assert isinstance(wrapped, nn.Module)
+            self._wrapped.append(wrapped)
             return wrapped
         # Stages return views, which nothing in training changes in place.
         warnings.filterwarnings("ignore", r"FSDP2-wrapped module .* returned a view tensor")
@@ -110,6 +113,12 @@ class Engine:
             torch.distributed.all_reduce(total)
         return float(total.item())
 
+    def added(self, values: torch.Tensor) -> torch.Tensor:
+        """Sums over all processes, element by element."""
+        if self.size > 1:
+            torch.distributed.all_reduce(values)
+        return values
+
     def most(self, *values: float) -> tuple[float, ...]:
         """The greatest of each over all processes, in one exchange."""
         if self.size == 1:
@@ -126,8 +135,39 @@ class Engine:
         """Leave the group of processes; another run may begin in this process."""
         from accelerate.state import AcceleratorState
 
+        for module in self._wrapped:
+            let_go(module)
         self._accelerator.end_training()
         AcceleratorState._reset_state(reset_partial_state=True)
+
+
+def let_go(module: nn.Module) -> None:
+    """Take the group of processes from a data-parallel network, before the group is destroyed.
+
+    Its reducer would else hold the last reference to the group. torch then ends the group's threads
+    while the interpreter is locked, and waits for ever if one of them is just freeing a tensor, for
+    which it needs the interpreter (torch 2.13, gloo).
+    """
+    if isinstance(module, DistributedDataParallel):
+        del module.reducer, module.logger
+
+
+@contextmanager
+def evaluating(denoiser: nn.Module) -> Iterator[nn.Module]:
+    """The denoiser in evaluation mode and without gradients; sharded afterwards as it was.
+
+    Processes whose network is divided must call it equally often; others need not.
+    """
+    inner = denoiser.module if isinstance(denoiser, DistributedDataParallel) else denoiser
+    denoiser.eval()
+    try:
+        with torch.no_grad():
+            yield inner
+    finally:
+        for module in denoiser.modules():
+            if isinstance(module, FSDPModule):
+                module.reshard()  # a backward pass would have done it
+        denoiser.train()
 
 
 def gradient_norm(parameters: Sequence[nn.Parameter]) -> torch.Tensor:

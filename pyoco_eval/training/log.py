@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pyoco_eval.atomic import atomic_path, writing
 from pyoco_eval.errors import MissingError
 from pyoco_eval.parsing import parse_json
+from pyoco_eval.training.validation_picture import draw_validation
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,8 +45,7 @@ class TrainingLog:
         self._picture = folder / "loss.png"
         self._drawn = time.monotonic()
         self.entries = [entry for entry in read_log(self._path) if entry["step"] <= step]
-        with atomic_path(self._path) as path:
-            path.write_text("".join(map(_line, self.entries)), encoding="utf-8")
+        self._write()
         self._writer = SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1)
 
     def add(self, entry: Entry) -> None:
@@ -53,17 +53,32 @@ class TrainingLog:
         self.entries.append(entry)
         with writing(self._path), self._path.open("a", encoding="utf-8") as file:
             file.write(_line(entry))
-        for name, value in entry.items():
-            if name != "step" and isinstance(value, int | float) and math.isfinite(value):
-                self._writer.add_scalar(f"train/{name}", value, entry["step"])
+        self._show(entry)
         if time.monotonic() - self._drawn > _PICTURE_SECONDS:
             self.draw()
+
+    def complete(self, more: Entry) -> None:
+        """Put what a stopped run had no time for into the newest entry."""
+        self.entries[-1] |= more
+        self._write()
+        self._show(more | {"step": self.entries[-1]["step"]})
+
+    def _write(self) -> None:
+        with atomic_path(self._path) as path:
+            path.write_text("".join(map(_line, self.entries)), encoding="utf-8")
+
+    def _show(self, entry: Entry) -> None:
+        for name, value in entry.items():
+            if name != "step" and isinstance(value, int | float) and math.isfinite(value):
+                tag = name if "/" in name else f"train/{name}"
+                self._writer.add_scalar(tag, value, entry["step"])
 
     def draw(self) -> None:
         """Bring the picture and TensorBoard up to date."""
         self._drawn = time.monotonic()
         self._writer.flush()
         draw_loss(self.entries, self._picture)
+        draw_validation(self.entries, self._picture.with_name("validation.png"))
 
     def add_picture(self, name: str, pixels: "np.ndarray", step: int) -> None:
         """A sheet of samples, uint8 (H, W, 3)."""

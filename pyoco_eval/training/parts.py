@@ -27,6 +27,7 @@ from pyoco_eval.training.network import build_network
 from pyoco_eval.training.samples import TrainingSamples
 from pyoco_eval.training.state_folder import Tensors
 from pyoco_eval.training.trainer import Trainer
+from pyoco_eval.training.validation import Validation
 from pyoco_eval.videos.frame_size import sides
 
 _FPS_OF_IMAGES = 8.0
@@ -45,6 +46,8 @@ class Parts:
         trainer: network, average and optimizer.
         unet: of the network.
         class_names: that the network knows.
+        validation: on held-out samples; None without.
+        code: that runs. Its files may be edited or exchanged while it does.
         latents: makes what the network sees; None where that is pixels.
     """
 
@@ -56,6 +59,8 @@ class Parts:
     trainer: Trainer
     unet: UNetConfig
     class_names: tuple[str, ...]
+    validation: Validation | None
+    code: dict[str, str]
     latents: Latents | None = None
 
     def averaged(self, weights: Tensors) -> VideoUNet:
@@ -97,7 +102,7 @@ class Parts:
             "text_encoders": {e.spec: e.digest for e in self.conditioner.encoders},
             "init": init,
             "unconditional_share": unconditional_share(config.condition),
-            "code": code_state(),
+            "code": self.code,
             "environment": environment(),
         }
 
@@ -142,14 +147,20 @@ def make_parts(config: TrainConfig, engine: Engine) -> Parts:
         config.loss.sigma_data,
         LossWeighting.parse(config.loss.weighting),
     )
+    trainer = Trainer(config, engine, network, conditioner, loss, latents)
+    validation = None
+    if config.validation.every:
+        validation = Validation(config, engine, trainer, conditioner, loss, class_names)
     return Parts(
         config,
         examples,
         TrainingSamples(config, examples, images),
         prior,
         conditioner,
-        Trainer(config, engine, network, conditioner, loss, latents),
+        trainer,
         network.config,
         class_names,
+        validation,
+        code_state(),
         latents,
     )

@@ -1,7 +1,7 @@
 """A training run from its config to its model: what `pyoco-eval train` does."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from pyoco_eval.training.run_folder import RunFolder
 from pyoco_eval.training.run_writer import RunWriter
 from pyoco_eval.training.state_folder import newest_state
 from pyoco_eval.training.trainer import StepResult
+from pyoco_eval.training.validation_picture import MEAN
 from pyoco_eval.training.watch import NobodyWatches, Watcher
 from pyoco_eval.videos.frame_size import sides
 
@@ -106,6 +107,8 @@ class _Run:
             self.writer.model()
             if self._sheet_was_lost():
                 self.writer.sheet()
+            if self.writer.lacks(MEAN):
+                self.writer.complete(self._validated())
         try:
             self._steps()
         finally:
@@ -155,11 +158,21 @@ class _Run:
         step, log = self.trainer.step, self.config.log
         last = step == self.config.steps
         if step % log.every == 0 or last:
-            self.writer.entry(result)
+            self.writer.entry(result, self._validated())
         if step % log.checkpoint_every == 0 or last:
             self.writer.state()
         if log.samples_every and (step % log.samples_every == 0 or last):
             self.writer.sheet()
+
+    def _validated(self) -> Mapping[str, float]:
+        """Losses on held-out samples where they are due; nothing if a process is to stop."""
+        validation = self.parts.validation
+        if validation is None or not validation.due(self.trainer.step):
+            return {}
+        losses = validation.losses(
+            lambda: self.interrupts.asked != Stop.NOBODY, lambda: self._asked() != Stop.NOBODY
+        )
+        return losses or {}
 
     def _asked(self) -> Stop:
         """Whether any process is to stop. All ask at the same place."""
@@ -182,6 +195,7 @@ class _Run:
             self.writer.state()
         if self.engine.is_main:
             self.folder.withdraw_stop()
+        self.engine.wait()  # torchrun kills all soon after the first of them has ended
         raise StoppedError(
             f"{self.folder.path}: stopped after step {self.trainer.step} of "
             f"{self.config.steps}; the same command goes on from there",

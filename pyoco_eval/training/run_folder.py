@@ -20,7 +20,7 @@ from pyoco_eval.training.config_file import differences, dump_config, load_confi
 from pyoco_eval.training.state_folder import TrainingState, load_state, newest_state
 
 _MAY_CHANGE = (
-    *("log.", "hardware.", "out", "condition.embeddings"),
+    *("log.", "validation.", "hardware.", "out", "condition.embeddings"),
     *("latent.vae", "latent.cache", "latent.frames_at_once"),
     *("max_replaced", "optimizer.nonfinite", "optimizer.max_skipped"),
     *("data.path", "data.cache", "joint.data.path", "joint.data.cache"),
@@ -30,7 +30,16 @@ _MAY_CHANGE = (
 _LOOK_SECONDS = 1.0
 """Looking for a file takes a millisecond on file systems of clusters."""
 
-_OWN = ("config.yaml", "log.jsonl", "loss.png", "tensorboard", "samples", "checkpoints", "model")
+_OWN = (
+    "config.yaml",
+    "log.jsonl",
+    "loss.png",
+    "validation.png",
+    "tensorboard",
+    "samples",
+    "checkpoints",
+    "model",
+)
 
 
 class RunFolder:

@@ -3,6 +3,7 @@
 All processes call every method together: weights are gathered from all of them. The first writes.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -93,8 +94,8 @@ class RunWriter:
             *(int(engine.sum(sum(entry.get(key, 0) for entry in entries))) for key in _REPLACED)
         )
 
-    def entry(self, result: StepResult) -> None:
-        """A line in the log."""
+    def entry(self, result: StepResult, validated: Mapping[str, float]) -> None:
+        """A line in the log, with the losses on held-out samples where there are any."""
         window, engine, step = self.window, self._engine, self._trainer.step
         replaced = Replaced(
             int(engine.sum(window.replaced.short)), int(engine.sum(window.replaced.broken))
@@ -111,12 +112,25 @@ class RunWriter:
             "replaced_short": replaced.short,
             "replaced_broken": replaced.broken,
             "steps_skipped": window.steps_skipped,
+            **validated,
         }
         if self._log is not None:
             self._log.add(entry)
             self._watcher.logged(entry)
         self.window = Window(0.0, 0, engine.device)
         self._check_replaced()
+
+    def lacks(self, key: str) -> bool:
+        """Whether the newest entry of the log is of this step and says nothing of `key`."""
+        entries = [] if self._log is None else self._log.entries
+        newest = entries[-1] if entries else {"step": -1}
+        lacking = newest["step"] == self._trainer.step and key not in newest
+        return self._engine.sum(float(lacking)) > 0
+
+    def complete(self, more: Mapping[str, float]) -> None:
+        """Put what a stopped run had no time for into the newest entry of the log."""
+        if self._log is not None:
+            self._log.complete(dict(more))
 
     def _check_replaced(self) -> None:
         """Raises PyocoEvalError where more samples are replaced than the config allows."""

@@ -5,7 +5,8 @@ Axes: B samples, T frames of a video, N pictures after it, C channels, H, W.
 References: Ge et al., Preserve Your Own Correlation (2023), §3-4; Karras et al. (2022), §5.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -23,6 +24,7 @@ from pyoco_eval.training.ema import ema_weight, update_ema
 from pyoco_eval.training.engine import (
     Engine,
     clip_gradients,
+    evaluating,
     gradient_norm,
     local,
     part_of,
@@ -195,7 +197,7 @@ class Trainer:
     def losses(self, batch: Batch) -> torch.Tensor:
         """Of each sample of a batch, (B,), with noise, noise levels and drops of their own."""
         device, seed = self._engine.device, self.config.seed
-        clean = pixels(batch, device) if self._latents is None else self._latents(batch)
+        clean = self.clean(batch)
         generators = [torch_generator(seed, "noise", number) for number in batch.numbers]
         num_images = self.config.joint.per_video
         torch.manual_seed(derive_seed(seed, "dropout", batch.numbers[0]))
@@ -210,6 +212,29 @@ class Trainer:
                 num_images=num_images,
                 image_cond=image_cond,
             )
+
+    def clean(self, batch: Batch) -> torch.Tensor:
+        """What noise is added to, (B, T + N, C, H, W) on this process's device: pixels in [-1, 1],
+        or latents.
+        """
+        if self._latents is None:
+            return pixels(batch, self._engine.device)
+        return self._latents(batch)
+
+    @contextmanager
+    def averaged(self) -> Iterator[nn.Module]:
+        """The denoiser with the averaged weights, to be evaluated by all processes together.
+
+        Weights and average change places for the time: nothing is gathered, and afterwards both
+        are what they were, bit for bit.
+        """
+        parts = [local(parameter.detach()) for parameter in self._parameters()]
+        _exchange(parts, self.ema)
+        try:
+            with evaluating(self._denoiser) as denoiser:
+                yield denoiser
+        finally:
+            _exchange(parts, self.ema)
 
     def state(self, loss_sum: float = 0.0, loss_count: int = 0) -> TrainingState:
         """All that the next step depends on, gathered whole; every process must call this.
@@ -258,3 +283,10 @@ class Trainer:
 
     def _parameters(self) -> list[nn.Parameter]:
         return list(self._denoiser.parameters())
+
+
+def _exchange(ones: Sequence[torch.Tensor], others: Sequence[torch.Tensor]) -> None:
+    for one, other in zip(ones, others, strict=True):
+        kept = one.clone()
+        one.copy_(other)
+        other.copy_(kept)

@@ -1,11 +1,14 @@
 """Sample n of a run is the same for every reader; every epoch shows everything once."""
 
+import os
+import signal
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from small_runs import small_config
+from torch.utils.data._utils import signal_handling
 
 from pyoco_eval.errors import PyocoEvalError, UsageError, VideoError
 from pyoco_eval.shapes.dataset import MovingShapes
@@ -93,6 +96,24 @@ def test_errors_of_reading_processes_arrive_as_what_they_are(tmp_path: Path) -> 
     samples = TrainingSamples(small_config(tmp_path, condition={}), Numbers())
     with pytest.raises(PyocoEvalError, match=r"^video \d: is damaged$"):
         list(Batches(samples, range(3), 4, workers=1))
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_signal_while_reading_processes_start_kills_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """torch gives each a handler that lets a stranger's SIGTERM kill it; ours comes after."""
+    honest = signal_handling._set_worker_signal_handlers
+
+    def told() -> None:
+        honest()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(signal_handling, "_set_worker_signal_handlers", told)
+    config = small_config(tmp_path)
+    samples = TrainingSamples(config, open_examples(config.data))
+    with Batches(samples, range(2), 4, workers=1) as source:
+        assert [batch.numbers for batch in source] == [(0, 1, 2, 3), (4, 5, 6, 7)]
 
 
 def test_encoders_without_captions_are_refused(tmp_path: Path) -> None:
