@@ -128,7 +128,8 @@ def command(
                 stage.advance()
         with atomic_path(out / "manifest.jsonl") as path:
             path.write_text("".join(done[name] for name in sorted(done)), encoding="utf-8")
-        (out / _UNFINISHED).unlink()
+    # Last of all, after the lock's own files: whoever is killed before this goes on from there.
+    (out / _UNFINISHED).unlink(missing_ok=True)
 
 
 def _chosen(choices: tuple[str, ...]) -> dict[str, list[str]]:
@@ -163,6 +164,7 @@ def _make_room(out: Path, overwrite: bool, request: str) -> dict[str, str]:
     Returns:
         Name -> line of the manifest, for clips of a killed run of the same request.
     """
+    from pyoco_eval.atomic import atomic_path
     from pyoco_eval.errors import UsageError
 
     for left in out.glob(".writing-*"):
@@ -189,5 +191,6 @@ def _make_room(out: Path, overwrite: bool, request: str) -> dict[str, str]:
         else:
             path.unlink()
     (out / "manifest.jsonl").unlink(missing_ok=True)
-    journal.write_text(request + "".join(done.values()), encoding="utf-8")
+    with atomic_path(journal, durable=False) as path:  # cut short, it would disown the clips
+        path.write_text(request + "".join(done.values()), encoding="utf-8")
     return done

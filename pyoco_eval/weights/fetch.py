@@ -4,7 +4,7 @@ import logging
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -70,6 +70,7 @@ def fetch(
     entry = entry_of(key, manifest)
     no_network = offline or is_offline()
     if (cached := _whole(entry, complain=no_network)) is not None:
+        _tidy(entry)
         return cached
     if no_network:
         raise MissingError(how_to_get(entry))
@@ -108,14 +109,27 @@ def _whole(entry: PublishedFile, *, complain: bool = False) -> WeightFile | None
 @contextmanager
 def _alone(entry: PublishedFile, on_wait: OnWait | None) -> Iterator[Path]:
     """Hold the lock of `entry`; the folder given is for unfinished files, on the same disk."""
-    unfinished = cached_path(entry).parent / ".unfinished"
-    staging = unfinished / entry.name
+    staging, path = _unfinished(entry)
     staging.mkdir(parents=True, exist_ok=True)
-    path = unfinished / f"{entry.name}.lock"
     waiting = partial(on_wait, path) if on_wait is not None else None
     with locked(path, f"fetches {entry.name}", wait=longest_wait(), on_wait=waiting):
         staging.mkdir(exist_ok=True)
         yield staging
+
+
+def _unfinished(entry: PublishedFile) -> tuple[Path, Path]:
+    """The folder of what is unfinished, and its lock."""
+    folder = cached_path(entry).parent / ".unfinished"
+    return folder / entry.name, folder / f"{entry.name}.lock"
+
+
+def _tidy(entry: PublishedFile) -> None:
+    """Remove what a process left that was killed when its file had just taken its place."""
+    staging, path = _unfinished(entry)
+    if staging.exists() or path.with_name(f"{path.name}-holder").exists():
+        # A cache that cannot be written serves all the same; who holds the lock tidies itself.
+        with suppress(OSError, PyocoEvalError), locked(path, f"fetches {entry.name}"):
+            shutil.rmtree(staging, ignore_errors=True)
 
 
 def _download(entry: PublishedFile, staging: Path, transfer: HttpTransfer) -> WeightFile:

@@ -12,6 +12,7 @@ from pyoco_eval.errors import UsageError
 from pyoco_eval.shapes.corruptions import Corruption, corrupt_clip
 from pyoco_eval.shapes.dataset import CLASS_NAMES, MovingShapes
 from pyoco_eval.videos.source import open_source
+from pyoco_eval.videos.write import write_video
 
 
 def run(*arguments: object) -> Result:
@@ -58,6 +59,43 @@ def test_corruptions_add_up_and_are_recorded(tmp_path: Path) -> None:
     assert entry["corruptions"] == list(asked)
     expected = corrupt_clip(MovingShapes("test"), 0, *map(Corruption.parse, asked))
     assert np.array_equal(np.load(tmp_path / "test-000000.npz")["frames"], expected.frames)
+
+
+def test_killed_while_it_begins_again_it_still_knows_its_clips(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed at the second clip, then between opening a file and writing what belongs there."""
+
+    class Killed(BaseException):
+        pass
+
+    write_text = Path.write_text
+
+    def cut_short(path: Path, text: str, **options: str) -> None:
+        if "unfinished" in path.name:
+            path.open("w").close()
+            raise Killed
+        write_text(path, text, **options)
+
+    def write_two(path: Path, frames: np.ndarray, fps: float) -> None:
+        if path.name.endswith("2.npz"):
+            raise Killed
+        write_video(path, frames, fps)
+
+    arguments = ("--out", tmp_path, "--num", 3, "--size", 16, "--format", "npz")
+    monkeypatch.setattr("pyoco_eval.videos.write.write_video", write_two)
+    with pytest.raises(Killed):
+        run(*arguments)
+    monkeypatch.undo()
+    monkeypatch.setattr(Path, "write_text", cut_short)
+    for _ in range(2):
+        with pytest.raises(Killed):
+            run(*arguments)
+    monkeypatch.undo()
+    assert run(*arguments).exit_code == 0
+    assert len(manifest(tmp_path)) == 3
+    assert not list(tmp_path.glob(".*.part"))
+    assert not (tmp_path / ".unfinished.jsonl").exists()
 
 
 def test_earlier_clips_are_only_replaced_when_asked(tmp_path: Path) -> None:

@@ -90,6 +90,17 @@ def test_a_healthy_server(server, cache, digest, capfd):
     assert capfd.readouterr() == ("", "")
 
 
+def test_what_a_kill_left_beside_a_whole_file_is_removed(server, cache):
+    entries = manifest(server.add("/net.bin", Route(CONTENT)))
+    found = fetch("net", manifest=entries)
+    left = cache / ".unfinished" / "net.bin"
+    left.mkdir()
+    (left / "part").write_bytes(b"x")
+    (cache / ".unfinished" / "net.bin.lock-holder").write_text("process 7")
+    assert fetch("net", manifest=entries) == found
+    assert [path.name for path in (cache / ".unfinished").iterdir()] == ["net.bin.lock"]
+
+
 @pytest.mark.parametrize(("mask", "mode"), [(0o022, 0o644), (0o027, 0o640)])
 @pytest.mark.skipif(os.name != "posix", reason="permission bits")
 def test_permissions_follow_the_umask(server, mask, mode):
