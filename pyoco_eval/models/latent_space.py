@@ -51,3 +51,17 @@ def network_sides(size: tuple[int, int], space: LatentSpace | None) -> tuple[int
     """(height, width) of what a network sees of frames of `size` pixels; None for pixels."""
     scale = 1 if space is None else space.downscale
     return size[0] // scale, size[1] // scale
+
+
+def same_space(one: LatentSpace | None, other: LatentSpace | None) -> bool:
+    """Whether they differ by the place of the VAE at most; None for pixels."""
+    if one is None or other is None:
+        return one is other
+    return one.decisive() == other.decisive()
+
+
+def in_words(space: LatentSpace | None) -> str:
+    """For messages; None for pixels."""
+    if space is None:
+        return "pixels"
+    return f"latents of {space.vae}@{space.sha256[:12]} times {space.scaling_factor:g}"

@@ -16,7 +16,7 @@ import torch
 from pyoco_eval.errors import PyocoEvalError, UsageError
 from pyoco_eval.models.checkpoint import INFO, read_info
 from pyoco_eval.models.first_stage import FirstStage, open_first_stage
-from pyoco_eval.models.latent_space import LatentSpace
+from pyoco_eval.models.latent_space import LatentSpace, in_words, same_space
 from pyoco_eval.seeding import torch_generator
 from pyoco_eval.training.config import TrainConfig
 from pyoco_eval.training.latent_cache import LatentCache
@@ -117,12 +117,12 @@ def check_same_space(checkpoint: Path, space: LatentSpace | None) -> None:
     if not (checkpoint / INFO).is_file():  # written before checkpoints had descriptions
         return
     before = read_info(checkpoint)[0].latent
-    if before is not None and space is not None and before.decisive() != space.decisive():
-        raise UsageError(
-            f"latent.vae: {space.vae} has sha256 {space.sha256[:12]}…, the run began with "
-            f"{before.sha256[:12]}… from {before.vae}: its weights are of other latents. Name the "
-            "same files, or train in another folder"
-        )
+    if same_space(before, space):
+        return
+    raise UsageError(
+        f"latent.vae: the run began with {in_words(before)}, and goes on with {in_words(space)}: "
+        "its weights are of the former. Name the same files, or train in another folder"
+    )
 
 
 def deviation_notes(deviation: float, sigma_data: float) -> Iterator[str]:

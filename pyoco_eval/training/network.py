@@ -15,7 +15,7 @@ from pyoco_eval.errors import UsageError
 from pyoco_eval.models.checkpoint import Model, load_model
 from pyoco_eval.models.config import TextInput, UNetConfig
 from pyoco_eval.models.inflation import inflate, temporal_names
-from pyoco_eval.models.latent_space import LatentSpace
+from pyoco_eval.models.latent_space import LatentSpace, in_words, same_space
 from pyoco_eval.models.presets import PRESETS
 from pyoco_eval.models.state import load_state
 from pyoco_eval.models.text.encoder import TextEncoder
@@ -127,12 +127,6 @@ def _unet(config: TrainConfig, start: UNetConfig | None) -> UNetConfig:
         raise UsageError(f"model.overrides: {error}") from error
 
 
-def _space(latent: LatentSpace | None) -> str:
-    if latent is None:
-        return "pixels"
-    return f"latents of {latent.vae}@{latent.sha256[:12]} times {latent.scaling_factor:g}"
-
-
 def _check_known(unet: UNetConfig, config: TrainConfig) -> None:
     """A network that fills in frames is trained on some that are known, and no other is."""
     name = config.model.preset or config.init
@@ -153,11 +147,10 @@ def _start_from(
     network: VideoUNet, start: Model, config: TrainConfig, latent: LatentSpace | None
 ) -> None:
     info = start.info
-    spaces = [None if space is None else space.decisive() for space in (info.latent, latent)]
-    if spaces[0] != spaces[1]:
+    if not same_space(info.latent, latent):
         raise UsageError(
-            f"latent.vae: the model {config.init} works on {_space(info.latent)}, the config asks "
-            f"for {_space(latent)}; use the same"
+            f"latent.vae: the model {config.init} works on {in_words(info.latent)}, the config "
+            f"asks for {in_words(latent)}; use the same"
         )
     listened = [source.name for source in info.unet.text]
     asked = [source.name for source in network.config.text]

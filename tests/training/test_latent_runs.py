@@ -12,9 +12,12 @@ import torch
 from click.testing import CliRunner
 
 pytest.importorskip("diffusers")
+from process_runs import SEVERAL, finish_all, start_together, written
+from process_runs import losses as losses_of
 from small_runs import small_config
 
 from pyoco_eval.cli.fvd import command as fvd
+from pyoco_eval.cli.invert_noise import command as invert_noise
 from pyoco_eval.cli.sample import command as sample
 from pyoco_eval.cli.shapes import command as shapes
 from pyoco_eval.diffusion.samplers.spec import SamplerSpec
@@ -256,8 +259,19 @@ def test_a_run_goes_on_with_its_own_vae_alone(tmp_path: Path, vae: Path) -> None
     moved = replace(config, steps=2, latent=replace(config.latent, vae=str(vae)))
     train(moved)
     save_vae(place, seed=1)
-    with pytest.raises(UsageError, match=r"latent.vae: .* the run began with .* of other latents"):
+    with pytest.raises(UsageError, match=r"latent.vae: the run began with latents of .* and goes"):
         train(replace(config, steps=3))
+    with pytest.raises(UsageError, match=r"began with latents of .* and goes on with pixels"):
+        train(replace(config, steps=3, latent=replace(config.latent, vae=None)))
+
+
+def test_a_run_of_pixels_goes_on_with_pixels(tmp_path: Path) -> None:
+    """A VAE of three channels would fit the weights."""
+    place = save_vae(tmp_path / "vae", latent_channels=3)
+    config = small_config(tmp_path / "run", steps=1)
+    train(config)
+    with pytest.raises(UsageError, match=r"began with pixels, and goes on with latents of"):
+        train(replace(config, steps=2, latent=replace(config.latent, vae=str(place))))
 
 
 def test_sampling_without_the_vae_says_where_to_put_it(tmp_path: Path) -> None:
@@ -292,6 +306,32 @@ def test_the_probe_inverts_in_the_space_of_the_latents(image_run: TrainConfig, v
     assert latents.shape == (2, 4, 8, 8)
     assert torch.equal(latents, stage.encode(x))
     assert torch.equal(model.decode(latents), stage.decode(latents))
+
+
+def test_invert_noise_measures_a_latent_model(image_run: TrainConfig, tmp_path: Path) -> None:
+    clips, out = tmp_path / "clips", tmp_path / "probe"
+    run(shapes, "--out", clips, "--num", 3, "--size", 16, "--num-frames", 3, "--format", "npz")
+    run(invert_noise, "--model", image_run.out, "--videos", clips, "--out", out, "--num-frames", 3,
+        "--num-steps", 3, "--check-videos", 1, "--no-figures", "--resamples", 50)  # fmt: skip
+    assert parse_prior(f"empirical:{out / 'noise-prior.npz'}").frame_covariance(3).shape == (3, 3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sharding", ["ddp", "fsdp"])
+def test_two_processes_train_on_latents_as_one_does(
+    tmp_path: Path, vae: Path, sharding: str
+) -> None:
+    """Each encodes its own samples, and both fill one cache."""
+    changes: dict[str, Any] = {
+        "steps": 3, "data": VIDEO, "loss": {"sigma_data": 0.35}, "log__samples_every": 3,
+        "latent": {"vae": str(vae), "draw": "sample", "cache": str(tmp_path / "latents")},
+    }  # fmt: skip
+    config, out = written(tmp_path / "two", **changes, hardware__sharding=sharding)
+    finish_all(start_together(2, [sys.executable, "-c", SEVERAL, str(config)]))
+    alone = small_config(tmp_path / "one", **changes)
+    train(alone)
+    assert losses_of(out) == pytest.approx(losses(alone), rel=1e-4)
+    assert (out / "samples" / "step-00000003.png").is_file()
 
 
 def test_the_deviation_of_the_data_is_measured_and_told(tmp_path: Path, vae: Path) -> None:
