@@ -12,7 +12,9 @@ FOLDER: Final = Path(__file__).parent
 EXPECTED_FILE: Final = FOLDER / "expected.json"
 FORMAT: Final = "pyoco-eval/selftest/1"
 
-Stage = Literal["decoding", "resizing", "networks", "statistics", "scores", "invariance"]
+Stage = Literal[
+    "decoding", "resizing", "networks", "programs", "statistics", "scores", "invariance"
+]
 Value = float | str | tuple[float, ...] | tuple[str, ...]
 """A number, a digest, a sketch, or a digest per frame."""
 
@@ -23,6 +25,9 @@ REMEDIES: Final[Mapping[Stage, str]] = {
     "(pillow-simd resizes otherwise), and publish no score from here until this passes.",
     "networks": "Features differ by more than float32 rounding: reduced precision, a broken kernel "
     "or a faulty device. Try --device cpu, then another build of torch.",
+    "programs": "The program in the file gives other features than the network that stands for it, "
+    "by more than rounding. If the stage networks passed, score with --trust and that key, which "
+    "runs the program itself, and report the table.",
     "statistics": "The linear algebra of NumPy is wrong here. Reinstall numpy from a wheel; a BLAS "
     "library of the system, or a preloaded one, may be the cause.",
     "scores": "Scores from this machine do not compare with others. The first stage above that "

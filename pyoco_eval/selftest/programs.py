@@ -1,4 +1,4 @@
-"""Stage 3, on request: a network in plain PyTorch beside the TorchScript program it stands for."""
+"""On request: a network in plain PyTorch beside the TorchScript program it stands for."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -35,7 +35,7 @@ def measure_programs(files: list[WeightFile]) -> Iterator[Measurement]:
                 for extractor in (ported, program)
             )
             yield Measurement(
-                "networks",
+                "programs",
                 f"{KEY}@{file.short}, {how}: port against program",
                 found,
                 TOLERANCE,

@@ -53,6 +53,20 @@ def test_json(invoke):
     assert [c["difference"] for c in document["checks"]] == [0.0, None]
 
 
+def test_a_trusted_program_is_run_and_no_other(monkeypatch, tmp_path):
+    asked = []
+    monkeypatch.setattr(
+        "pyoco_eval.selftest.run", lambda *_, **given: asked.append(given["programs"]) or [GOOD]
+    )
+    archive = tmp_path / "i3d.pt"
+    archive.write_bytes(b"archive")
+    weights = ("--weights", f"i3d-torchscript={archive}")
+    assert CliRunner().invoke(command, [*weights]).exit_code == 0
+    assert CliRunner().invoke(command, [*weights, "--trust", "i3d-torchscript"]).exit_code == 0
+    assert asked[0] == []
+    assert [file.path for file in asked[1]] == [archive]
+
+
 def test_unknown_device():
     shown = CliRunner().invoke(command, ["--device", "abacus"])
     assert isinstance(shown.exception, UsageError)
@@ -69,4 +83,4 @@ def test_the_program():
     assert finished.returncode == 0, finished.stdout
     assert finished.stderr == ""
     checks = json.loads(finished.stdout)["checks"]
-    assert {check["stage"] for check in checks} == set(REMEDIES)
+    assert {check["stage"] for check in checks} == set(REMEDIES) - {"programs"}

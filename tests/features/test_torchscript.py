@@ -16,7 +16,12 @@ from pyoco_eval.features import i3d_archive
 from pyoco_eval.features.c3d_torchscript import load_c3d_torchscript
 from pyoco_eval.features.i3d_torchscript import load_i3d_torchscript
 from pyoco_eval.features.state_dict import WeightsError
-from pyoco_eval.features.torchscript_text import batch_norm_constants, read_program_text, resizes
+from pyoco_eval.features.torchscript_text import (
+    MAX_FILE_BYTES,
+    batch_norm_constants,
+    read_program_text,
+    resizes,
+)
 from pyoco_eval.metrics.frechet import frechet_distance
 from pyoco_eval.metrics.inception_score import SplitRule, inception_score
 from pyoco_eval.selftest.check import check
@@ -221,6 +226,19 @@ def test_a_program_without_text_is_not_stood_in_for(tmp_path: Path, program: Pat
                 target.writestr(entry, source.read(entry))
     with pytest.raises(WeightsError, match="one eps of batch normalisation, found none"):
         load_i3d_torchscript(weight_file(bare), resize=OUTSIDE)
+
+
+def test_text_of_any_size_is_not_read(tmp_path: Path, program: Path) -> None:
+    """Compressed, it is a few kilobytes."""
+    bomb = tmp_path / "bomb.pt"
+    with zipfile.ZipFile(program) as source, zipfile.ZipFile(bomb, "w") as target:
+        for entry in source.infolist():
+            target.writestr(entry, source.read(entry))
+        content = b"#" * (MAX_FILE_BYTES + 1)
+        root = source.namelist()[0].split("/")[0]
+        target.writestr(f"{root}/code/__torch__/more.py", content, zipfile.ZIP_DEFLATED)
+    with pytest.raises(WeightsError, match="longer than a program is"):
+        load_i3d_torchscript(weight_file(bomb), resize=INSIDE)
 
 
 def test_features_of_a_folder_of_videos_need_no_program(program: Path) -> None:

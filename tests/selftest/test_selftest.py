@@ -312,6 +312,7 @@ def test_a_failure_of_any_stage_has_a_remedy():
         "decoding",
         "resizing",
         "networks",
+        "programs",
         "statistics",
         "scores",
         "invariance",
