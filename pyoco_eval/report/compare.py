@@ -19,8 +19,8 @@ OF_AS_MANY: Final = (
     "scores of as many videos as these: equal numbers on both sides compare, others do not."
 )
 
-FREE: Final = ("size", "ci", "left", "protocol")
-WARNED: Final = ("dec", "v")
+FREE: Final = ("size", "ci", "left")
+WARNED: Final = ("dec", "protocol", "v")
 UNBIASED: Final = ("kvd", "kid", "clipsim")
 """Metrics whose expectation does not depend on the number of samples."""
 

@@ -158,6 +158,7 @@ def test_every_key_that_must_agree_is_refused_with_its_meaning(key: str) -> None
         ({"ref": "UCF-101@1f3c0000"}, None),
         ({"dec": "decord-0.6"}, "dec differs (pyav-18.1 and decord-0.6)"),
         ({"v": "0.2.0"}, "v differs"),
+        ({"protocol": "msrvtt@2"}, "protocol differs (- and msrvtt@2)"),
         ({"clip": "16f-s1-first-loop"}, "repeated in some records only"),
     ],
 )
