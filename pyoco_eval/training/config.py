@@ -238,6 +238,15 @@ class HardwareConfig:
         compile: `torch.compile` the network.
         sharding: of several processes: `ddp` keeps everything on each, `fsdp` divides
             parameters, gradients and optimizer among them.
+        shard_size: with `fsdp`, how many processes share one copy of the network; further copies
+            exchange gradients only (HSDP), such as 8 for one copy a machine. None for all.
+        param_dtype: with `fsdp`, what the stages of the network are gathered as; what is kept
+            and stepped stays float32. `bf16` needs `precision: bf16`.
+        reduce_dtype: with `fsdp`, what gradients of the stages are summed as.
+        tf32: let CUDA round the factors of float32 products to ten bits.
+        checkpoints: `whole`, from the first process; `sharded`: every process writes what it
+            holds of network and optimizer. Either is read by any number of processes.
+        async_checkpoints: write `sharded` ones while training goes on.
         workers: processes that read samples; 0 reads in the training process.
         threads: of the CPU per process; None leaves it to PyTorch.
     """
@@ -250,6 +259,12 @@ class HardwareConfig:
     gradient_checkpointing: bool = False
     compile: bool = False
     sharding: Sharding = "ddp"
+    shard_size: int | None = None
+    param_dtype: Precision = "fp32"
+    reduce_dtype: Precision = "fp32"
+    tf32: bool = False
+    checkpoints: Literal["whole", "sharded"] = "whole"
+    async_checkpoints: bool = False
     workers: int = 2
     threads: int | None = None
 

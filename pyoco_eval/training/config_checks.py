@@ -41,6 +41,7 @@ def out_of_range(config: TrainConfig) -> Iterator[str]:
         yield f"log.keep_every: must be a multiple of log.checkpoint_every, {log.checkpoint_every}"
     yield from _never_learnt(config)
     yield from _validation(config)
+    yield from _sharding(config)
     for section, data, used in (
         ("data", config.data, True),
         ("joint.data", config.joint.data, config.joint.per_video > 0),
@@ -127,6 +128,19 @@ def _validation(config: TrainConfig) -> Iterator[str]:
             yield f"validation.data.{key}: must be data.{key}, {there}, found {here}"
 
 
+def _sharding(config: TrainConfig) -> Iterator[str]:
+    hardware = config.hardware
+    if hardware.sharding != "fsdp":
+        asked = {"shard_size": None, "param_dtype": "fp32", "reduce_dtype": "fp32"}
+        for key, default in asked.items():
+            if getattr(hardware, key) != default:
+                yield f"hardware.{key}: is of hardware.sharding=fsdp, found {hardware.sharding}"
+    if hardware.param_dtype == "bf16" and hardware.precision != "bf16":
+        yield "hardware.param_dtype: bf16 needs hardware.precision=bf16"
+    if hardware.async_checkpoints and hardware.checkpoints != "sharded":
+        yield "hardware.async_checkpoints: needs hardware.checkpoints=sharded"
+
+
 def _specs(config: TrainConfig) -> Iterator[str]:
     """Values that are written as specifications; files they name are not looked for yet."""
     if not config.prior.startswith("empirical:") or config.prior == "empirical:":
@@ -168,6 +182,7 @@ _LEAST = {
     "validation.data.stride": 1,
     "validation.data.limit": 1,
     "validation.data.shuffle_shards": 1,
+    "hardware.shard_size": 2,
     "log.every": 1,
     "log.checkpoint_every": 1,
     "log.keep": 1,

@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
-from torch.distributed.device_mesh import init_device_mesh
-from torch.distributed.fsdp import FSDPModule, fully_shard
+from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
+from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.nn.parallel import DistributedDataParallel
 
 from pyoco_eval.errors import MissingError, UsageError
 from pyoco_eval.models.unet import Stage
 from pyoco_eval.training.config import HardwareConfig
+from pyoco_eval.training.products import Products
 
 if TYPE_CHECKING:
     from pyoco_eval.diffusion.precondition import EDMDenoiser
@@ -49,6 +50,7 @@ class Engine:
             raise UsageError("hardware.device: there is no CUDA device here; use cpu or auto")
         if config.threads is not None:
             torch.set_num_threads(config.threads)
+        self._config = config
         self._fully_sharded = config.sharding == "fsdp"
         self._autocast = config.precision == "bf16"
         self._wrapped: list[nn.Module] = []
@@ -61,6 +63,13 @@ class Engine:
                 "hardware.sharding: fsdp divides a network among processes, and there is one; "
                 "start them with torchrun, or use ddp"
             )
+        if self.size % (config.shard_size or 1):
+            raise UsageError(
+                f"hardware.shard_size: {self.size} processes do not divide into groups of "
+                f"{config.shard_size}"
+            )
+        self._products = Products()
+        self._products.round_factors(config.tf32)
 
     @property
     def is_main(self) -> bool:
@@ -77,12 +86,31 @@ class Engine:
         warnings.filterwarnings("ignore", r"FSDP2-wrapped module .* returned a view tensor")
         for parameter in denoiser.parameters():  # channels last cannot be divided
             parameter.data = parameter.data.contiguous()
-        mesh = init_device_mesh(self.device.type, (self.size,))
+        mesh, policy = self._mesh(), self._policy()
         for module in denoiser.modules():
             if isinstance(module, Stage):
-                fully_shard(module, mesh=mesh)
-        fully_shard(denoiser, mesh=mesh)
+                fully_shard(module, mesh=mesh, mp_policy=policy)
+        fully_shard(denoiser, mesh=mesh)  # noise levels and what enters and leaves stay float32
         return denoiser
+
+    def _mesh(self) -> DeviceMesh:
+        """One row of processes for every copy of the network."""
+        shards = self._config.shard_size or self.size
+        if shards == self.size:
+            return init_device_mesh(self.device.type, (self.size,))
+        return init_device_mesh(
+            self.device.type,
+            (self.size // shards, shards),
+            mesh_dim_names=("replicate", "shard"),
+        )
+
+    def _policy(self) -> MixedPrecisionPolicy:
+        dtypes = {"fp32": torch.float32, "bf16": torch.bfloat16}
+        return MixedPrecisionPolicy(
+            param_dtype=dtypes[self._config.param_dtype],
+            reduce_dtype=dtypes[self._config.reduce_dtype],
+            cast_forward_inputs=self._config.param_dtype == "bf16",
+        )
 
     def autocast(self) -> torch.autocast:
         """Around what runs in bfloat16 if the run is to."""
@@ -135,6 +163,7 @@ class Engine:
         """Leave the group of processes; another run may begin in this process."""
         from accelerate.state import AcceleratorState
 
+        self._products.restore()
         for module in self._wrapped:
             let_go(module)
         self._accelerator.end_training()

@@ -35,6 +35,7 @@ from pyoco_eval.training.network import network_config, only_trained, trained_na
 from pyoco_eval.videos.frame_size import sides
 
 _FLOAT: Final = 4
+_BYTES: Final = {"fp32": 4, "bf16": 2}
 
 _TOKENS: Final = {"t5": 128, "clip": 77, "shapes": 16}
 _WIDTHS: Final = {"t5": 4096, "clip": 768, "shapes": 64}
@@ -146,7 +147,14 @@ def plan_memory(config: TrainConfig, size: int = 1) -> MemoryPlan:
 
 def shards_of(config: TrainConfig, size: int) -> int:
     """How many processes share one copy of the network."""
-    return size if config.hardware.sharding == "fsdp" else 1
+    if config.hardware.sharding != "fsdp":
+        return 1
+    shards = config.hardware.shard_size or size
+    if size % shards and size > 1:
+        raise UsageError(
+            f"hardware.shard_size: {size} processes do not divide into groups of {shards}"
+        )
+    return min(shards, size)
 
 
 def held(parameter: torch.Tensor, shards: int) -> int:
@@ -166,10 +174,13 @@ def _exchange(network: VideoUNet, config: TrainConfig, size: int, shards: int) -
     if shards == 1:
         return whole if size > 1 else 0
     stages = [module for module in network.modules() if isinstance(module, Stage)]
-    sizes = [sum(_FLOAT * p.numel() for p in stage.parameters()) for stage in stages]
-    rest = sum(_FLOAT * p.numel() for p in network.parameters()) - sum(sizes)
+    sizes = [sum(p.numel() for p in stage.parameters()) for stage in stages]
+    rest = _FLOAT * (sum(p.numel() for p in network.parameters()) - sum(sizes))
+    gathered = _BYTES[config.hardware.param_dtype]
+    if gathered != _FLOAT:  # gradients of what is gathered are of its dtype until they are summed
+        whole -= (_FLOAT - gathered) * sum(sizes)
     accumulated = config.batch // size > (config.hardware.micro_batch or config.batch)
-    return 2 * rest + 3 * max(sizes) + whole * accumulated
+    return 2 * rest + 3 * gathered * max(sizes) + whole * accumulated
 
 
 def _activations(
@@ -181,6 +192,10 @@ def _activations(
     network.gradient_checkpointing = config.hardware.gradient_checkpointing
     with FakeTensorMode():
         _as_fake(network)
+        if config.hardware.param_dtype == "bf16":
+            for module in network.modules():
+                if isinstance(module, Stage):
+                    module.to(torch.bfloat16)
         for parameter in network.parameters():
             if parameter.requires_grad:
                 parameter.register_post_accumulate_grad_hook(_forget)  # type: ignore[no-untyped-call]

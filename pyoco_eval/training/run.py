@@ -111,6 +111,7 @@ class _Run:
                 self.writer.complete(self._validated())
         try:
             self._steps()
+            self.writer.finish()
         finally:
             self.writer.close()
 
@@ -193,6 +194,7 @@ class _Run:
             return
         if self.trainer.step not in (0, self.writer.saved):
             self.writer.state()
+        self.writer.finish()
         if self.engine.is_main:
             self.folder.withdraw_stop()
         self.engine.wait()  # torchrun kills all soon after the first of them has ended

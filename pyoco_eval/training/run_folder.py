@@ -17,7 +17,8 @@ from pyoco_eval.errors import UsageError
 from pyoco_eval.locks import LOCK, locked
 from pyoco_eval.training.config import TrainConfig
 from pyoco_eval.training.config_file import differences, dump_config, load_config
-from pyoco_eval.training.state_folder import TrainingState, load_state, newest_state
+from pyoco_eval.training.sharded_state import open_state
+from pyoco_eval.training.state_folder import TrainingState, newest_state
 
 _MAY_CHANGE = (
     *("log.", "validation.", "hardware.", "out", "condition.embeddings"),
@@ -117,7 +118,7 @@ class RunFolder:
             with atomic_path(stored) as path:
                 path.write_text(dump_config(self._config), encoding="utf-8")
         newest = newest_state(self.checkpoints)
-        return None if newest is None else load_state(newest)
+        return None if newest is None else open_state(newest)
 
 
 def hindrances(before: TrainConfig, now: TrainConfig) -> dict[str, tuple[Any, Any]]:

@@ -4,6 +4,7 @@ All processes call every method together: weights are gathered from all of them.
 """
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from pyoco_eval.training.parts import Parts
 from pyoco_eval.training.run_folder import RunFolder
 from pyoco_eval.training.samples import Batch, Replaced, collate
 from pyoco_eval.training.samples_sheet import SampleSheet
+from pyoco_eval.training.sharded_state import ShardWriter
 from pyoco_eval.training.state_folder import TrainingState, save_state
 from pyoco_eval.training.trainer import StepResult
 from pyoco_eval.training.watch import Watcher
@@ -87,6 +89,9 @@ class RunWriter:
             share, count = (state.loss_sum if engine.is_main else 0.0), state.loss_count
         self.window = Window(share * engine.size, count, engine.device)
         self.saved = None if state is None else state.step
+        self._shards: ShardWriter | None = None
+        if config.hardware.checkpoints == "sharded":
+            self._shards = ShardWriter(engine, background=config.hardware.async_checkpoints)
         first = 0 if state is None else state.step
         self._log = TrainingLog(folder.path, first) if engine.is_main else None
         entries = [] if self._log is None else self._log.entries
@@ -156,29 +161,39 @@ class RunWriter:
         """
         self._trainer.check_finite()
         count = self.window.count
-        state = self._trainer.state((self._mean_loss() or 0.0) * count, count)
-        if self._engine.is_main:
+        state = self._trainer.state(
+            (self._mean_loss() or 0.0) * count, count, gathered=self._shards is None
+        )
+        save = save_state if self._shards is None else self._shards.save
+        if self._engine.is_main or self._shards is not None:
             log = self._config.log
-            place = save_state(
+            place = save(
                 self._folder.checkpoints,
                 state,
                 log.keep,
                 keep_every=log.keep_every,
-                describe=self._describe,
+                describe=partial(self._describe, state.step),
             )
-            self._watcher.noted(f"checkpoint {place}")
+            if self._engine.is_main:
+                self._watcher.noted(f"checkpoint {place}")
         self.saved = state.step
-        self.model()
+        self.model(state.ema)
 
-    def _describe(self, folder: Path, sha256: str) -> None:
+    def finish(self) -> None:
+        """Wait for a checkpoint that is being written; raises PyocoEvalError if it cannot be."""
+        if self._shards is not None:
+            self._shards.finish()
+
+    def _describe(self, step: int, folder: Path, sha256: str) -> None:
         self._parts.prior.save(folder)
-        describe_model(folder, self._parts.info(self._trainer.step), sha256)
+        describe_model(folder, self._parts.info(step), sha256)
 
-    def model(self) -> None:
-        """The averaged weights."""
-        weights = self._trainer.averages()
+    def model(self, weights: Mapping[str, torch.Tensor] | None = None) -> None:
+        """The averaged weights, gathered if they are not given."""
+        if weights is None:
+            weights = self._trainer.averages()
         if self._engine.is_main:
-            network = self._parts.averaged(weights)
+            network = self._parts.averaged(dict(weights))
             self._parts.prior.save(self._folder.model)
             save_model(self._folder.model, network, self._parts.info(self._trainer.step))
 
@@ -210,6 +225,8 @@ class RunWriter:
         self._engine.wait()
 
     def close(self) -> None:
+        if self._shards is not None:
+            self._shards.close()
         if self._log is not None:
             self._log.close()
 

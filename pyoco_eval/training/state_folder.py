@@ -2,7 +2,8 @@
 
 `checkpoints/step-00001000/` holds `network.safetensors`, `ema.safetensors`,
 `optimizer.safetensors` and `state.json` with the step, the sha256 of the three and what is no
-tensor of the optimizer; `model.json` makes a model of the average. Nothing is pickled. All draws
+tensor of the optimizer; `model.json` makes a model of the average. In a sharded checkpoint files
+of all processes stand for network and optimizer (`sharded_state`). Nothing is pickled. All draws
 of a run are functions of its seed and of sample numbers, so there is no state of random
 generators.
 """
@@ -13,7 +14,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,8 @@ Tensors = dict[str, torch.Tensor]
 
 _NAME = re.compile(r"step-(\d{8})")
 _PARTS = ("network", "ema", "optimizer")
-_FORMAT = 1
+WHOLE, SHARDED = 1, 2
+"""Formats: all tensors from one process, or the parts of each as `sharded_state` writes them."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,8 @@ class TrainingState:
         optimizer: `exp_avg/NAME` and the like.
         loss_sum, loss_count: of the steps since the last entry of the log.
         skipped: of the steps, those that changed nothing because they were not finite.
+        shards: the folder the tensors are to be read from, each process its own; those above are
+            empty then.
     """
 
     step: int
@@ -51,6 +55,7 @@ class TrainingState:
     loss_sum: float = 0.0
     loss_count: int = 0
     skipped: int = 0
+    shards: Path | None = None
 
 
 def save_state(
@@ -74,38 +79,60 @@ def save_state(
         PyocoEvalError: the disk refuses.
     """
     place = folder / f"step-{state.step:08d}"
-    part = folder / f".{place.name}.part"
     try:
-        for left in folder.glob(".step-*.part"):  # of killed runs: one run at a time works here
-            shutil.rmtree(left, ignore_errors=True)
-        part.mkdir(parents=True)
+        part = begin_state(folder, state.step)
         digests = {}
         for name in _PARTS:
             path = part / f"{name}.safetensors"
-            save_file(_independent(getattr(state, name)), path)
-            digests[name] = _digest(path)
-        record = {
-            "format": _FORMAT,
-            "step": state.step,
-            "loss_sum": state.loss_sum,
-            "loss_count": state.loss_count,
-            "skipped": state.skipped,
-            "sha256": digests,
-        }
-        (part / "state.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-        if describe is not None:
-            describe(part, digests["ema"])
-        for path in part.iterdir():
-            _flush(path)
-        shutil.rmtree(place, ignore_errors=True)
-        part.rename(place)
-        _flush(folder)
-        for step, old in sorted(_checkpoints(folder))[:-keep]:
-            if not keep_every or step % keep_every:
-                shutil.rmtree(old)
+            save_file(independent(getattr(state, name)), path)
+            digests[name] = file_digest(path)
+        end_state(part, state, WHOLE, digests, keep, keep_every=keep_every, describe=describe)
     except (OSError, SafetensorError) as error:
         raise PyocoEvalError(f"{place}: cannot be written: {error}") from error
     return place
+
+
+def begin_state(folder: Path, step: int) -> Path:
+    """An empty folder for the files of a checkpoint, which nobody takes for one yet."""
+    for left in folder.glob(".step-*.part"):  # of killed runs: one run at a time works here
+        shutil.rmtree(left, ignore_errors=True)
+    part = folder / f".step-{step:08d}.part"
+    part.mkdir(parents=True)
+    return part
+
+
+def end_state(
+    part: Path,
+    state: TrainingState,
+    version: int,
+    digests: Mapping[str, str],
+    keep: int,
+    *,
+    keep_every: int = 0,
+    describe: Callable[[Path, str], None] | None = None,
+) -> None:
+    """Add what is no tensor, and have the checkpoint appear under its name; see `save_state`."""
+    record = {
+        "format": version,
+        "step": state.step,
+        "loss_sum": state.loss_sum,
+        "loss_count": state.loss_count,
+        "skipped": state.skipped,
+        "sha256": digests,
+    }
+    (part / "state.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    if describe is not None:
+        describe(part, digests["ema"])
+    for path in part.iterdir():
+        _flush(path)
+    folder = part.parent
+    place = folder / f"step-{state.step:08d}"
+    shutil.rmtree(place, ignore_errors=True)
+    part.rename(place)
+    _flush(folder)
+    for step, old in sorted(_checkpoints(folder))[:-keep]:
+        if not keep_every or step % keep_every:
+            shutil.rmtree(old)
 
 
 def checkpoints(folder: Path) -> list[tuple[int, Path]]:
@@ -119,29 +146,52 @@ def newest_state(folder: Path) -> Path | None:
     return None if found is None else found[1]
 
 
-def load_state(place: Path) -> TrainingState:
-    """Read a checkpoint back.
+def read_record(place: Path) -> tuple[int, dict[str, str], TrainingState]:
+    """Format, sha256 by name, and the state without its tensors.
 
     Raises:
-        PyocoEvalError: it is incomplete or damaged; names the file and the way out.
+        PyocoEvalError: the file cannot be read, or is of another version.
     """
-    remedy = f"delete {place} to go on from the checkpoint before it"
     try:
         record: dict[str, Any] = parse_json(
             (place / "state.json").read_text(encoding="utf-8"), nan=True
         )
-        version, digests = record["format"], record["sha256"]
-        step, losses = int(record["step"]), (record["loss_sum"], record["loss_count"])
-        skipped = int(record.get("skipped", 0))
+        version, digests = record["format"], dict(record["sha256"])
+        state = TrainingState(
+            int(record["step"]),
+            {},
+            {},
+            {},
+            record["loss_sum"],
+            record["loss_count"],
+            int(record.get("skipped", 0)),
+        )
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise PyocoEvalError(f"{place / 'state.json'}: cannot be read; {remedy}") from error
-    if version != _FORMAT:
-        raise PyocoEvalError(f"{place}: has format {version}, this version reads {_FORMAT}")
+        raise PyocoEvalError(
+            f"{place / 'state.json'}: cannot be read; {remedy_of(place)}"
+        ) from error
+    if version not in (WHOLE, SHARDED):
+        raise PyocoEvalError(f"{place}: has format {version}, this version reads 1 and 2")
+    return version, digests, state
+
+
+def remedy_of(place: Path) -> str:
+    return f"delete {place} to go on from the checkpoint before it"
+
+
+def load_state(place: Path) -> TrainingState:
+    """Read a whole checkpoint back.
+
+    Raises:
+        PyocoEvalError: it is incomplete or damaged; names the file and the way out.
+    """
+    remedy = remedy_of(place)
+    _, digests, state = read_record(place)
     parts: dict[str, Tensors] = {}
     for name in _PARTS:
         path = place / f"{name}.safetensors"
         try:
-            if _digest(path) != digests[name]:
+            if file_digest(path) != digests[name]:
                 raise PyocoEvalError(f"{path}: is not what was written (sha256); {remedy}")
             parts[name] = load_file(path)
         except (OSError, SafetensorError, KeyError, TypeError) as error:
@@ -153,9 +203,7 @@ def load_state(place: Path) -> TrainingState:
                 f"{place / name}.safetensors: {len(bad)} tensors hold values that are infinite or "
                 f"no numbers, the first is {bad[0]}; {remedy}"
             )
-    return TrainingState(
-        step, parts["network"], parts["ema"], parts["optimizer"], *losses, skipped=skipped
-    )
+    return replace(state, network=parts["network"], ema=parts["ema"], optimizer=parts["optimizer"])
 
 
 def _checkpoints(folder: Path) -> Iterator[tuple[int, Path]]:
@@ -166,11 +214,11 @@ def _checkpoints(folder: Path) -> Iterator[tuple[int, Path]]:
                 yield int(named[1]), place
 
 
-def _independent(tensors: Mapping[str, torch.Tensor]) -> Tensors:
+def independent(tensors: Mapping[str, torch.Tensor]) -> Tensors:
     return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
 
 
-def _digest(path: Path) -> str:
+def file_digest(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -8,6 +8,7 @@ References: Ge et al., Preserve Your Own Correlation (2023), §3-4; Karras et al
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import torch
@@ -34,6 +35,7 @@ from pyoco_eval.training.engine import (
 from pyoco_eval.training.latents import Latents, pixels
 from pyoco_eval.training.learning_rates import rate_groups, scheduled
 from pyoco_eval.training.samples import Batch
+from pyoco_eval.training.sharded_state import read_shards, stored_names
 from pyoco_eval.training.state_folder import Tensors, TrainingState
 
 _MOMENTS: Final = ("exp_avg", "exp_avg_sq")
@@ -236,38 +238,55 @@ class Trainer:
         finally:
             _exchange(parts, self.ema)
 
-    def state(self, loss_sum: float = 0.0, loss_count: int = 0) -> TrainingState:
-        """All that the next step depends on, gathered whole; every process must call this.
+    def state(
+        self, loss_sum: float = 0.0, loss_count: int = 0, *, gathered: bool = True
+    ) -> TrainingState:
+        """All that the next step depends on; every process must call this.
 
         Args:
             loss_sum, loss_count: what the log has not told yet.
+            gathered: network and optimizer whole, on the first process alone, as the average
+                always is; else this process's parts.
         """
         parameters = self._parameters()
         named = list(zip(self._names, parameters, strict=True))
+        weights = {name: parameter.detach() for name, parameter in named}
         optimizer: Tensors = {}
         for name, parameter in named:
             moments = self._optimizer.state.get(parameter, {})
             for moment in _MOMENTS:
                 if moment in moments:
-                    optimizer[f"{moment}/{name}"] = whole(moments[moment])
-        weights = {name: whole(parameter.detach()) for name, parameter in named}
+                    optimizer[f"{moment}/{name}"] = moments[moment]
+        if gathered:
+            weights, optimizer = self._gathered(weights), self._gathered(optimizer)
         return TrainingState(
             self.step, weights, self.averages(), optimizer, loss_sum, loss_count, self.skipped
         )
 
     def averages(self) -> Tensors:
-        """The averaged weights by name, gathered whole; every process must call this."""
+        """The averaged weights by name, whole, on the first process; every one must call this."""
+        return self._gathered(self._divided_averages())
+
+    def _divided_averages(self) -> Tensors:
         return {
-            name: whole(part_of(average, parameter.detach()))
+            name: part_of(average, parameter.detach())
             for name, average, parameter in zip(
                 self._names, self.ema, self._parameters(), strict=True
             )
         }
 
+    def _gathered(self, tensors: Tensors) -> Tensors:
+        """One after another, so that the other processes hold one whole tensor at a time."""
+        found = ((name, whole(tensor)) for name, tensor in tensors.items())
+        return {name: tensor for name, tensor in found if self._engine.is_main}
+
     def restore(self, state: TrainingState) -> None:
         """Go on from a state; shapes are those of this network."""
         self.step, self.skipped = state.step, state.skipped
         taken = torch.tensor(float(state.step - state.skipped))
+        if state.shards is not None:
+            self._read_shards(state.shards, taken)
+            return
         with torch.no_grad():
             for place, (name, parameter) in enumerate(
                 zip(self._names, self._parameters(), strict=True)
@@ -280,6 +299,20 @@ class Trainer:
                         stored = state.optimizer[f"{moment}/{name}"]
                         moments[moment] = placed(stored, parameter.detach())
                         moments["step"] = taken.to(parameter.device, copy=True)
+
+    @torch.no_grad()
+    def _read_shards(self, place: Path, taken: torch.Tensor) -> None:
+        stored = stored_names(place)
+        tensors = self._divided_averages()
+        for name, parameter in zip(self._names, self._parameters(), strict=True):
+            tensors[f"network/{name}"] = parameter.detach()
+            for moment in _MOMENTS:
+                key = f"optimizer/{moment}/{name}"
+                if key in stored:
+                    moments = self._optimizer.state[parameter]
+                    tensors[key] = moments[moment] = torch.zeros_like(parameter.detach())
+                    moments["step"] = taken.to(parameter.device, copy=True)
+        read_shards(place, tensors, self._engine)
 
     def _parameters(self) -> list[nn.Parameter]:
         return list(self._denoiser.parameters())
