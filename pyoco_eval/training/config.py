@@ -135,6 +135,7 @@ class ConditionConfig:
         encoders: text encoders as `load_text_encoder` takes them, such as `shapes` or
             `t5:google/t5-v1_1-large`; captions are needed then.
         embeddings: folder of `pyoco-eval embed-text` with the captions, instead of the encoders.
+        precision: arithmetic of T5 encoders that run while training; `embeddings` keep theirs.
         text_dropout: probability with which each encoder's embedding is dropped, one
             independently of the other.
         labels: tell the class.
@@ -150,6 +151,7 @@ class ConditionConfig:
 
     encoders: tuple[str, ...] = ()
     embeddings: str | None = None
+    precision: Precision = "fp32"
     text_dropout: float = 0.1
     labels: bool = False
     label_dropout: float = 0.1

@@ -100,6 +100,7 @@ class Parts:
             "samples": step * config.batch,
             "data": {"name": self.examples.name, "examples": len(self.examples)},
             "text_encoders": {e.spec: e.digest for e in self.conditioner.encoders},
+            "text_precision": {e.spec: e.precision for e in self.conditioner.encoders},
             "init": init,
             "unconditional_share": unconditional_share(config.condition),
             "code": self.code,
@@ -131,7 +132,9 @@ def make_parts(config: TrainConfig, engine: Engine) -> Parts:
     folder = config.condition.embeddings
     stored = None if folder is None else Path(folder)
     encoders = tuple(
-        load_text_encoder(spec, engine.device, embeddings=stored)
+        load_text_encoder(
+            spec, engine.device, half=config.condition.precision == "bf16", embeddings=stored
+        )
         for spec in config.condition.encoders
     )
     latents = None if config.latent.vae is None else Latents(config, engine.device)

@@ -1,8 +1,9 @@
 """Text embeddings kept on disk, so that training and sampling need no large text encoder.
 
-A folder holds one subfolder per encoder (its spec, its weights, its arithmetic), and in it one
-safetensors file per text, named by the sha256 of the text. Files appear whole or not at all, so a
-killed run goes on where it was, and several processes can fill one folder.
+A folder holds one subfolder per encoder (its spec, its weights, its arithmetic), and in it shards:
+safetensors files with the embeddings of some thousand texts, each under the sha256 of its text.
+Shards appear whole or not at all, so a killed run goes on where it was, and several processes can
+fill one folder. Earlier versions wrote a file for each text; such folders are read, and added to.
 
 Axes: B texts, L tokens, E width of an embedding.
 """
@@ -10,11 +11,12 @@ Axes: B texts, L tokens, E width of an embedding.
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from pathlib import Path
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
 from pyoco_eval.atomic import atomic_path
@@ -25,8 +27,12 @@ from pyoco_eval.parsing import parse_json
 from pyoco_eval.progress import Progress, Silent
 
 _HEADER: Final = "encoder.json"
+_SHARDS: Final = "shards"
 _VERSION: Final = 1
 _AT_ONCE: Final = 64
+_SHARD_TEXTS: Final = 4096
+_SHARD_BYTES: Final = 64 * 2**20
+_OPEN_SHARDS: Final = 256
 
 
 def precompute_embeddings(
@@ -49,14 +55,21 @@ def precompute_embeddings(
     place = folder / _subfolder(encoder)
     with atomic_path(place / _HEADER) as path:
         path.write_text(json.dumps(_header(encoder), indent=2) + "\n", encoding="utf-8")
-    missing = [text for text in dict.fromkeys(texts) if not _file(place, text).is_file()]
+    there = _index(place)
+    missing = [text for text in dict.fromkeys(texts) if not _has(place, there, text)]
+    shard: dict[str, torch.Tensor] = {}
     with (progress or Silent()).stage(f"embed {encoder.name}", len(missing), "texts") as stage:
         for start in range(0, len(missing), _AT_ONCE):
             part = missing[start : start + _AT_ONCE]
             embedding = encoder.encode(part)
             for text, tokens, mask in zip(part, embedding.tokens, embedding.mask, strict=True):
-                _write(_file(place, text), text, tokens[mask].cpu())
+                shard[text] = _lossless(tokens[mask].cpu())
                 stage.advance()
+            size = sum(tokens.nbytes for tokens in shard.values())
+            last = start + _AT_ONCE >= len(missing)
+            if last or len(shard) >= _SHARD_TEXTS or size >= _SHARD_BYTES:
+                _write(place, shard)
+                shard = {}
     return len(missing)
 
 
@@ -95,6 +108,8 @@ class StoredTextEncoder:
         self.width = int(header["width"])
         self.max_tokens = int(header["max_tokens"])
         self._device = torch.device("cpu")
+        self._shards = _index(self._place)
+        self._opened = lru_cache(_OPEN_SHARDS)(_open)
 
     def encode(self, texts: Sequence[str]) -> TextEmbedding:
         """See `TextEncoder.encode`.
@@ -104,22 +119,27 @@ class StoredTextEncoder:
             PyocoEvalError: a damaged file.
         """
         distinct = list(dict.fromkeys(texts))
-        missing = [text for text in distinct if not _file(self._place, text).is_file()]
+        missing = [text for text in distinct if not _has(self._place, self._shards, text)]
         if missing:
             raise MissingError(
                 f"{self._folder}: {len(missing)} of {len(distinct)} texts have no embedding of "
                 f"{self.spec}, the first is {missing[0]!r}. {_how_to_make(self.spec, self._folder)}"
             )
-        rows = {text: self._read(_file(self._place, text)) for text in distinct}
+        rows = {text: self._read(text) for text in distinct}
         return stack_texts([rows[text] for text in texts], self.width)
 
     def to(self, device: torch.device | str) -> Self:
         self._device = torch.device(device)
         return self
 
-    def _read(self, path: Path) -> torch.Tensor:
+    def _read(self, text: str) -> torch.Tensor:
+        path = self._shards.get(_key(text))
         try:
-            tokens = load_file(path)["tokens"]
+            if path is None:
+                path = _file(self._place, text)
+                tokens: torch.Tensor = load_file(path)["tokens"]
+            else:
+                tokens = self._opened(path).get_tensor(_key(text))
         except (SafetensorError, OSError, KeyError) as error:
             raise PyocoEvalError(f"{path}: damaged ({error}); delete it and embed again") from error
         if tokens.ndim != 2 or tokens.shape[1] != self.width:
@@ -157,16 +177,45 @@ def _subfolder(encoder: TextEncoder) -> str:
     return f"{encoder.name}-{hashlib.sha256(whole.encode()).hexdigest()[:12]}"
 
 
+def _key(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def _file(place: Path, text: str) -> Path:
-    name = hashlib.sha256(text.encode()).hexdigest()
-    return place / name[:2] / f"{name}.safetensors"
+    """Where earlier versions kept it."""
+    return place / _key(text)[:2] / f"{_key(text)}.safetensors"
 
 
-def _write(path: Path, text: str, tokens: torch.Tensor) -> None:
+def _has(place: Path, shards: dict[str, Path], text: str) -> bool:
+    return _key(text) in shards or _file(place, text).is_file()
+
+
+def _open(path: Path) -> Any:
+    return safe_open(path, framework="pt")
+
+
+def _index(place: Path) -> dict[str, Path]:
+    """The shard of every text, by its sha256; raises PyocoEvalError where one is damaged."""
+    found: dict[str, Path] = {}
+    for path in sorted((place / _SHARDS).glob("*.safetensors")):
+        try:
+            found |= dict.fromkeys(_open(path).keys(), path)
+        except (SafetensorError, OSError) as error:
+            raise PyocoEvalError(f"{path}: damaged ({error}); delete it and embed again") from error
+    return found
+
+
+def _lossless(tokens: torch.Tensor) -> torch.Tensor:
+    """In half the bytes if nothing is lost by it."""
     short = tokens.bfloat16()
-    lossless = short if torch.equal(short.float(), tokens) else tokens
-    with atomic_path(path, durable=False) as temporary:
-        save_file({"tokens": lossless.contiguous()}, temporary, metadata={"text": text})
+    return (short if torch.equal(short.float(), tokens) else tokens).contiguous()
+
+
+def _write(place: Path, shard: dict[str, torch.Tensor]) -> None:
+    rows = {_key(text): tokens for text, tokens in shard.items()}
+    name = hashlib.sha256("".join(rows).encode()).hexdigest()[:16]
+    with atomic_path(place / _SHARDS / f"{name}.safetensors") as temporary:
+        save_file(rows, temporary, metadata={_key(text): text for text in shard})
 
 
 def _how_to_make(spec: str, folder: Path) -> str:

@@ -1,14 +1,17 @@
 """Embeddings on disk are those of the encoder, resumable, and say what is missing."""
 
+import hashlib
 import json
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from text_models import save_tiny_t5
 
+from pyoco_eval.diffusion.denoiser import TextEmbedding
 from pyoco_eval.errors import MissingError, PyocoEvalError, UsageError
-from pyoco_eval.models.text import load_text_encoder
+from pyoco_eval.models.text import load_text_encoder, store
 from pyoco_eval.models.text.store import StoredTextEncoder, precompute_embeddings
 
 CAPTIONS = [
@@ -50,6 +53,44 @@ def test_what_is_there_is_not_embedded_again(tmp_path: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.safetensors")}
     assert precompute_embeddings(CAPTIONS, encoder, tmp_path) == 1
     assert all(path.stat().st_mtime_ns == time for path, time in before.items())
+
+
+def test_many_texts_share_a_shard_and_a_kill_loses_the_last_one_at_most(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "_AT_ONCE", 4)
+    monkeypatch.setattr(store, "_SHARD_TEXTS", 8)
+    encoder = load_text_encoder("shapes")
+    texts = [f"{caption}{' ' * number}" for number in range(10) for caption in CAPTIONS]
+    asked = []
+
+    class Killed(type(encoder)):  # type: ignore[misc]
+        def encode(self, part: list[str]) -> TextEmbedding:
+            asked.extend(part)
+            if len(asked) > 16:
+                raise KeyboardInterrupt
+            return encoder.encode(part)
+
+    with pytest.raises(KeyboardInterrupt):
+        precompute_embeddings(texts, Killed(), tmp_path)
+    assert len(list(tmp_path.rglob("*.safetensors"))) == 2
+    assert precompute_embeddings(texts, encoder, tmp_path) == 4
+    assert len(list(tmp_path.rglob("*.safetensors"))) == 3
+    found = load_text_encoder("shapes", embeddings=tmp_path).encode(texts)
+    assert torch.equal(found.tokens, encoder.encode(texts).tokens)
+
+
+def test_a_file_for_each_text_as_earlier_versions_wrote_is_read(tmp_path: Path) -> None:
+    encoder = load_text_encoder("shapes")
+    precompute_embeddings([], encoder, tmp_path)
+    (header,) = tmp_path.glob("*/encoder.json")
+    name = hashlib.sha256(CAPTIONS[0].encode()).hexdigest()
+    path = header.parent / name[:2] / f"{name}.safetensors"
+    path.parent.mkdir()
+    save_file({"tokens": encoder.encode(CAPTIONS[:1]).tokens[0]}, path)
+    assert precompute_embeddings(CAPTIONS, encoder, tmp_path) == 1
+    found = load_text_encoder("shapes", embeddings=tmp_path).encode(CAPTIONS)
+    assert torch.equal(found.tokens, encoder.encode(CAPTIONS).tokens)
 
 
 def test_missing_texts_are_named_with_the_command(tmp_path: Path) -> None:
