@@ -23,15 +23,18 @@ def sampling_notes(
         prior, num_frames, guidance_scale: of the samples.
         size: (H, W) of the samples; None for the model's.
     """
-    if size is not None and size != info.size:
-        asked, trained = ("x".join(map(str, sides)) for sides in (size, info.size))
+    lengths = _trained(info)
+    size = size or info.size
+    if size not in lengths:
+        asked, *trained = ("x".join(map(str, sides)) for sides in (size, *lengths))
         yield (
-            f"frames of {asked} are asked for, the model was trained on {trained}: what other "
-            "sizes look like is not learnt"
+            f"frames of {asked} are asked for, the model was trained on {', '.join(trained)}: what "
+            "other sizes look like is not learnt"
         )
-    if num_frames > info.num_frames:
+    longest = lengths.get(size, info.num_frames)
+    if num_frames > longest:
         yield (
-            f"{num_frames} frames are asked for, the model was trained on {info.num_frames}: what "
+            f"{num_frames} frames are asked for, the model was trained on {longest}: what "
             "happens beyond is not learnt"
         )
     if prior.spec != info.prior and num_frames > 1:
@@ -41,6 +44,17 @@ def sampling_notes(
     share = info.provenance.get("unconditional_share")
     if guidance_scale != 1 and isinstance(share, float | int) and share < FEW_UNCONDITIONAL:
         yield guidance_note(guidance_scale, share)
+
+
+def _trained(info: ModelInfo) -> dict[tuple[int, int], int]:
+    """(H, W) it was trained on -> the most frames of it."""
+    lengths = {info.size: info.num_frames}
+    buckets = info.provenance.get("buckets")
+    for bucket in buckets if isinstance(buckets, list | tuple) else ():
+        if isinstance(bucket, list | tuple) and [type(n) for n in bucket] == [int] * 3:
+            length, height, width = bucket
+            lengths[height, width] = max(length, lengths.get((height, width), 0))
+    return lengths
 
 
 def guidance_note(guidance_scale: float, share: float) -> str:

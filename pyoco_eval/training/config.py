@@ -35,6 +35,9 @@ class DataConfig:
         only: of `shapes`: attribute -> accepted values, such as `{background: [plain, gradient]}`.
         captions: manifest with the captions (and labels) of `videos` or `images`.
         size: side of the square frames in pixels, or their `[height, width]`.
+        buckets: several `[T, height, width]`, in place of one length and size: each video of
+            `ucf101` and `videos` is trained at that nearest to its own aspect and length. Each step
+            is of one. `num_frames` and `size` name one of the longest, for sheets and the model.
         num_frames: T; with 1, single frames are drawn from the videos, as the paper trains its
             image model.
         stride: distance of the frames of a clip, in source frames.
@@ -59,6 +62,7 @@ class DataConfig:
     only: dict[str, tuple[str, ...]] = field(default_factory=dict)
     captions: str | None = None
     size: int | tuple[int, int] = 64
+    buckets: tuple[tuple[int, int, int], ...] = ()
     num_frames: int = 16
     stride: int = 1
     fps: float | None = None

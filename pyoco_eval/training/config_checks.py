@@ -10,7 +10,7 @@ from pyoco_eval.diffusion.weighting import LossWeighting
 from pyoco_eval.errors import UsageError
 from pyoco_eval.priors import parse_prior
 from pyoco_eval.training.config import TrainConfig
-from pyoco_eval.videos.frame_size import sides
+from pyoco_eval.videos.frame_size import sides, size_text
 
 
 def out_of_range(config: TrainConfig) -> Iterator[str]:
@@ -40,6 +40,7 @@ def out_of_range(config: TrainConfig) -> Iterator[str]:
     if log.keep_every % log.checkpoint_every:
         yield f"log.keep_every: must be a multiple of log.checkpoint_every, {log.checkpoint_every}"
     yield from _never_learnt(config)
+    yield from _buckets(config)
     yield from _validation(config)
     yield from _sharding(config)
     for section, data, used in (
@@ -83,6 +84,31 @@ def out_of_range(config: TrainConfig) -> Iterator[str]:
             )
     if config.model.preset is None and config.init is None:
         yield "model.preset: must be given where there is no init; see docs/training.md"
+
+
+def _buckets(config: TrainConfig) -> Iterator[str]:
+    data, buckets = config.data, config.data.buckets
+    if config.joint.data.buckets:
+        yield "joint.data.buckets: pictures join videos of one size; leave it out"
+    if config.validation.data.buckets:
+        yield "validation.data.buckets: held-out data has one length and size; leave it out"
+    if not buckets:
+        return
+    if data.source not in ("ucf101", "videos"):
+        yield f"data.buckets: {data.source} have no lengths and sizes that are known at the start"
+    if config.joint.per_video:
+        yield "data.buckets: pictures join videos of one size; set joint.per_video=0"
+    if len(set(buckets)) < len(buckets):
+        yield "data.buckets: names one of them twice"
+    if min(min(bucket[1:]) for bucket in buckets) < 8 or min(b[0] for b in buckets) < 1:
+        yield "data.buckets: frames are 1 or more, and 8 pixels or more high and wide"
+    if (data.num_frames, *sides(data.size)) not in buckets:
+        yield (
+            f"data.num_frames and data.size: {data.num_frames} frames of {size_text(data.size)} "
+            "are none of data.buckets; sheets and the model need one of them"
+        )
+    if data.num_frames < max(length for length, _, _ in buckets):
+        yield "data.num_frames: must be that of the longest of data.buckets"
 
 
 def _never_learnt(config: TrainConfig) -> Iterator[str]:

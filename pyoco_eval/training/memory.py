@@ -11,7 +11,7 @@ Axes: B samples, T frames, C channels, H, W, L tokens, E width.
 import math
 import weakref
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,6 +30,7 @@ from pyoco_eval.models.first_stage import read_space
 from pyoco_eval.models.latent_space import LatentSpace, network_sides
 from pyoco_eval.models.presets import PRESETS
 from pyoco_eval.models.unet import Stage, VideoUNet
+from pyoco_eval.training.buckets import buckets_of, in_bucket
 from pyoco_eval.training.config import TrainConfig
 from pyoco_eval.training.network import network_config, only_trained, trained_names
 from pyoco_eval.videos.frame_size import sides
@@ -129,7 +130,12 @@ def plan_memory(config: TrainConfig, size: int = 1) -> MemoryPlan:
         optimizer=2 * sum(held(parameters[name], shards) for name in trained),
         average=every,
         exchange=_exchange(network, config, size, shards),
-        activations=_activations(network, config, samples, latent),
+        activations=max(
+            _activations(
+                network, replace(config, data=in_bucket(config.data, bucket)), samples, latent
+            )
+            for bucket in buckets_of(config.data)
+        ),
     )
     if config.condition.encoders and config.condition.embeddings is None:
         notes = (

@@ -21,8 +21,9 @@ from pyoco_eval.models.state import load_state
 from pyoco_eval.models.text.encoder import TextEncoder
 from pyoco_eval.models.unet import VideoUNet
 from pyoco_eval.seeding import derive_seed
+from pyoco_eval.training.buckets import buckets_of
 from pyoco_eval.training.config import TrainConfig
-from pyoco_eval.videos.frame_size import sides, size_text
+from pyoco_eval.videos.frame_size import size_text
 
 
 def build_network(
@@ -85,11 +86,13 @@ def network_config(
         frame_channels=unet.frame_channels if latent is None else latent.channels,
     )
     multiple = unet.size_multiple * (1 if latent is None else latent.downscale)
-    if any(side % multiple for side in sides(config.data.size)):
-        raise UsageError(
-            f"data.size: {size_text(config.data.size)} is no multiple of {multiple}, "
-            f"which the levels of the network{'' if latent is None else ' and of the VAE'} need"
-        )
+    for _, height, width in buckets_of(config.data):
+        if height % multiple or width % multiple:
+            key = "data.buckets" if config.data.buckets else "data.size"
+            raise UsageError(
+                f"{key}: {size_text((height, width))} is no multiple of {multiple}, "
+                f"which the levels of the network{'' if latent is None else ' and of the VAE'} need"
+            )
     return unet
 
 

@@ -17,6 +17,7 @@ from pyoco_eval.models.text.load import load_text_encoder
 from pyoco_eval.models.unet import VideoUNet
 from pyoco_eval.priors import NoisePrior, parse_prior
 from pyoco_eval.provenance import code_state, environment
+from pyoco_eval.training.buckets import buckets_of
 from pyoco_eval.training.conditions import Conditioner, unconditional_share
 from pyoco_eval.training.config import TrainConfig
 from pyoco_eval.training.config_file import config_tree
@@ -98,6 +99,7 @@ class Parts:
         return {
             "config": config_tree(config),
             "samples": step * config.batch,
+            **({"buckets": config.data.buckets} if config.data.buckets else {}),
             "data": {"name": self.examples.name, "examples": len(self.examples)},
             "text_encoders": {e.spec: e.digest for e in self.conditioner.encoders},
             "text_precision": {e.spec: e.precision for e in self.conditioner.encoders},
@@ -141,7 +143,8 @@ def make_parts(config: TrainConfig, engine: Engine) -> Parts:
     space = None if latents is None else latents.first_stage.space
     network = build_network(config, encoders, len(class_names), space)
     prior = parse_prior(config.prior)
-    prior.frame_covariance(config.data.num_frames)
+    for length, _, _ in buckets_of(config.data):
+        prior.frame_covariance(length)
     conditioner = Conditioner(config.condition, encoders, config.seed)
     loss = EDMLoss(
         prior,

@@ -13,6 +13,7 @@ from pyoco_eval.models.sampling_notes import (
     is_frozen,
 )
 from pyoco_eval.training.batches import Batches
+from pyoco_eval.training.buckets import counted, in_words, own_bucket
 from pyoco_eval.training.conditions import unconditional_share
 from pyoco_eval.training.config import TrainConfig
 from pyoco_eval.training.engine import Engine
@@ -24,6 +25,7 @@ from pyoco_eval.training.run_writer import RunWriter
 from pyoco_eval.training.state_folder import newest_state
 from pyoco_eval.training.trainer import StepResult
 from pyoco_eval.training.validation_picture import MEAN
+from pyoco_eval.training.video_examples import VideoExamples
 from pyoco_eval.training.watch import NobodyWatches, Watcher
 from pyoco_eval.videos.frame_size import sides
 
@@ -217,20 +219,22 @@ class _Run:
 
     def _about(self) -> dict[str, str]:
         config, parts = self.config, self.parts
-        height, width = sides(config.data.size)
+        shape = in_words(own_bucket(config.data))
+        examples = parts.examples
+        if isinstance(examples, VideoExamples) and examples.bucket_of is not None:
+            shape = counted(config.data.buckets, examples.bucket_of)
         parameters = sum(average.numel() for average in self.trainer.ema)
         images = f" and {config.joint.per_video} images" if config.joint.per_video else ""
         about = {
             "run": str(self.folder.path),
             "network": f"{parameters:,} parameters" + (f", from {config.init}" * bool(config.init)),
-            "data": f"{parts.examples.name}, {len(parts.examples):,} examples, "
-            f"{config.data.num_frames} x {height} x {width}{images}",
+            "data": f"{parts.examples.name}, {len(parts.examples):,} examples, {shape}{images}",
             "prior": parts.prior.spec,
             "device": f"{self.engine.device} x {self.engine.size}, {config.hardware.precision}",
         }
         if parts.latents is not None:
             space = parts.latents.first_stage.space
-            height, width = network_sides((height, width), space)
+            height, width = network_sides(sides(config.data.size), space)
             about["latents"] = (
                 f"{space.channels} x {height} x {width} of "
                 f"{space.vae}@{space.sha256[:12]}, standard deviation {self.deviation:.3g}"

@@ -201,7 +201,7 @@ class RunWriter:
         """A picture of samples of the averaged model."""
         weights = self._trainer.averages()
         if self._log is not None:
-            numbers = range(self._config.log.num_samples)
+            numbers = self._parts.samples.of_own_size(self._config.log.num_samples)
             first = collate([self._parts.samples[number] for number in numbers])
             if isinstance(first, PyocoEvalError):
                 raise first

@@ -3,7 +3,8 @@
 Every epoch shows every example once. `WholeOrder` draws one permutation of all of them;
 `WindowOrder` goes through shards: their order is drawn anew each epoch, and the examples of so many
 shards in a row are mixed with each other. Its memory is that of the shards' counts and of one
-window, however many examples there are. Neither has a state: a run goes on exactly where it was.
+window, however many examples there are. `BucketOrder` gives each step examples of one length and
+size. None has a state: a run goes on exactly where it was.
 """
 
 from collections.abc import Sequence
@@ -80,3 +81,65 @@ class WindowOrder:
         )
         generator = numpy_generator(*self._seed, "window", epoch, window)
         self._mixed, self._indices = (epoch, window), generator.permutation(indices)
+
+
+class BucketOrder:
+    """Steps of one bucket each, drawn by how many examples the buckets have.
+
+    Within a bucket every example is shown once an epoch of the bucket. All processes of a step
+    draw the same bucket, as it follows from the seed and the number of the step.
+
+    Args:
+        bucket_of: int64 (examples,), the bucket of each.
+        batch: samples of a step.
+        seed: of the run.
+    """
+
+    _BLOCK = 4096
+    """Steps whose buckets are drawn at once."""
+
+    def __init__(self, bucket_of: np.ndarray, batch: int, *seed: str | int) -> None:
+        counts = np.bincount(bucket_of)
+        self._batch = batch
+        self._seed = seed
+        self._members = [np.flatnonzero(bucket_of == bucket) for bucket in range(len(counts))]
+        self._orders = [
+            WholeOrder(int(count), *seed, "bucket", bucket) for bucket, count in enumerate(counts)
+        ]
+        self._shares = counts / counts.sum()
+        self._before = [np.zeros(len(counts), np.int64)]
+        self._block = -1
+        self._drawn = np.empty(0, np.int64)
+
+    def __getitem__(self, number: int) -> int:
+        step, place = divmod(number, self._batch)
+        bucket = self.bucket(step)
+        nth = self._earlier(step, bucket) * self._batch + place
+        return int(self._members[bucket][self._orders[bucket][nth]])
+
+    def bucket(self, step: int) -> int:
+        """Of step number `step`, from 0."""
+        block, place = divmod(step, self._BLOCK)
+        if block != self._block:
+            self._block, self._drawn = block, self._draw(block)
+        return int(self._drawn[place])
+
+    def another(self, number: int, draw: np.random.Generator) -> int:
+        """An example that can stand in for that of a number: of the same bucket."""
+        members = self._members[self.bucket(number // self._batch)]
+        return int(members[draw.integers(len(members))])
+
+    def _earlier(self, step: int, bucket: int) -> int:
+        """How many steps before this one have the bucket."""
+        block, place = divmod(step, self._BLOCK)
+        while len(self._before) <= block:
+            drawn = self._draw(len(self._before) - 1)
+            counts = np.bincount(drawn, minlength=len(self._shares))
+            self._before.append(self._before[-1] + counts)
+        self.bucket(step)
+        here = np.count_nonzero(self._drawn[:place] == bucket)
+        return int(self._before[block][bucket]) + int(here)
+
+    def _draw(self, block: int) -> np.ndarray:
+        generator = numpy_generator(*self._seed, "buckets", block)
+        return generator.choice(len(self._shares), self._BLOCK, p=self._shares)

@@ -3,6 +3,7 @@
 Axes: B samples of a step, T frames of a video, N pictures that go with it, H, W.
 """
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,8 +12,11 @@ from torch.utils.data import Dataset
 
 from pyoco_eval.errors import PyocoEvalError, UsageError, VideoError
 from pyoco_eval.seeding import numpy_generator
+from pyoco_eval.training.buckets import own_bucket
 from pyoco_eval.training.config import TrainConfig
 from pyoco_eval.training.examples import Example, ExampleSet
+from pyoco_eval.training.sample_order import BucketOrder
+from pyoco_eval.training.video_examples import VideoExamples
 from pyoco_eval.videos.clip_rule import ShortVideo
 
 _MOST_REPLACEMENTS = 100
@@ -87,13 +91,22 @@ class DrawnExamples:
     Args:
         short, on_error: `skip` replaces examples with too few frames, and those that cannot be
             read: one policy has no say in what the other is for.
+        buckets: order of examples of several lengths and sizes; None for the set's own order.
     """
 
-    def __init__(self, examples: ExampleSet, short: str, on_error: str, *seed: str | int) -> None:
+    def __init__(
+        self,
+        examples: ExampleSet,
+        short: str,
+        on_error: str,
+        *seed: str | int,
+        buckets: BucketOrder | None = None,
+    ) -> None:
         self.examples = examples
+        self._buckets = buckets
         self._skips_short = short == "skip"
         self._skips_broken = on_error == "skip"
-        self._order = examples.order(*seed)
+        self._order = examples.order(*seed) if buckets is None else buckets
         self._seed = seed
 
     def read(self, number: int) -> tuple[Example, Replaced]:
@@ -117,12 +130,17 @@ class DrawnExamples:
                 if not self._skips_broken:
                     raise
                 replaced += Replaced(broken=1)
-            index = int(draw.integers(len(self.examples)))
+            index = self._another(number, draw)
         raise PyocoEvalError(
             f"{self.examples.name}: {_MOST_REPLACEMENTS} samples in a row cannot be used "
             f"({replaced.short} are too short, {replaced.broken} cannot be read); "
             "`pyoco-eval inspect` says why"
         )
+
+    def _another(self, number: int, draw: np.random.Generator) -> int:
+        if self._buckets is not None:
+            return self._buckets.another(number, draw)
+        return int(draw.integers(len(self.examples)))
 
 
 @dataclass(frozen=True)
@@ -143,12 +161,29 @@ class TrainingSamples(Dataset[Sample | PyocoEvalError]):
     ) -> None:
         def drawn(found: ExampleSet, data_key: str) -> DrawnExamples:
             data = config.data if data_key == "data" else config.joint.data
-            return DrawnExamples(found, data.short, data.on_error, config.seed, data_key)
+            return DrawnExamples(
+                found, data.short, data.on_error, config.seed, data_key, buckets=self._buckets
+            )
 
+        self._config = config
+        self._buckets: BucketOrder | None = None
+        if isinstance(examples, VideoExamples) and examples.bucket_of is not None:
+            self._buckets = BucketOrder(examples.bucket_of, config.batch, config.seed, "data")
         self._videos = drawn(examples, "data")
         self._per_video = config.joint.per_video
         self._images = None if images is None else drawn(images, "images")
         self._needs_caption = bool(config.condition.encoders)
+
+    def of_own_size(self, count: int) -> list[int]:
+        """The first so many numbers whose samples have the length and size of the model."""
+        numbers, batch = itertools.count(), self._config.batch
+        if self._buckets is not None:
+            data, order = self._config.data, self._buckets
+            own = data.buckets.index(own_bucket(data))
+            return list(
+                itertools.islice((n for n in numbers if order.bucket(n // batch) == own), count)
+            )
+        return list(itertools.islice(numbers, count))
 
     def __getitem__(self, number: int) -> Sample | PyocoEvalError:
         """Errors are returned: raised in a reading process, they would arrive as tracebacks."""

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from pyoco_eval.training.buckets import assign_buckets, buckets_of, in_bucket
 from pyoco_eval.training.clip_cutter import ClipCutter, own_rate
 from pyoco_eval.training.config import DataConfig
 from pyoco_eval.training.examples import Example
@@ -14,6 +15,9 @@ from pyoco_eval.videos.video import Video
 
 class VideoExamples:
     """The videos of a source; each gives a clip at a drawn place.
+
+    Attributes:
+        bucket_of: int64 (videos,), which of `data.buckets` each has; None without buckets.
 
     Args:
         config: how clips are cut and resized.
@@ -31,7 +35,11 @@ class VideoExamples:
         class_names: Sequence[str] = (),
     ) -> None:
         self._videos = tuple(source)[: config.limit]
-        self._cutter = ClipCutter(config)
+        self.bucket_of = assign_buckets(self._videos, config) if config.buckets else None
+        self._cutters = [
+            ClipCutter(in_bucket(config, bucket) if config.buckets else config)
+            for bucket in buckets_of(config)
+        ]
         if labels is None:
             labels, class_names = _labels(self._videos)
         self._labels = tuple(labels)
@@ -47,7 +55,8 @@ class VideoExamples:
 
     def read(self, index: int, draw: np.random.Generator) -> Example:
         video = self._videos[index]
-        frames = self._cutter.cut(video, draw)
+        bucket = 0 if self.bucket_of is None else int(self.bucket_of[index])
+        frames = self._cutters[bucket].cut(video, draw)
         return Example(frames, video.caption, self._labels[index] if self._labels else -1)
 
 
