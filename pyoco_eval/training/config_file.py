@@ -100,11 +100,11 @@ def _complete_joint(tree: Tree) -> None:
 
 
 def _complete_validation(tree: Tree) -> None:
-    """Held-out samples are cut like the others; which they are has to be said."""
+    """Held-out samples are cut like the others, to one size; which they are has to be said."""
     data, validation = tree.get("data"), tree.get("validation")
     if isinstance(validation, dict) and isinstance(validation.setdefault("data", {}), dict):
         for key, value in data.items() if isinstance(data, dict) else ():
-            if key not in WHICH_SAMPLES:
+            if key not in (*WHICH_SAMPLES, "buckets"):
                 validation["data"].setdefault(key, value)
 
 

@@ -219,6 +219,16 @@ def test_buckets_that_cannot_be(
         train(small_config(tmp_path / "run", **bucketed(videos, **changes)))
 
 
+def test_held_out_samples_have_the_size_of_the_model(videos: Path, tmp_path: Path) -> None:
+    validation = {"every": 1, "samples": 2, "data": {"limit": 2}}
+    config = small_config(tmp_path / "run", **{**bucketed(videos), "validation": validation})
+    assert config.validation.data.buckets == ()
+    train(replace(config, steps=1))
+    validation = {"every": 1, "data": {"limit": 2, "buckets": BUCKETS}}
+    with pytest.raises(UsageError, match=r"validation.data.buckets: held-out data has one"):
+        small_config(tmp_path, **{**bucketed(videos), "validation": validation})
+
+
 def test_pictures_do_not_join_buckets(videos: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"data.buckets: pictures join videos of one size"):
         small_config(tmp_path, **bucketed(videos), joint={"per_video": 1})
