@@ -1,53 +1,59 @@
 """The same mp4 files through this package and through the tools its conventions are named after.
 
-    python benchmarks/peers_end_to_end.py FOLDER [--clips 64] [--out docs/peers.json]
+    python benchmarks/peers_end_to_end.py FOLDER --clips 66 --out docs/peers.json
+    python benchmarks/peers_end_to_end.py FOLDER --clips 66 --out docs/peers.json --tools clean
 
-Cuts real clips of FOLDER into mp4 files of 16 frames, a part of them as the reference. Every tool
-gets what its users give it: frames decoded by decord, as arrays (cd-fvd, torchmetrics) or as PNG
-(pytorch-fid, clean-fid, torch-fidelity). This package gets the mp4 files. All share random weights
-in the published formats. cd-fvd's own reader needs torchvision's video reader, which is gone.
-Chainer cannot be installed with today's NumPy, so its C3D stands here again in plain PyTorch, with
-its preprocessing and its formula written from its source.
+Cuts real clips of FOLDER into mp4 files of 16 frames, every third one for the reference. Every tool
+gets what its users give it: frames decoded by decord, as arrays (cd-fvd, torchmetrics, TGANv2) or
+as PNG (pytorch-fid, clean-fid, torch-fidelity). This package gets the mp4 files. All share random
+weights in the published formats. cd-fvd's own reader needs torchvision's video reader, which is
+gone.
+
+Every tool's row is written to the file of `--out` as soon as it is known, and rows that stand there
+are not made again. `scripts/conventions_page.py` prints them.
 """
 
 import argparse
+import hashlib
 import json
 import tempfile
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
-from unittest import mock
+from typing import Any
 
+import decord
 import numpy as np
+import peer_tools as tools
 import torch
-from bench_c3d import plain_network, random_network
 from bench_i3d import random_state
 from bench_inception import random_weights
 from PIL import Image
 
 import pyoco_eval
 from pyoco_eval.errors import VideoError
-from pyoco_eval.features.torchvision_operators import import_torchvision
 from pyoco_eval.videos.source import open_source
 from pyoco_eval.videos.write import write_video
 
-import_torchvision()
-
-import cleanfid.fid  # noqa: E402
-import cleanfid.resize  # noqa: E402
-import decord  # noqa: E402
-import pytorch_fid.fid_score  # noqa: E402
-import pytorch_fid.inception  # noqa: E402
-import torch_fidelity  # noqa: E402
-from cdfvd.fvd import cdfvd  # noqa: E402
-from cdfvd.third_party.i3d.pytorch_i3d import InceptionI3d  # noqa: E402
-from torchmetrics.image.fid import FrechetInceptionDistance, NoTrainInceptionV3  # noqa: E402
-
 NUM_FRAMES = 16
 SIZE = 128
+TOLERANCE = 1e-5
+"""Of the relative difference. Above it the tool's formula is computed in exact arithmetic too."""
 LIBRARIES = ("av", "decord", "numpy", "pillow", "scipy", "torch")
+PACKAGES = {
+    "cd-fvd": "cd-fvd",
+    "tgan2": "",
+    "pytorch-fid": "pytorch-fid",
+    "clean": "clean-fid",
+    "legacy-tf": "torch-fidelity",
+    "torchmetrics": "torchmetrics",
+}
+"""Convention -> package of its tool; none where the tool stands here again."""
+METRICS = {"cd-fvd": "fvd", "tgan2": "is"}
+"""Of conventions that are not of FID."""
 Sides = tuple[Path, Path]
 
 
@@ -100,76 +106,9 @@ def write_pictures(clips: np.ndarray, folder: Path, every: int) -> Path:
     return folder
 
 
-def by_cd_fvd(sides: list[np.ndarray], state: dict[str, torch.Tensor]) -> float:
-    network = InceptionI3d(400, in_channels=3)
-    network.load_state_dict(state, strict=False)
-    with mock.patch("cdfvd.fvd.load_i3d_model", return_value=network.eval()):
-        tool = cdfvd("i3d", device="cpu", n_fake="full")
-    return float(tool.compute_fvd(sides[1], sides[0]))
-
-
-def by_pytorch_fid(folders: list[str], inception: Path) -> float:
-    state = torch.load(inception, weights_only=True)
-    with mock.patch("pytorch_fid.inception.load_state_dict_from_url", return_value=state):
-        return float(
-            pytorch_fid.fid_score.calculate_fid_given_paths(folders, 16, "cpu", 2048, num_workers=0)
-        )
-
-
-def by_clean_fid(folders: list[str], inception: Path) -> float:
-    state = torch.load(inception, weights_only=True)
-    with mock.patch("pytorch_fid.inception.load_state_dict_from_url", return_value=state):
-        network = pytorch_fid.inception.InceptionV3([3], False, False).eval()
-    return float(
-        cleanfid.fid.compute_fid(
-            *folders, mode="clean", device=torch.device("cpu"), num_workers=0, verbose=False,
-            use_dataparallel=False,
-            custom_feat_extractor=lambda x: network((x - 128) / 128)[0][:, :, 0, 0],
-        )
-    )  # fmt: skip
-
-
-def by_torch_fidelity(folders: list[str], inception: Path) -> float:
-    found = torch_fidelity.calculate_metrics(
-        input1=folders[0], input2=folders[1], fid=True, cuda=False, verbose=False, cache=False,
-        save_cpu_ram=True, feature_extractor_weights_path=str(inception),
-    )  # fmt: skip
-    return float(found["frechet_inception_distance"])
-
-
-def by_torchmetrics(sides: list[np.ndarray], inception: Path, every: int) -> float:
-    network = NoTrainInceptionV3(
-        name="inception-v3-compat",
-        features_list=["2048"],
-        feature_extractor_weights_path=str(inception),
-    )
-    metric = FrechetInceptionDistance(feature=network)
-    for clips, is_real in zip(sides, (False, True), strict=True):
-        for clip in clips[:, ::every]:
-            metric.update(torch.from_numpy(clip).permute(0, 3, 1, 2), real=is_real)
-    return float(metric.compute())
-
-
-def by_tgan2(clips: np.ndarray, mean: np.ndarray, dtype: torch.dtype = torch.float32) -> float:
-    """TGANv2's Inception Score: its input, C3D, one split, 1e-20 before the logarithm."""
-    network, probabilities = plain_network(random_network()).to(dtype), []
-    crop = torch.from_numpy(mean[:, :, 8:120, 8:120]).to(dtype)
-    for clip in clips:
-        x = torch.from_numpy(clip).permute(0, 3, 1, 2).to(dtype) / 255 * 2 - 1
-        bgr = x[:, [2, 1, 0]] * 128
-        resized = torch.nn.functional.interpolate(
-            bgr, (112, 112), mode="bilinear", align_corners=True
-        )
-        volume = resized.transpose(0, 1) + (128 - crop)
-        with torch.no_grad():
-            probabilities.append(network(volume[None]).softmax(1)[0].numpy())
-    p = np.asarray(probabilities, np.float64) + 1e-20
-    return float(np.exp((p * (np.log(p) - np.log(p.mean(0)))).sum(1).mean()))
-
-
 def write_c3d(folder: Path) -> tuple[Path, Path, np.ndarray]:
-    """The network of `bench_c3d` in Chainer's format, and a mean cube."""
-    network = random_network()
+    """The network of `by_tgan2` in Chainer's format, and a mean cube."""
+    network = tools.c3d_network()
     arrays = {}
     for name, unit in network.convolutions.items():
         arrays |= {f"{name}/W": unit.weight.contiguous().numpy(), f"{name}/b": unit.bias.numpy()}
@@ -182,89 +121,152 @@ def write_c3d(folder: Path) -> tuple[Path, Path, np.ndarray]:
     return folder / "c3d.npz", folder / "mean.npz", mean
 
 
-def ours(sides: Sides, weights: dict[str, Path], every: int) -> dict[str, float]:
-    """Every convention from the mp4 files, video and frame metrics in a pass each."""
-    common = {"weights": weights, "device": "cpu", "allow_small": True}
-    video = pyoco_eval.evaluate(
-        *sides, metrics=["fvd", "is"], conventions={"fvd": "cd-fvd", "is": "tgan2"}, **common
-    )
-    image = pyoco_eval.evaluate(
-        *sides, metrics=["fid"], conventions={"fid": "pytorch-fid"},
-        also_as=["clean", "legacy-tf", "torchmetrics"],
-        num_frames=NUM_FRAMES // every, stride=every, **common,
-    )  # fmt: skip
-    scores = [*video.scores, *image.scores]
-    assert all(str(s.signature.get("rgb")) == "peer-video" for s in scores)
-    return {str(score.signature.get("conv")): score.value for score in scores}
+@dataclass
+class Inputs:
+    """What ours and the tools are given: mp4 files, their frames, pictures, weights.
 
+    Attributes:
+        sides: folders of mp4 files, samples and reference.
+        arrays: (N, 16, SIZE, SIZE, 3) uint8 of both, by decord.
+        every: image tools see each n-th frame.
+    """
 
-def compare(videos: Path, count: int, every: int) -> dict[str, object]:
-    """All tools on `count` clips; image tools see each `every`-th frame."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+    sides: Sides
+    arrays: list[np.ndarray]
+    pictures: list[str]
+    weights: dict[str, Path]
+    mean: np.ndarray
+    every: int
+
+    @classmethod
+    def make(cls, videos: Path, folder: Path, count: int, every: int) -> "Inputs":
         sides = cut_clips(videos, folder, count)
-        state, inception = random_state(), folder / "inception.pth"
-        torch.save(state, folder / "i3d.pt")
+        inception = folder / "inception.pth"
+        torch.save(random_state(), folder / "i3d.pt")
         random_weights(inception)
         c3d, c3d_mean, mean = write_c3d(folder)
-        weights = {
-            "i3d": folder / "i3d.pt", "inception": inception, "c3d": c3d, "c3d-mean": c3d_mean,
-        }  # fmt: skip
         arrays = [decoded(side) for side in sides]
         pictures = [
             str(write_pictures(clips, folder / f"png-{side.name}", every))
             for clips, side in zip(arrays, sides, strict=True)
         ]
-        tools: dict[str, tuple[str, Callable[[], float]]] = {
-            "cd-fvd": ("cd-fvd", lambda: by_cd_fvd(arrays, state)),
-            "tgan2": ("", lambda: by_tgan2(arrays[0], mean)),
-            "pytorch-fid": ("pytorch-fid", lambda: by_pytorch_fid(pictures, inception)),
-            "clean": ("clean-fid", lambda: by_clean_fid(pictures, inception)),
-            "legacy-tf": ("torch-fidelity", lambda: by_torch_fidelity(pictures, inception)),
-            "torchmetrics": ("torchmetrics", lambda: by_torchmetrics(arrays, inception, every)),
-        }
-        found, rows = ours(sides, weights, every), []
-        for convention, (package, tool) in tools.items():
-            with warnings.catch_warnings(action="ignore"):  # scipy's, of the tools' square root
-                theirs = tool()
-            relative = abs(found[convention] - theirs) / abs(theirs)
-            limit = None
-            if convention == "tgan2":  # what float32 itself costs this network
-                exact = by_tgan2(arrays[0], mean, torch.float64)
-                limit = abs(theirs - exact) / exact
-                relative = abs(found[convention] - exact) / exact
-            rows.append(
-                {
-                    "convention": convention,
-                    "tool": f"{package} {version(package)}" if package else "in plain PyTorch",
-                    "theirs": theirs,
-                    "ours": found[convention],
-                    "relative": relative,
-                    "limit": limit,
-                }
-            )
-            print(f"{convention:14} {theirs:14.6f} {found[convention]:14.6f} {relative:9.1e}")
+        weights = {
+            "i3d": folder / "i3d.pt", "inception": inception, "c3d": c3d, "c3d-mean": c3d_mean,
+        }  # fmt: skip
+        return cls(sides, arrays, pictures, weights, mean, every)
+
+    def facts(self) -> dict[str, Any]:
+        """What all rows of one file have in common."""
+        frames = hashlib.sha256()
+        for clips in self.arrays:
+            frames.update(clips.tobytes())
         return {
-            "clips": [len(clips) for clips in arrays],
-            "frames": [len(clips) * NUM_FRAMES // every for clips in arrays],
-            "versions": {
-                name: version(name)
-                for name in ("av", "decord", "numpy", "pillow", "scipy", "torch")
-            },
-            "rows": rows,
+            "clips": [len(clips) for clips in self.arrays],
+            "images": [len(clips) * NUM_FRAMES // self.every for clips in self.arrays],
+            "frames_sha256": frames.hexdigest(),
+            "versions": {name: version(name) for name in LIBRARIES},
         }
+
+
+def theirs(convention: str, inputs: Inputs) -> tools.Told:
+    """The tool's number."""
+    state = {
+        name: torch.load(inputs.weights[name], weights_only=True) for name in ("i3d", "inception")
+    }
+    inception = str(inputs.weights["inception"])
+    some = [clips[:, :: inputs.every] for clips in inputs.arrays]
+    runs: dict[str, Callable[[], tools.Told]] = {
+        "cd-fvd": lambda: tools.by_cd_fvd(inputs.arrays, state["i3d"]),
+        "tgan2": lambda: tools.by_tgan2(inputs.arrays[0], inputs.mean),
+        "pytorch-fid": lambda: tools.by_pytorch_fid(inputs.pictures, state["inception"]),
+        "clean": lambda: tools.by_clean_fid(inputs.pictures, state["inception"]),
+        "legacy-tf": lambda: tools.by_torch_fidelity(inputs.pictures, inception),
+        "torchmetrics": lambda: tools.by_torchmetrics(some, inception),
+    }
+    with warnings.catch_warnings(action="ignore"):  # scipy's, of the tools' square root
+        return runs[convention]()
+
+
+def ours(convention: str, inputs: Inputs) -> float:
+    """The same convention from the mp4 files."""
+    metric = METRICS.get(convention, "fid")
+    clip: dict[str, Any] = {} if metric != "fid" else {
+        "num_frames": NUM_FRAMES // inputs.every, "stride": inputs.every,
+    }  # fmt: skip
+    (score,) = pyoco_eval.evaluate(
+        *inputs.sides, metrics=[metric], conventions={metric: convention}, device="cpu",
+        weights=inputs.weights, allow_small=True, **clip,
+    ).scores  # fmt: skip
+    assert score.signature.get("conv") == convention
+    assert score.signature.get("rgb") == "peer-video"
+    return float(score.value)
+
+
+def compare(convention: str, inputs: Inputs) -> dict[str, Any]:
+    """One row: both numbers and their relative difference; errors where it is above TOLERANCE."""
+    told, found = theirs(convention, inputs), ours(convention, inputs)
+    package = PACKAGES[convention]
+    difference = abs(found - told.value) / abs(told.value)
+    exact = told.exact() if difference > TOLERANCE else None
+    return {
+        "convention": convention,
+        "tool": f"{package} {version(package)}" if package else "Chainer's C3D, in PyTorch",
+        "theirs": told.value,
+        "ours": found,
+        "difference": difference,
+        "tool_error": None if exact is None else abs(told.value - exact) / exact,
+        "our_error": None if exact is None else abs(found - exact) / exact,
+    }
+
+
+def resumed(out: Path | None, facts: dict[str, Any]) -> list[dict[str, Any]]:
+    """Rows that the file has already."""
+    if out is None or not out.exists():
+        return []
+    stored = json.loads(out.read_text(encoding="utf-8"))
+    rows: list[dict[str, Any]] = stored.pop("rows")
+    if stored != facts:
+        raise SystemExit(f"{out} holds rows of other clips or versions; remove it or give another")
+    return rows
+
+
+def choose(text: str) -> Sequence[str]:
+    chosen = [name.strip() for name in text.split(",")]
+    if unknown := [name for name in chosen if name not in PACKAGES]:
+        raise argparse.ArgumentTypeError(f"{', '.join(unknown)}: not among {', '.join(PACKAGES)}")
+    return chosen
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Scores of the tools and ours, of the same mp4.")
     parser.add_argument("folder", type=Path, help="of real videos")
-    parser.add_argument("--clips", type=int, default=96, help="a third of them the reference")
+    parser.add_argument("--clips", type=int, default=66, help="a third of them the reference")
     parser.add_argument("--every", type=int, default=16, help="image tools see each n-th frame")
-    parser.add_argument("--out", type=Path, help="write the figures as JSON")
+    parser.add_argument(
+        "--tools", type=choose, default=[*PACKAGES], metavar="NAME,NAME",
+        help=f"by convention (default: {','.join(PACKAGES)})",
+    )  # fmt: skip
+    parser.add_argument("--out", type=Path, help="JSON file; rows it has are not made again")
     options = parser.parse_args()
-    found = compare(options.folder, options.clips, options.every)
-    if options.out is not None:
-        options.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    with tempfile.TemporaryDirectory() as folder:
+        inputs = Inputs.make(options.folder, Path(folder), options.clips, options.every)
+        facts = inputs.facts()
+        rows = resumed(options.out, facts)
+        known = {row["convention"] for row in rows}
+        for convention in options.tools:
+            if convention in known:
+                continue
+            row = compare(convention, inputs)
+            rows.append(row)
+            print(
+                f"{convention:14} {row['theirs']:14.7f} {row['ours']:14.7f}  relative difference "
+                f"{row['difference']:.1e}",
+                flush=True,
+            )
+            if options.out is not None:
+                rows.sort(key=lambda row: [*PACKAGES].index(row["convention"]))
+                text = json.dumps(facts | {"rows": rows}, indent=1)
+                options.out.write_text(text + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

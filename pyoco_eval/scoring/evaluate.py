@@ -9,6 +9,7 @@ from pyoco_eval.errors import UsageError
 from pyoco_eval.metrics.base import Score
 from pyoco_eval.metrics.conventions import Convention
 from pyoco_eval.metrics.inception_score import SplitRule
+from pyoco_eval.metrics.sample_floor import SmallSampleError
 from pyoco_eval.processes import processes
 from pyoco_eval.progress import Progress, Silent
 from pyoco_eval.report.record import Record
@@ -286,12 +287,14 @@ class _Run:
         """Refuse before anything runs what could only end in a refusal.
 
         Raises:
-            PyocoEvalError: sides that were not made alike, or too few videos.
+            PyocoEvalError: sides that were not made alike.
+            SmallSampleError: too few videos; says so of every score at once.
         """
         if self._held["samples"]:
             source = None  # how many the others hold is known when they are measured
         if self._held["reference"]:
             reference_source = None
+        short: dict[str, SmallSampleError] = {}
         for task in tasks:
             if task.needs_reference:
                 wanted = task.reference_recipe()
@@ -299,14 +302,21 @@ class _Run:
                 if task.reference is None:
                     found = wanted | {"clip": self.reference_options.clip.spec()}
                 require_same_recipe(wanted, task.reference, found)
-            refuse_hopeless(
-                task.rule,
-                task.dim(),
-                row_bound(task.generated, source, task.rule, self.options),
-                row_bound(task.reference, reference_source, task.rule, self.reference_options),
-                self.options,
-                self.splits,
-            )
+            try:
+                refuse_hopeless(
+                    task.rule,
+                    task.dim(),
+                    row_bound(task.generated, source, task.rule, self.options),
+                    row_bound(task.reference, reference_source, task.rule, self.reference_options),
+                    self.options,
+                    self.splits,
+                )
+            except SmallSampleError as error:
+                short.setdefault(str(error), error)
+        if len(short) > 1:
+            raise SmallSampleError("\n".join(f"- {reason}" for reason in short))
+        for error in short.values():
+            raise error
 
     def _measure(self, tasks: Sequence[Task], source: VideoSource, title: str) -> None:
         """One pass for all tasks; those that share a network share its features."""

@@ -68,9 +68,11 @@ def refuse_hopeless(
         kernel = rule.metric != "prdc"
         floor = KernelRule.parse(rule.estimator).floor if kernel else neighbours(rule.estimator) + 1
         if min(known) < floor:
+            chosen = sees_frames(rule) and options.frames.select != "all"
+            more = "--frames all" if chosen else "--clip all"
             raise SmallSampleError(
                 f"{min(known)} feature rows are too few: {rule.metric} under {rule.name} "
-                f"({rule.estimator}) needs {floor} of each side. Give more videos or --clip all"
+                f"({rule.estimator}) needs {floor} of each side. Give more videos or {more}"
             )
         if kernel and options.interval and min(known) < _LEAST_OF_HALVES:
             raise SmallSampleError(

@@ -36,7 +36,7 @@ def test_cd_fvd_of_real_mp4(script, shared_data, tmp_path):
     for side, clips in zip(sides, arrays, strict=True):
         ours = [video.reading("peer").read(range(script.NUM_FRAMES)) for video in open_source(side)]
         assert np.array_equal(np.stack(ours), clips), "the tools see these very frames"
-    expected = script.by_cd_fvd(arrays, state)
+    expected = script.tools.by_cd_fvd(arrays, state).value
     choices = {"convention": "cd-fvd", "weights": {"i3d": tmp_path / "i3d.pt"}}
     found = pyoco_eval.fvd(*sides, allow_small=True, device="cpu", **choices)
     assert found.value == pytest.approx(expected, rel=1e-5)

@@ -2,12 +2,15 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from pyoco_eval.metrics.conventions import CONVENTIONS
 from pyoco_eval.metrics.kernel import KernelRule
 from pyoco_eval.metrics.sample_floor import SmallSampleError, frechet_floor
+from pyoco_eval.scoring.evaluate import evaluate
 from pyoco_eval.scoring.floors import refuse_hopeless
+from pyoco_eval.scoring.frame_rules import FrameRule
 from pyoco_eval.scoring.options import Options
 
 DIM = 64
@@ -29,3 +32,19 @@ def test_halves_of_a_kernel_distance_need_four_rows() -> None:
     refuse_hopeless(rule, DIM, least, least, options, None)
     with pytest.raises(SmallSampleError):
         refuse_hopeless(rule, DIM, 3, 4, options, None)
+
+
+def test_the_remedy_is_the_one_that_brings_rows() -> None:
+    rule = CONVENTIONS["clean-kid"]
+    with pytest.raises(SmallSampleError, match="or --frames all"):
+        refuse_hopeless(rule, DIM, 4, 4, replace(Options(), frames=FrameRule("middle")), None)
+    with pytest.raises(SmallSampleError, match="or --clip all"):
+        refuse_hopeless(rule, DIM, 4, 4, Options(), None)
+
+
+def test_every_score_that_lacks_rows_is_named_at_once() -> None:
+    clips = np.zeros((4, 8, 16, 16, 3), np.uint8)
+    with pytest.raises(SmallSampleError) as raised:
+        evaluate(clips, clips, metrics=["kid", "prdc", "fvd"], profile="embedded")
+    for text in ("kid under embedded-kid", "prdc under embedded-prdc", "4 generated"):
+        assert text in str(raised.value)
