@@ -315,8 +315,8 @@ class _Run:
                 short.setdefault(str(error), error)
         if len(short) > 1:
             raise SmallSampleError("\n".join(f"- {reason}" for reason in short))
-        for error in short.values():
-            raise error
+        for only in short.values():
+            raise only
 
     def _measure(self, tasks: Sequence[Task], source: VideoSource, title: str) -> None:
         """One pass for all tasks; those that share a network share its features."""
