@@ -5,6 +5,7 @@ How they talk to each other is in `peers`.
 
 import atexit
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -28,6 +29,7 @@ _LAUNCHED = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 
 _joined: Processes | None = None
 _handed: Processes | None = None
+_kept: "list[object]" = []
 _of_groups: "list[tuple[ProcessGroup, Processes]]" = []
 
 
@@ -114,13 +116,52 @@ def _join() -> Processes:
             group = distributed.group.WORLD
             atexit.register(_end_group)
     except (RuntimeError, ValueError) as error:
-        raise PeerError(
-            f"the {size} processes cannot meet ({first_line(error)}): one died before it joined, "
-            f"or comes later than {silence:.0f} s; {SILENCE_VARIABLE} is the seconds to wait"
-        ) from error
+        raise _cannot_meet(size, error, silence) from error
     store = distributed.distributed_c10d.PrefixStore("pyoco-eval", group.get_group_store())
     rank, count = distributed.get_rank(), distributed.get_world_size()
     return Processes(rank, count, cast("Store", store), group)
+
+
+def await_launched() -> None:
+    """Wait until every process of the launcher is there, for training that joins them later.
+
+    What joins them has one limit for meeting and for the slowest step alike, of half an hour. One
+    that died before it joined should not cost the others that.
+
+    Raises:
+        UsageError: the launcher's variables make no sense.
+        PeerError: not all came within the seconds of `SILENCE_VARIABLE`.
+    """
+    size = os.environ.get("WORLD_SIZE", "1")
+    if size == "1" or "RANK" not in os.environ:
+        return
+    from torch import distributed
+    from torch.distributed.rendezvous import rendezvous
+
+    if distributed.is_initialized():
+        return
+    silence = silence_from_environment()
+    end = time.monotonic() + silence
+    try:
+        meeting = next(rendezvous("env://", timeout=timedelta(seconds=silence)))
+        attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+        store = distributed.distributed_c10d.PrefixStore(f"pyoco-eval-there-{attempt}", meeting[0])
+        _kept.append(store)  # others find the launcher's store through the first process's
+        there = store.add("count", 1)
+        while there < int(size):
+            if time.monotonic() > end:
+                raise RuntimeError(f"{there} of {size} came")
+            time.sleep(0.05)
+            there = store.add("count", 0)
+    except (RuntimeError, ValueError) as error:
+        raise _cannot_meet(size, error, silence) from error
+
+
+def _cannot_meet(size: str, error: Exception, silence: float) -> PeerError:
+    return PeerError(
+        f"the {size} processes cannot meet ({first_line(error)}): one died before it joined, "
+        f"or comes later than {silence:.0f} s; {SILENCE_VARIABLE} is the seconds to wait"
+    )
 
 
 def _end_group() -> None:

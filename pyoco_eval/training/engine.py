@@ -20,6 +20,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from pyoco_eval.errors import MissingError, UsageError
 from pyoco_eval.models.unet import Stage
+from pyoco_eval.processes import await_launched
 from pyoco_eval.training.config import HardwareConfig
 from pyoco_eval.training.products import Products
 
@@ -37,6 +38,7 @@ class Engine:
     Raises:
         MissingError: accelerate is not installed.
         UsageError: no such device, or a sharding that one process cannot have.
+        PeerError: a process of the launcher does not come.
     """
 
     def __init__(self, config: HardwareConfig) -> None:
@@ -54,6 +56,7 @@ class Engine:
         self._fully_sharded = config.sharding == "fsdp"
         self._autocast = config.precision == "bf16"
         self._wrapped: list[nn.Module] = []
+        await_launched()
         self._accelerator = accelerate.Accelerator(cpu=config.device == "cpu")
         self.rank: int = self._accelerator.process_index
         self.size: int = self._accelerator.num_processes

@@ -2,6 +2,7 @@
 
 import json
 import signal
+import socket
 import sys
 import time
 from pathlib import Path
@@ -145,3 +146,21 @@ def test_one_process_cannot_be_fully_sharded(tmp_path: Path) -> None:
         UsageError, match="fsdp divides a network among processes, and there is one"
     ):
         Engine(HardwareConfig(device="cpu", sharding="fsdp"))
+
+
+@pytest.mark.parametrize("rank", ["0", "1"])
+def test_a_process_that_never_comes_is_not_awaited_for_half_an_hour(
+    tmp_path: Path, rank: str
+) -> None:
+    config, _ = written(tmp_path, steps=2)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    run = start(
+        config, RANK=rank, LOCAL_RANK=rank, WORLD_SIZE="2", MASTER_ADDR="127.0.0.1",
+        MASTER_PORT=port, PYOCO_EVAL_PEER_TIMEOUT="3",
+    )  # fmt: skip
+    output, _ = run.communicate(timeout=120)
+    assert run.returncode == 1
+    assert "the 2 processes cannot meet" in output
+    assert "PYOCO_EVAL_PEER_TIMEOUT" in output
