@@ -3,11 +3,13 @@
 python scripts/conventions_page.py
 """
 
+import json
 from pathlib import Path
 
 from pyoco_eval.metrics.conventions import CONVENTIONS, METRICS, Convention
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "conventions.md"
+MEASURED = PAGE.with_name("peers.json")
 
 HEAD = """\
 # Conventions
@@ -15,8 +17,6 @@ HEAD = """\
 A convention is everything one published tool does between decoded frames and its number. `--convention NAME` follows it, `--also-as NAME,NAME` adds further ones from the same decoding, and the signature's `conv` key names it; any changed choice turns the name into `custom`.
 
 Every convention of a published tool reads stored pixels by the rule `peer`: video as PyAV, decord, OpenCV and torchvision convert it by default, pictures as `Image.open(path).convert("RGB")`. pytorch-fid, clean-fid and torch-fidelity call Pillow like that; cd-fvd, TATS, VideoGPT and DIGAN read videos through torchvision (PyAV), TGANv2 through OpenCV. torchmetrics and the original TensorFlow FVD take arrays and read nothing, and the frames of their users come from such libraries. StyleGAN-V reads JPEG pictures that its script makes of videos with moviepy, which asks the ffmpeg program for RGB; what that program's version does then is not known. Chainer itself reads no videos. The embedded ones, which belong to no tool, read by the rule `exact`. [inputs.md](inputs.md) tells the two apart.
-
-`benchmarks/peers_end_to_end.py FOLDER` puts real mp4 files through the tools and through this package with shared random weights. Measured so far, on six clips only (cd-fvd 0.1.1, pytorch-fid 0.3.0): `cd-fvd` differs from its tool by 1.2e-6, `pytorch-fid` by 2.1e-6 of the value; `tgan2` from plain PyTorch by 2.1e-5, which is the float32 of the random network: its logits spread by 180, so that a clip near the border of two classes decides, and plain PyTorch itself is 1.6e-5 from its own run in float64 (this package 3.7e-5; their logits differ from float64 by 1.0e-6 and 1.6e-6 of their length). The script has since scaled that network's last layer so that logits spread by a few units. The tools clean-fid, torch-fidelity and torchmetrics run in it on six clips; their rows beside ours, and the rows of more clips, have not been measured yet.
 
 A convention does not choose which clips are read: say so with `--num-frames`, `--stride`, `--clip` and `--reference-clip`. Where a tool has a rule of its own, the table states it.
 
@@ -54,8 +54,35 @@ def row(rule: Convention) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
-def main() -> None:
-    parts = [HEAD]
+def measured() -> str:
+    """The tools' scores beside ours, of the same mp4 files with shared random weights."""
+    found = json.loads(MEASURED.read_text(encoding="utf-8"))
+    generated, reference = found["clips"]
+    versions = ", ".join(f"{name} {version}" for name, version in found["versions"].items())
+    rows = []
+    for line in found["rows"]:
+        own = line.get("tool_error")
+        error = "" if own is None else f"{own:.1e} / {line['our_error']:.1e}"
+        cells = (
+            f"`{line['convention']}`", line["tool"], f"{line['theirs']:.7g}", f"{line['ours']:.7g}",
+            f"{line['difference']:.1e}", error,
+        )  # fmt: skip
+        rows.append("| " + " | ".join(cells) + " |")
+    return (
+        "## Measured against the tools\n\n"
+        f"`benchmarks/peers_end_to_end.py FOLDER` cut {generated + reference} clips of real videos "
+        f"into mp4 files, {generated} against {reference}, and put them through the tools as their "
+        "users do and through this package, with shared random weights in the published formats. "
+        "The last column, where the difference is above 1e-5, says how far each side is from the "
+        "tool's own formula in exact arithmetic on the moments the tool was given: what is the "
+        f"tool's own float32. Versions: {versions}.\n\n"
+        "| convention | tool | tool's score | ours | difference | error of tool / ours |\n"
+        "|---|---|---|---|---|---|\n" + "\n".join(rows) + "\n"
+    )
+
+
+def page() -> str:
+    parts = [HEAD, measured()]
     for metric in METRICS:
         rules = [rule for rule in CONVENTIONS.values() if rule.metric == metric]
         parts.append(f"## {TITLES[metric]} (`{metric}`)\n")
@@ -68,7 +95,11 @@ def main() -> None:
         notes = [f"- `{rule.name}`: {text}" for rule in rules for text in rule.unknown]
         if notes:
             parts.append("Known deviations, and what is not known:\n\n" + "\n".join(notes) + "\n")
-    PAGE.write_text("\n".join(parts), encoding="utf-8")
+    return "\n".join(parts)
+
+
+def main() -> None:
+    PAGE.write_text(page(), encoding="utf-8")
 
 
 if __name__ == "__main__":

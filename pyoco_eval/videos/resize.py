@@ -100,15 +100,13 @@ class ResizeRule:
                 size is a side or HEIGHTxWIDTH.
         """
         text, *names = spec.split("-")
+        form = "expected SIZE-KERNEL-FIT[-QUANTISE], for example 224-tf1bilinear-squash"
+        if len(names) not in (2, 3):
+            raise UsageError(f"resize {spec!r}: {form}")
         try:
-            size = parse_size(text) if len(names) in (2, 3) else 0
-        except UsageError:
-            size = 0
-        if size == 0:
-            raise UsageError(
-                f"resize {spec!r}: expected SIZE-KERNEL-FIT[-QUANTISE], "
-                "for example 224-tf1bilinear-squash"
-            )
+            size = parse_size(text)
+        except UsageError as error:
+            raise UsageError(f"resize {spec!r}: {form}; {error}") from error
         return cls(
             size,
             _from_token("kernel", names[0], (*KERNELS, IN_NETWORK)),

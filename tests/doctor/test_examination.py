@@ -254,7 +254,8 @@ def test_old_and_missing_dependencies_break(monkeypatch):
     found = by_name(packages.examine_packages())
     assert found["av"].breaks
     assert found["av"].text.startswith("14.0.1, needed ")
-    assert found["crc32c"].remedy == "pip install 'crc32c>=2.7'"
+    assert (found["crc32c"].remedy or "").startswith("pip install 'crc32c")
+    assert ">=2.7" in (found["crc32c"].remedy or ""), "the bounds are those of the installation"
 
 
 def test_optional_packages_say_what_they_enable(monkeypatch):

@@ -1,5 +1,6 @@
 """Every convention is what the facts say of its tool, and the page lists all of them."""
 
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,16 @@ SPLITS = {
     "tats-is": ("c3d", "logits", "1", 1e-20),
     "stylegan-v-is": ("c3d-torchscript", "log-probs", "10-shuffle42", 0.0),
 }
+
+
+def test_the_page_is_the_generated_one() -> None:
+    path = PAGE.parents[1] / "scripts" / "conventions_page.py"
+    spec = spec_from_file_location("conventions_page", path)
+    assert spec is not None
+    assert spec.loader is not None
+    script = module_from_spec(spec)
+    spec.loader.exec_module(script)
+    assert PAGE.read_text(encoding="utf-8") == script.page(), f"run python {path.name}"
 
 
 @pytest.mark.parametrize("name", FACTS)

@@ -198,7 +198,7 @@ def test_specs_as_written_in_signatures() -> None:
         ("224-bilinear", "SIZE-KERNEL-FIT"),
         ("big-bilinear-crop", "SIZE-KERNEL-FIT"),
         ("²-bilinear-crop", "SIZE-KERNEL-FIT"),
-        ("0-bilinear-crop", "size 0"),
+        ("0-bilinear-crop", "size '0'"),
         ("", "SIZE-KERNEL-FIT"),
     ],
 )
