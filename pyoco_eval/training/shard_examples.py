@@ -53,7 +53,7 @@ class ShardExamples:
         self.name = Path(config.path).resolve().parent.name
         self.class_names = self._index.labels or ()
         self._classes = {name: place for place, name in enumerate(self.class_names)}
-        self.fps = config.fps or own_rate(config, (self._video(0) for _ in range(1)))
+        self.fps = config.fps or own_rate(config, map(self._video, range(self._ends[0])))
 
     def __len__(self) -> int:
         return self._ends[-1]
