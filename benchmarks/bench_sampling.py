@@ -18,12 +18,13 @@ from interleaved import median_seconds, print_table
 
 from pyoco_eval.diffusion.denoiser import Conditioning
 from pyoco_eval.diffusion.samplers.spec import SamplerSpec
-from pyoco_eval.generation.open import GeneratorOptions, open_generator
-from pyoco_eval.generation.request import make_requests
+from pyoco_eval.generation.open import open_generator
+from pyoco_eval.generation.request import GeneratorOptions, make_requests
 from pyoco_eval.generation.write import write_samples
 from pyoco_eval.models.checkpoint import ModelInfo, load_model, save_model
 from pyoco_eval.models.presets import PRESETS
 from pyoco_eval.models.text import load_text_encoder
+from pyoco_eval.models.unet import VideoUNet
 
 PROMPT = "a small red circle slides left slowly over plain navy"
 FRAMES = 16
@@ -49,7 +50,7 @@ def main() -> None:
             config, "video", FRAMES, 8.0, (options.size, options.size), sampler=str(spec),
             prior="progressive:alpha=2", text_encoders=("shapes",) if text else (),
         )  # fmt: skip
-        save_model(folder / "model", config.build(), info)
+        save_model(folder / "model", VideoUNet(config), info)
         generator = open_generator(
             folder / "model",
             GeneratorOptions(options.device, guidance_scale=2 if text else 1),

@@ -186,12 +186,13 @@ def write_model(path: Path) -> None:
     """The description of a model; its weights lie beside every copy."""
     from pyoco_eval.models.checkpoint import ModelInfo, save_model
     from pyoco_eval.models.presets import PRESETS
+    from pyoco_eval.models.unet import VideoUNet
 
     config = PRESETS["test"]
     kind = "video" if config.temporal else "image"
     info = ModelInfo(config, kind, 4, 8.0, (16, 16))
     torch.manual_seed(0)
-    save_model(path.parent / "model", config.build(), info)
+    save_model(path.parent / "model", VideoUNet(config), info)
     path.write_bytes((path.parent / "model" / "model.json").read_bytes())
 
 

@@ -113,6 +113,7 @@ def make_inputs(folder: Path) -> None:
     from pyoco_eval.cli.main import cli
     from pyoco_eval.models.checkpoint import ModelInfo, save_model
     from pyoco_eval.models.presets import PRESETS
+    from pyoco_eval.models.unet import VideoUNet
 
     folder.mkdir(parents=True)
     os.chdir(folder)
@@ -135,7 +136,7 @@ def make_inputs(folder: Path) -> None:
     video = PRESETS["test"]
     image = replace(video.image(), text=(), text_width=0, cross_attention=())
     for name, unet, num_frames in (("image", image, 1), ("video", video, 4)):
-        network = unet.build()
+        network = VideoUNet(unet)
         for parameter in network.parameters():
             torch.nn.init.normal_(parameter, 0, 0.05)
         info = ModelInfo(

@@ -4,6 +4,8 @@ import ast
 import re
 import subprocess
 import sys
+from collections.abc import Mapping
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -87,6 +89,28 @@ def test_numpy_halves_never_import_torch(path: Path) -> None:
 @pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
 def test_files_stay_short(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) <= 400
+
+
+def test_no_file_imports_one_that_leads_back_to_it() -> None:
+    """Imports inside functions and of types alone count: a reader follows them all the same."""
+    files = {".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts): path
+             for path in modules()}  # fmt: skip
+    files = {name.removesuffix(".__init__"): path for name, path in files.items()}
+    sorter = TopologicalSorter[str]()
+    for name, path in files.items():
+        others = {_file_of(other, files) for other in imported(path)}
+        sorter.add(name, *(others - {name, "pyoco_eval", ""}))
+    try:
+        sorter.prepare()
+    except CycleError as error:
+        pytest.fail(f"a circle of files: {' <- '.join(error.args[1])}")
+
+
+def _file_of(name: str, files: Mapping[str, Path]) -> str:
+    """The module that an imported name is, or is in; empty for those of other packages."""
+    while name and name not in files:
+        name = name.rpartition(".")[0]
+    return name
 
 
 def test_help_and_the_public_face_load_no_heavy_module() -> None:

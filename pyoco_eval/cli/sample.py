@@ -130,9 +130,9 @@ def command(
     from pyoco_eval.cli.progress import TerminalProgress
     from pyoco_eval.devices import pick_device
     from pyoco_eval.errors import UsageError
-    from pyoco_eval.generation.open import GeneratorOptions, open_generator
+    from pyoco_eval.generation.open import open_generator
     from pyoco_eval.generation.prompts import Prompt, read_prompts
-    from pyoco_eval.generation.request import make_requests
+    from pyoco_eval.generation.request import GeneratorOptions, make_requests
     from pyoco_eval.generation.write import sheet_path, write_samples
 
     if prompts is not None and prompt:

@@ -91,9 +91,9 @@ def command(
     from pyoco_eval.cli.progress import TerminalProgress
     from pyoco_eval.devices import pick_device
     from pyoco_eval.errors import MissingError
-    from pyoco_eval.generation.open import GeneratorOptions, open_generator
+    from pyoco_eval.generation.open import open_generator
     from pyoco_eval.generation.prompts import read_prompts
-    from pyoco_eval.generation.request import make_requests
+    from pyoco_eval.generation.request import GeneratorOptions, make_requests
     from pyoco_eval.generation.write import write_samples
     from pyoco_eval.models.checkpoint import read_info
     from pyoco_eval.processes import processes

@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import ClassVar, Literal, Self
+from typing import ClassVar, Literal, Protocol, Self
 
 import numpy as np
 import torch
@@ -155,3 +155,12 @@ class FeatureExtractor(ABC):
         else:
             batch = torch.stack([self.prepare(frames) for frames in clips])
         return self.extract(batch).numpy()
+
+
+class TextEncoder(Protocol):
+    """Captions to embeddings (N, D) in the space of the frames'."""
+
+    truncated: int
+    """Captions so far that lost their end because they were too long."""
+
+    def encode(self, captions: Sequence[str]) -> np.ndarray: ...

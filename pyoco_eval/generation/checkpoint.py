@@ -6,7 +6,7 @@ Axes: B batch, T frames, C channels, H, W.
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ from pyoco_eval.devices import arithmetic
 from pyoco_eval.diffusion.denoiser import Conditioning, TextEmbedding
 from pyoco_eval.diffusion.samplers.spec import SamplerSpec
 from pyoco_eval.errors import PyocoEvalError, UsageError
-from pyoco_eval.generation.request import Request
+from pyoco_eval.generation.request import GeneratorOptions, Request
 from pyoco_eval.models.checkpoint import Model, load_model
 from pyoco_eval.models.first_stage import FirstStage, find_first_stage
 from pyoco_eval.models.sampling_notes import sampling_notes
@@ -23,9 +23,6 @@ from pyoco_eval.models.text import TextEncoder, load_text_encoder
 from pyoco_eval.priors import NoisePrior, parse_prior
 from pyoco_eval.seeding import torch_generator
 from pyoco_eval.videos.frame_size import Size, sides, size_text
-
-if TYPE_CHECKING:
-    from pyoco_eval.generation.open import GeneratorOptions
 
 DEFAULT_SAMPLER: Final = "deis"
 _CHECKED_AT_ONCE: Final = 256
@@ -217,7 +214,7 @@ def _steady_threads() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def load_checkpoint(folder: Path, options: "GeneratorOptions") -> CheckpointGenerator:
+def load_checkpoint(folder: Path, options: GeneratorOptions) -> CheckpointGenerator:
     """The model of a folder, or of a training run, as a generator.
 
     Raises:

@@ -21,7 +21,7 @@ from pyoco_eval.errors import MissingError, PyocoEvalError, UsageError
 from pyoco_eval.models.config import UNetConfig, check_ranges, validated
 from pyoco_eval.models.latent_space import LatentSpace, network_sides
 from pyoco_eval.models.state import load_state, not_finite
-from pyoco_eval.models.unet import VideoUNet
+from pyoco_eval.models.unet import VideoUNet, count_parameters
 from pyoco_eval.parsing import parse_json
 
 WEIGHTS: Final = "model.safetensors"
@@ -210,14 +210,14 @@ def load_model(folder: Path, *, device: torch.device | str = "cpu") -> Model:
         state = load(content)
     except SafetensorError as error:
         raise PyocoEvalError(f"{path}: is no safetensors file ({error}): copy it again") from error
-    needed, held = info.unet.num_parameters(), sum(tensor.numel() for tensor in state.values())
+    needed, held = count_parameters(info.unet), sum(tensor.numel() for tensor in state.values())
     if needed > 2 * held:  # before memory for them is asked for
         raise PyocoEvalError(
             f"{path}: holds {held:,} numbers, the U-Net that {INFO} describes has {needed:,}"
         )
     _check_finite(path, state)
     with torch.random.fork_rng(devices=[]):
-        network = info.unet.build()
+        network = VideoUNet(info.unet)
     try:
         load_state(network, state)
     except UsageError as error:

@@ -6,16 +6,12 @@ Axes: T frames, C channels, H, W, L text tokens, E width of a text embedding.
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
-import torch
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from pyoco_eval.errors import UsageError
 from pyoco_eval.validation import in_words
-
-if TYPE_CHECKING:
-    from pyoco_eval.models.unet import VideoUNet
 
 _Description = TypeVar("_Description")
 
@@ -147,17 +143,6 @@ class UNetConfig:
     def video(self) -> "UNetConfig":
         """The video network this image network is inflated to."""
         return replace(self, temporal=True)
-
-    def build(self) -> "VideoUNet":
-        """The network with fresh weights, from torch's global generator."""
-        from pyoco_eval.models.unet import VideoUNet
-
-        return VideoUNet(self)
-
-    def num_parameters(self) -> int:
-        """Parameters of the network, counted without making them."""
-        with torch.device("meta"):
-            return sum(parameter.numel() for parameter in self.build().parameters())
 
     def to_json(self) -> dict[str, Any]:
         """Plain numbers, strings and lists; `from_json` reads them."""

@@ -59,6 +59,8 @@ class VideoUNet(nn.Module):
 
     With `config.temporal` false it is an image network and treats all frames alike, one by one.
 
+    Fresh weights come from torch's global generator.
+
     Attributes:
         config: what it was built from.
         gradient_checkpointing: recompute each stage in the backward pass instead of keeping its
@@ -237,3 +239,9 @@ def _stacked_tokens(
     rows = [pad(t, (0, 0, 0, length - t.shape[1])) for t in (tokens, image_tokens)]
     masks = [pad(m, (0, length - m.shape[1])) for m in (mask, image_mask)]
     return torch.cat(rows), torch.cat(masks)
+
+
+def count_parameters(config: UNetConfig) -> int:
+    """Parameters of the network, counted without making them."""
+    with torch.device("meta"):
+        return sum(parameter.numel() for parameter in VideoUNet(config).parameters())

@@ -5,12 +5,10 @@ Axes: T frames (a batch of images here), C channels, H, W of pixels; c, h, w of 
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 
 from pyoco_eval.diffusion.denoiser import Conditioning, Denoiser
-from pyoco_eval.errors import UsageError
 from pyoco_eval.videos.frame_size import Size
 
 DIFFUSERS = "diffusers:"
@@ -45,31 +43,6 @@ class ImageModel:
     condition: Callable[[str | None, int], Conditioning | None]
     latent: bool
     device: torch.device
-
-
-def open_image_model(spec: str, *, device: torch.device | str = "cpu") -> ImageModel:
-    """Load an image model.
-
-    Args:
-        spec: the folder of a model or training run of this package, or `diffusers:` and the folder
-            or hub id of a pipeline.
-        device: where it computes.
-
-    Raises:
-        UsageError: a model of videos, or a pipeline of a kind that cannot be inverted frame by
-            frame.
-        MissingError: nothing there, or diffusers is not installed.
-        PyocoEvalError: damaged files.
-    """
-    if spec.startswith(DIFFUSERS):
-        from pyoco_eval.probe.diffusers_model import open_diffusers_model
-
-        return open_diffusers_model(spec.removeprefix(DIFFUSERS), torch.device(device))
-    if (Path(spec) / "model_index.json").is_file():
-        raise UsageError(f"--model {spec}: is a diffusers pipeline; write {DIFFUSERS}{spec}")
-    from pyoco_eval.probe.own_model import open_own_model
-
-    return open_own_model(Path(spec), torch.device(device))
 
 
 def same(images: torch.Tensor) -> torch.Tensor:

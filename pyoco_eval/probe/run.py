@@ -16,7 +16,7 @@ from pyoco_eval.errors import PyocoEvalError, UsageError
 from pyoco_eval.locks import LOCK, locked
 from pyoco_eval.probe.correlation import cosines_among, measure_similarity
 from pyoco_eval.probe.fit import fit_priors, measured_prior
-from pyoco_eval.probe.image_model import ImageModel, open_image_model
+from pyoco_eval.probe.image_model import ImageModel
 from pyoco_eval.probe.inversion_pass import (
     Inverted,
     check_round_trips,
@@ -25,6 +25,7 @@ from pyoco_eval.probe.inversion_pass import (
 )
 from pyoco_eval.probe.invert import Walk
 from pyoco_eval.probe.noise_store import NoiseStore
+from pyoco_eval.probe.open import open_image_model
 from pyoco_eval.probe.options import ProbeOptions
 from pyoco_eval.probe.outcome import Probe, describe, recipe_of
 from pyoco_eval.processes import processes

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from pyoco_eval.devices import pick_device
 from pyoco_eval.errors import PyocoEvalError
-from pyoco_eval.generation.open import GeneratorOptions, open_generator
-from pyoco_eval.generation.request import VideoGenerator
+from pyoco_eval.generation.open import open_generator
+from pyoco_eval.generation.request import GeneratorOptions, VideoGenerator
 from pyoco_eval.generation.write import write_samples
 from pyoco_eval.progress import Progress
 from pyoco_eval.protocol.arms import frames_of

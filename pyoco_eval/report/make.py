@@ -21,7 +21,7 @@ from pyoco_eval.report.loading import load_sheets
 from pyoco_eval.report.sheet import Sheet
 from pyoco_eval.report.tables import latex_report, markdown_report
 from pyoco_eval.statistics.files import FeatureSet
-from pyoco_eval.videos.listing.manifest import attach_captions
+from pyoco_eval.videos.listing.attach import attach_captions
 from pyoco_eval.videos.source import open_source
 from pyoco_eval.visible import visible
 

@@ -243,7 +243,7 @@ class _Run:
         if stored is None:
             assert source is not None
             if self.captions is not None:
-                from pyoco_eval.videos.listing.manifest import attach_captions
+                from pyoco_eval.videos.listing.attach import attach_captions
 
                 source = attach_captions(source, Path(self.captions))
             require_captions(tasks, source)

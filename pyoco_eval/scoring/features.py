@@ -17,7 +17,7 @@ from pyoco_eval.scoring.options import Options
 from pyoco_eval.scoring.sides import Side
 from pyoco_eval.scoring.sources import Samples, is_held, open_samples, options_for
 from pyoco_eval.statistics.files import FeatureSet, kind_of
-from pyoco_eval.videos.listing.manifest import attach_captions
+from pyoco_eval.videos.listing.attach import attach_captions
 
 
 def extract_features(

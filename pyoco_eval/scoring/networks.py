@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 from pyoco_eval.devices import pick_device
 from pyoco_eval.errors import UsageError
-from pyoco_eval.features.base import FeatureExtractor
+from pyoco_eval.features.base import FeatureExtractor, TextEncoder
 from pyoco_eval.metrics.conventions import CONVENTIONS, Convention, convention
 from pyoco_eval.scoring.options import Options
 from pyoco_eval.videos.readers.pixels import PixelRule
@@ -16,7 +16,6 @@ from pyoco_eval.weights import remember, resolve
 if TYPE_CHECKING:
     from pyoco_eval.features.c3d import Scaling as C3DScaling
     from pyoco_eval.features.inception import Scaling
-    from pyoco_eval.scoring.score_rows import TextEncoder
 
 DEFAULT_CONVENTION: Mapping[str, str] = {
     "i3d": "tf-fvd",
@@ -226,7 +225,7 @@ _LOADERS: Mapping[str, Callable[[Network, Options], FeatureExtractor]] = {
 }
 
 
-def load_text_encoder(extractor: str, options: Options) -> "TextEncoder":
+def load_text_encoder(extractor: str, options: Options) -> TextEncoder:
     """The text tower that belongs to an image network: `clip` or `tinyclip`.
 
     Raises:

@@ -28,9 +28,6 @@ KNOWN_REFERENCES: Mapping[str, str] = {
     **{name: known.about for name, known in KNOWN_SETS.items()},
     SHIPPED: "held-out moving shapes, shipped with the package",
 }
-WHOLE: Mapping[str, int] = {name: known.num_videos for name, known in KNOWN_SETS.items()}
-"""Videos in the whole of a known reference."""
-
 NEED_ROWS = ("kvd", "kid", "prdc")
 """Metrics that are not computed from means and covariances."""
 

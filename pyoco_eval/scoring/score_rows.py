@@ -1,12 +1,12 @@
 """Metrics that compare feature rows with each other: kernels, neighbours, captions."""
 
 import hashlib
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import Callable
 
 import numpy as np
 
 from pyoco_eval.errors import UsageError
+from pyoco_eval.features.base import TextEncoder
 from pyoco_eval.metrics.base import Score
 from pyoco_eval.metrics.clipsim import clip_similarity
 from pyoco_eval.metrics.conventions import Convention
@@ -26,15 +26,6 @@ from pyoco_eval.scoring.signing import (
     side_warnings,
     sign,
 )
-
-
-class TextEncoder(Protocol):
-    """Captions to embeddings (N, D) in the space of the frames'."""
-
-    truncated: int
-    """Captions so far that lost their end because they were too long."""
-
-    def encode(self, captions: Sequence[str]) -> np.ndarray: ...
 
 
 def score_kernel(

@@ -1,11 +1,11 @@
 """From two sides and a convention to the signature and warnings of a score."""
 
+from pyoco_eval.datasets.catalogue import KNOWN_SETS
 from pyoco_eval.metrics.conventions import Convention
 from pyoco_eval.metrics.interval import Interval
 from pyoco_eval.metrics.sample_floor import frechet_floor
 from pyoco_eval.metrics.signature import Signature
 from pyoco_eval.scoring.pixel_recipes import storage_warning
-from pyoco_eval.scoring.references import WHOLE
 from pyoco_eval.scoring.sides import Side
 from pyoco_eval.version import __version__
 
@@ -114,11 +114,11 @@ def bounds(interval: Interval | None) -> tuple[float, float] | None:
 def side_warnings(side: Side, floor: str | None) -> list[str]:
     """What a reader must know of one side."""
     found = []
-    whole = WHOLE.get(side.name)
-    if whole is not None and side.num_videos != whole:
+    known = KNOWN_SETS.get(side.name)
+    if known is not None and side.num_videos != known.num_videos:
         found.append(
             f"The reference {side.name} is made of {side.num_videos:,} videos here; the whole of "
-            f"it has {whole:,}."
+            f"it has {known.num_videos:,}."
         )
     found += side.grouping.warnings
     if side.imported:

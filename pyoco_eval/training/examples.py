@@ -1,61 +1,14 @@
-"""What there is to train on: a numbered set of examples, each a function of its index and a draw.
+"""From `data` of a config to the examples it describes."""
 
-Axes: T frames, H, W; three channels RGB.
-"""
-
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 
 from pyoco_eval.errors import UsageError
 from pyoco_eval.shapes.dataset import CLASS_NAMES, SPLITS, MovingShapes
 from pyoco_eval.training.config import DataConfig
+from pyoco_eval.training.example import Example, ExampleSet
 from pyoco_eval.training.sample_order import Order, WholeOrder
-
-
-@dataclass(frozen=True)
-class Example:
-    """One clip or picture.
-
-    Attributes:
-        frames: uint8 (T, H, W, 3) RGB.
-        caption: None where nothing states it.
-        label: position in the set's `class_names`, -1 where there is none.
-    """
-
-    frames: np.ndarray
-    caption: str | None = None
-    label: int = -1
-
-
-class ExampleSet(Protocol):
-    """A set of examples.
-
-    Attributes:
-        name: as a reader of the log would recognise it.
-        class_names: of the labels; empty without labels.
-        fps: frames per second of its clips, None where it is not known.
-    """
-
-    name: str
-    class_names: tuple[str, ...]
-    fps: float | None
-
-    def __len__(self) -> int: ...
-
-    def order(self, *seed: str | int) -> Order:
-        """Which example each sample of a run shows."""
-        ...
-
-    def read(self, index: int, draw: np.random.Generator) -> Example:
-        """Example `index`; where there is a choice of frames, `draw` makes it.
-
-        Raises:
-            VideoError: it cannot be used.
-        """
-        ...
 
 
 class ShapesExamples:
@@ -105,7 +58,7 @@ def open_examples(config: DataConfig) -> ExampleSet:
         raise UsageError("data.only: chooses among the moving shapes, by their attributes")
     from pyoco_eval.training.picture_source import open_pictures
     from pyoco_eval.training.video_examples import VideoExamples
-    from pyoco_eval.videos.listing.manifest import attach_captions
+    from pyoco_eval.videos.listing.attach import attach_captions
     from pyoco_eval.videos.source import open_source
 
     assert config.path is not None

@@ -117,7 +117,7 @@ def plan_memory(config: TrainConfig, size: int = 1) -> MemoryPlan:
     latent = _latent(config)
     unet, notes = _network(config, latent)
     with torch.device("meta"):
-        network = unet.build()
+        network = VideoUNet(unet)
     only_trained(network, config)
     shards = shards_of(config, size)
     samples = min(config.hardware.micro_batch or config.batch, config.batch // size)

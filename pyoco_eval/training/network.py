@@ -49,7 +49,7 @@ def build_network(
     unet = network_config(config, known, text, num_classes, latent)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(config.seed, "weights"))
-        network = unet.build()
+        network = VideoUNet(unet)
     if start is not None:
         _start_from(network, start, config, latent)
     only_trained(network, config)

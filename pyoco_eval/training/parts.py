@@ -22,7 +22,8 @@ from pyoco_eval.training.conditions import Conditioner, unconditional_share
 from pyoco_eval.training.config import TrainConfig
 from pyoco_eval.training.config_file import config_tree
 from pyoco_eval.training.engine import Engine
-from pyoco_eval.training.examples import ExampleSet, open_examples
+from pyoco_eval.training.example import ExampleSet
+from pyoco_eval.training.examples import open_examples
 from pyoco_eval.training.latents import Latents
 from pyoco_eval.training.network import build_network
 from pyoco_eval.training.samples import TrainingSamples
@@ -67,7 +68,7 @@ class Parts:
     def averaged(self, weights: Tensors) -> VideoUNet:
         """A network with these weights, in evaluation mode, on their device."""
         with torch.random.fork_rng(devices=[]):
-            network = self.unet.build()
+            network = VideoUNet(self.unet)
         load_state(network, weights)
         return network.to(next(iter(weights.values())).device).eval()
 

@@ -14,7 +14,7 @@ from pyoco_eval.errors import PyocoEvalError, UsageError, VideoError
 from pyoco_eval.seeding import numpy_generator
 from pyoco_eval.training.buckets import own_bucket
 from pyoco_eval.training.config import TrainConfig
-from pyoco_eval.training.examples import Example, ExampleSet
+from pyoco_eval.training.example import Example, ExampleSet
 from pyoco_eval.training.sample_order import BucketOrder
 from pyoco_eval.training.video_examples import VideoExamples
 from pyoco_eval.videos.clip_rule import ShortVideo

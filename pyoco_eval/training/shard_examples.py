@@ -15,7 +15,7 @@ import numpy as np
 from pyoco_eval.errors import UsageError
 from pyoco_eval.training.clip_cutter import ClipCutter, own_rate
 from pyoco_eval.training.config import DataConfig
-from pyoco_eval.training.examples import Example
+from pyoco_eval.training.example import Example
 from pyoco_eval.training.sample_order import Order, WindowOrder
 from pyoco_eval.training.shard_index import ShardIndex, read_index
 from pyoco_eval.videos.listing.tar_shards import ShardSample

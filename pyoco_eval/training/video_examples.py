@@ -7,7 +7,7 @@ import numpy as np
 from pyoco_eval.training.buckets import assign_buckets, buckets_of, in_bucket
 from pyoco_eval.training.clip_cutter import ClipCutter, own_rate
 from pyoco_eval.training.config import DataConfig
-from pyoco_eval.training.examples import Example
+from pyoco_eval.training.example import Example
 from pyoco_eval.training.sample_order import Order, WholeOrder
 from pyoco_eval.videos.source import VideoSource
 from pyoco_eval.videos.video import Video

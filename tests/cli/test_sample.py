@@ -150,7 +150,8 @@ def test_torchrun_leaves_every_option_to_the_command() -> None:
 
 
 def test_a_device_without_float64_is_refused(checkpoint: Path) -> None:
-    from pyoco_eval.generation.open import GeneratorOptions, open_generator
+    from pyoco_eval.generation.open import open_generator
+    from pyoco_eval.generation.request import GeneratorOptions
 
     with pytest.raises(UsageError, match="--device mps: samplers keep their state in float64"):
         open_generator(checkpoint, GeneratorOptions(device="mps"))

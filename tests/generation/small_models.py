@@ -8,6 +8,7 @@ import torch
 from pyoco_eval.features.torchvision_operators import import_torchvision
 from pyoco_eval.models.checkpoint import ModelInfo, save_model
 from pyoco_eval.models.presets import PRESETS
+from pyoco_eval.models.unet import VideoUNet
 
 CAPTIONS = [
     "a small red circle slides left slowly over plain navy",
@@ -23,7 +24,7 @@ def save_checkpoint(folder: Path, *, num_classes: int = 0, text: bool = True) ->
         config = replace(config, text=(), text_width=0, cross_attention=())
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        network = config.build()
+        network = VideoUNet(config)
         for parameter in network.parameters():
             torch.nn.init.normal_(parameter, 0, 0.15)
     info = ModelInfo(

@@ -11,12 +11,13 @@ from small_models import CAPTIONS, save_checkpoint, save_image_pipeline, save_vi
 
 from pyoco_eval.diffusion.samplers.spec import SamplerSpec
 from pyoco_eval.errors import MissingError, PyocoEvalError, UsageError
-from pyoco_eval.generation.open import GeneratorOptions, open_generator
-from pyoco_eval.generation.request import Request, VideoGenerator, make_requests
+from pyoco_eval.generation.open import open_generator
+from pyoco_eval.generation.request import GeneratorOptions, Request, VideoGenerator, make_requests
 from pyoco_eval.generation.write import write_samples
 from pyoco_eval.models.checkpoint import load_model
 from pyoco_eval.models.text import load_text_encoder
 from pyoco_eval.models.text.store import precompute_embeddings
+from pyoco_eval.models.unet import VideoUNet
 from pyoco_eval.priors import parse_prior
 from pyoco_eval.seeding import torch_generator
 
@@ -169,7 +170,7 @@ def test_a_network_of_a_cascade_is_refused(checkpoint: Path, tmp_path: Path) -> 
 
     info: ModelInfo = load_model(checkpoint).info
     config = replace(info.unet, known_frames=True)
-    save_model(tmp_path, config.build(), replace(info, unet=config))
+    save_model(tmp_path, VideoUNet(config), replace(info, unet=config))
     with pytest.raises(UsageError, match="part of a cascade"):
         open_generator(tmp_path)
 

@@ -33,7 +33,7 @@ ABOUT = ModelInfo(
 
 @pytest.fixture
 def network() -> VideoUNet:
-    return perturbed(TEST.build()).eval()
+    return perturbed(VideoUNet(TEST)).eval()
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from pyoco_eval.diffusion.denoiser import Conditioning, KnownFrames
 from pyoco_eval.errors import UsageError
 from pyoco_eval.models.inflation import inflate
 from pyoco_eval.models.presets import PRESETS
+from pyoco_eval.models.unet import VideoUNet
 
 TEST = PRESETS["test"]
 
@@ -17,7 +18,7 @@ TEST = PRESETS["test"]
 @pytest.mark.parametrize("name", ["test", "tiny-shapes"])
 def test_an_inflated_network_is_the_image_network_frame_by_frame(name: str) -> None:
     config = PRESETS[name]
-    image, video = perturbed(config.image().build()).eval(), config.build().eval()
+    image, video = perturbed(VideoUNet(config.image())).eval(), VideoUNet(config).eval()
     inflate(image.state_dict(), video)
     x, c_noise, cond = torch.randn(2, 4, 3, 16, 16), torch.tensor([0.3, -1.0]), text(3, 0)
     with torch.no_grad():
@@ -29,8 +30,8 @@ def test_an_inflated_network_is_the_image_network_frame_by_frame(name: str) -> N
 
 
 def test_an_inflated_interpolation_network_starts_without_regard_to_known_frames() -> None:
-    image = perturbed(TEST.image().build()).eval()
-    video = replace(TEST, known_frames=True).build().eval()
+    image = perturbed(VideoUNet(TEST.image())).eval()
+    video = VideoUNet(replace(TEST, known_frames=True)).eval()
     inflate(image.state_dict(), video)
     x, c_noise = torch.randn(1, 3, 3, 8, 8), torch.zeros(1)
     known = KnownFrames(torch.randn_like(x), torch.tensor([[True, False, True]]))
@@ -39,7 +40,7 @@ def test_an_inflated_interpolation_network_starts_without_regard_to_known_frames
 
 
 def test_training_moves_temporal_layers_away_from_zero() -> None:
-    image, video = perturbed(TEST.image().build()), TEST.build()
+    image, video = perturbed(VideoUNet(TEST.image())), VideoUNet(TEST)
     inflate(image.state_dict(), video)
     optimizer = torch.optim.SGD(video.parameters(), 0.1)
     x, c_noise = torch.randn(1, 3, 3, 8, 8), torch.zeros(1)
@@ -59,11 +60,11 @@ def test_training_moves_temporal_layers_away_from_zero() -> None:
 
 
 def test_every_mismatch_is_named_and_nothing_is_changed() -> None:
-    state = TEST.image().build().state_dict()
+    state = VideoUNet(TEST.image()).state_dict()
     state["output.weight"] = state["output.weight"][:, :4]
     state["foreign"] = torch.zeros(3)
     del state["noise.first.bias"]
-    video = TEST.build()
+    video = VideoUNet(TEST)
     before = {name: tensor.clone() for name, tensor in video.state_dict().items()}
     with pytest.raises(UsageError, match="3 tensors do not fit") as caught:
         inflate(state, video)
@@ -75,12 +76,12 @@ def test_every_mismatch_is_named_and_nothing_is_changed() -> None:
 
 
 def test_other_widths_list_some_and_count_the_rest() -> None:
-    state = replace(TEST, channels=16).image().build().state_dict()
+    state = VideoUNet(replace(TEST, channels=16).image()).state_dict()
     with pytest.raises(UsageError, match=r"and \d+ more"):
-        inflate(state, TEST.build())
+        inflate(state, VideoUNet(TEST))
 
 
 def test_an_image_network_is_no_target() -> None:
-    image = TEST.image().build()
+    image = VideoUNet(TEST.image())
     with pytest.raises(UsageError, match="temporal=true"):
         inflate(image.state_dict(), image)

@@ -17,12 +17,12 @@ TEST = PRESETS["test"]
 
 @pytest.fixture(scope="module")
 def video() -> VideoUNet:
-    return perturbed(TEST.build()).eval()
+    return perturbed(VideoUNet(TEST)).eval()
 
 
 @pytest.fixture(scope="module")
 def image() -> VideoUNet:
-    return perturbed(TEST.image().build()).eval()
+    return perturbed(VideoUNet(TEST.image())).eval()
 
 
 def frames(num_videos: int, num_frames: int, size: int = 8) -> torch.Tensor:
@@ -31,7 +31,7 @@ def frames(num_videos: int, num_frames: int, size: int = 8) -> torch.Tensor:
 
 
 def test_a_fresh_network_is_zero() -> None:
-    assert not TEST.build()(frames(1, 3), torch.zeros(1)).any()
+    assert not VideoUNet(TEST)(frames(1, 3), torch.zeros(1)).any()
 
 
 def test_an_image_network_treats_frames_one_by_one(image: VideoUNet) -> None:
@@ -114,7 +114,7 @@ def test_dropped_empty_and_missing_text_are_the_same_learned_token(video: VideoU
 
 def test_text_encoders_are_dropped_one_by_one() -> None:
     config = replace(TEST, text=(TextInput("t5", 12), TextInput("clip", 10)))
-    network = perturbed(config.build()).eval()
+    network = perturbed(VideoUNet(config)).eval()
     mask = torch.ones(1, 3, dtype=torch.bool)
     both = Conditioning(
         {
@@ -134,7 +134,7 @@ def test_text_encoders_are_dropped_one_by_one() -> None:
 
 
 def test_labels_and_none_differ_row_by_row() -> None:
-    network = perturbed(replace(TEST, num_classes=3).build()).eval()
+    network = perturbed(VideoUNet(replace(TEST, num_classes=3))).eval()
     x, c_noise = frames(1, 1).expand(4, -1, -1, -1, -1), torch.zeros(4)
     found = network(x, c_noise, Conditioning(labels=torch.tensor([0, 2, -1, 2])))
     torch.testing.assert_close(found[1], found[3], rtol=1e-5, atol=1e-5)
@@ -144,7 +144,7 @@ def test_labels_and_none_differ_row_by_row() -> None:
 
 
 def test_known_frames_are_seen_where_they_are_known() -> None:
-    network = perturbed(replace(TEST, known_frames=True).build()).eval()
+    network = perturbed(VideoUNet(replace(TEST, known_frames=True))).eval()
     x, given, c_noise = frames(1, 4), frames(1, 4) + 1, torch.zeros(1)
     mask = torch.tensor([[True, False, False, True]])
     found = network(x, c_noise, Conditioning(known=KnownFrames(given, mask)))
@@ -158,7 +158,7 @@ def test_known_frames_are_seen_where_they_are_known() -> None:
 
 @pytest.mark.parametrize("checkpointing", [False, True])
 def test_every_parameter_gets_a_gradient(checkpointing: bool) -> None:
-    network = perturbed(replace(TEST, num_classes=3).build())
+    network = perturbed(VideoUNet(replace(TEST, num_classes=3)))
     network.gradient_checkpointing = checkpointing
     cond = replace(text(2, 0), labels=torch.tensor([1, -1]))
     network(frames(2, 3), torch.tensor([0.1, 0.2]), cond, num_images=1).square().sum().backward()
@@ -171,7 +171,7 @@ def test_every_parameter_gets_a_gradient(checkpointing: bool) -> None:
 
 
 def test_gradient_checkpointing_changes_memory_and_not_gradients() -> None:
-    network = perturbed(TEST.build())
+    network = perturbed(VideoUNet(TEST))
     cond, gradients = text(2), []
     for network.gradient_checkpointing in (False, True):
         network.zero_grad()
@@ -191,7 +191,7 @@ def test_bfloat16_stays_near_float32(video: VideoUNet) -> None:
 
 def test_float64_weights_compute_in_float64(video: VideoUNet) -> None:
     x, c_noise, cond = frames(1, 2), torch.zeros(1), text(2)
-    double = TEST.build().eval().double()
+    double = VideoUNet(TEST).eval().double()
     double.load_state_dict(video.state_dict())
     found = double(x.double(), c_noise.double(), cond)
     assert found.dtype == torch.float64

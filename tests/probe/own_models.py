@@ -7,6 +7,7 @@ import torch
 
 from pyoco_eval.models.checkpoint import ModelInfo, save_model
 from pyoco_eval.models.presets import PRESETS
+from pyoco_eval.models.unet import VideoUNet
 
 
 def save_image_model(folder: Path, *, size: tuple[int, int] = (16, 16), text: bool = False) -> Path:
@@ -14,7 +15,7 @@ def save_image_model(folder: Path, *, size: tuple[int, int] = (16, 16), text: bo
     unet = PRESETS["test"].image()
     if not text:
         unet = replace(unet, text=())
-    network = unet.build()
+    network = VideoUNet(unet)
     for parameter in network.parameters():  # fresh networks end in zeros
         torch.nn.init.normal_(parameter, std=0.05)
     encoders = ("shapes",) if text else ()

@@ -18,8 +18,9 @@ from pyoco_eval.diffusion.inversion import invert
 from pyoco_eval.diffusion.samplers.ddim import ddim
 from pyoco_eval.diffusion.samplers.spec import SamplerSpec
 from pyoco_eval.errors import MissingError, PyocoEvalError, UsageError
-from pyoco_eval.probe.image_model import ImageModel, open_image_model
+from pyoco_eval.probe.image_model import ImageModel
 from pyoco_eval.probe.invert import Walk, invert_frames, round_trip
+from pyoco_eval.probe.open import open_image_model
 
 
 @pytest.fixture(scope="module")

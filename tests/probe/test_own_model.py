@@ -12,9 +12,10 @@ from pyoco_eval.diffusion.denoiser import Conditioning
 from pyoco_eval.errors import MissingError, UsageError
 from pyoco_eval.models.checkpoint import ModelInfo, save_model
 from pyoco_eval.models.presets import PRESETS
-from pyoco_eval.probe.image_model import open_image_model
+from pyoco_eval.models.unet import VideoUNet
 from pyoco_eval.probe.invert import Walk, invert_frames
 from pyoco_eval.probe.noise_store import describe_maps
+from pyoco_eval.probe.open import open_image_model
 
 
 def pictures(count: int) -> torch.Tensor:
@@ -63,7 +64,7 @@ def test_a_model_without_text_takes_no_prompt(tmp_path: Path) -> None:
 def test_models_of_videos_are_refused(tmp_path: Path) -> None:
     unet = replace(PRESETS["test"], text=())
     info = ModelInfo(unet=unet, kind="video", num_frames=4, fps=8, size=(16, 16))
-    save_model(tmp_path / "video", unet.build(), info)
+    save_model(tmp_path / "video", VideoUNet(unet), info)
     with pytest.raises(UsageError, match="is a model of videos"):
         open_image_model(str(tmp_path / "video"))
     save_image_model(tmp_path / "oblong", size=(16, 24))
@@ -77,6 +78,6 @@ def test_a_network_without_training_leaves_the_frame_in_its_map(tmp_path: Path) 
     """Its output is 0, so the denoiser only scales: the similarity to the own frame is 1."""
     unet = replace(PRESETS["test"].image(), text=())
     info = ModelInfo(unet=unet, kind="image", num_frames=1, fps=8, size=(16, 16))
-    save_model(tmp_path, unet.build(), info)
+    save_model(tmp_path, VideoUNet(unet), info)
     maps = invert_frames(pictures(2), Walk(open_image_model(str(tmp_path)), "ddim", 6))
     assert describe_maps(maps.numpy(), pictures(2).numpy())["alignment"] == pytest.approx(1)

@@ -7,8 +7,8 @@ import torch
 from small_runs import small_config
 
 from pyoco_eval.errors import UsageError
-from pyoco_eval.generation.open import GeneratorOptions, open_generator
-from pyoco_eval.generation.request import make_requests
+from pyoco_eval.generation.open import open_generator
+from pyoco_eval.generation.request import GeneratorOptions, make_requests
 from pyoco_eval.models.checkpoint import load_model
 from pyoco_eval.training.run import train
 from pyoco_eval.training.state_folder import checkpoints, load_state

@@ -26,7 +26,7 @@ from pyoco_eval.models.checkpoint import load_model
 from pyoco_eval.models.first_stage import open_first_stage
 from pyoco_eval.models.latent_space import LatentSpace
 from pyoco_eval.priors import parse_prior
-from pyoco_eval.probe.image_model import open_image_model
+from pyoco_eval.probe.open import open_image_model
 from pyoco_eval.seeding import torch_generator
 from pyoco_eval.training.config import TrainConfig
 from pyoco_eval.training.latent_cache import LatentCache

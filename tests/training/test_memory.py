@@ -10,6 +10,7 @@ from pyoco_eval.diffusion.denoiser import Conditioning, TextEmbedding
 from pyoco_eval.diffusion.precondition import EDMDenoiser
 from pyoco_eval.errors import MissingError, UsageError
 from pyoco_eval.models.presets import PRESETS
+from pyoco_eval.models.unet import VideoUNet, count_parameters
 from pyoco_eval.training.config_file import find_config, load_config
 from pyoco_eval.training.memory import plan_memory
 
@@ -17,9 +18,9 @@ from pyoco_eval.training.memory import plan_memory
 def test_the_base_model_of_the_paper_fits_64_processes_and_not_one() -> None:
     config = load_config(find_config(Path("t2v-base")))
     plan = plan_memory(config, 64)
-    total = 4 * PRESETS["t2v-base"].num_parameters()
+    total = 4 * count_parameters(PRESETS["t2v-base"])
     memory = plan.memory
-    assert plan.num_parameters == PRESETS["t2v-base"].num_parameters()
+    assert plan.num_parameters == count_parameters(PRESETS["t2v-base"])
     assert total / 64 <= memory.parameters < 1.05 * total / 64
     assert memory.gradients == memory.average == memory.parameters
     assert memory.optimizer == 2 * memory.parameters
@@ -31,7 +32,7 @@ def test_the_base_model_of_the_paper_fits_64_processes_and_not_one() -> None:
 def test_activations_are_those_that_a_real_pass_keeps(tmp_path: Path) -> None:
     changes = {"data__num_frames": 4, "batch": 2, "condition__encoders": ["shapes"]}
     plain = plan_memory(small_config(tmp_path, **changes)).memory.activations
-    network = PRESETS["test"].build().train()
+    network = VideoUNet(PRESETS["test"]).train()
     own = {parameter.untyped_storage().data_ptr() for parameter in network.parameters()}
     kept: dict[int, torch.UntypedStorage] = {}
 

@@ -14,8 +14,8 @@ from safetensors.torch import load_file, save_file
 from small_runs import small_config
 
 from pyoco_eval.errors import PyocoEvalError
-from pyoco_eval.generation.open import GeneratorOptions, open_generator
-from pyoco_eval.generation.request import make_requests
+from pyoco_eval.generation.open import open_generator
+from pyoco_eval.generation.request import GeneratorOptions, make_requests
 from pyoco_eval.models.checkpoint import load_model, save_model
 from pyoco_eval.training.config import TrainConfig
 from pyoco_eval.training.log import TrainingLog, read_log

@@ -11,20 +11,21 @@ from small_runs import small_config
 
 from pyoco_eval.errors import UsageError
 from pyoco_eval.models.presets import PRESETS
+from pyoco_eval.models.unet import VideoUNet
 from pyoco_eval.training.memory import held
 
 POLICY = """
 import json, torch
 from pyoco_eval.diffusion.precondition import EDMDenoiser
 from pyoco_eval.models.presets import PRESETS
-from pyoco_eval.models.unet import Stage
+from pyoco_eval.models.unet import Stage, VideoUNet
 from pyoco_eval.training.config import HardwareConfig
 from pyoco_eval.training.engine import Engine, gradient_norm, local
 engine = Engine(HardwareConfig(
     device="cpu", sharding="fsdp", shard_size=2, precision="bf16", param_dtype="bf16",
     reduce_dtype="bf16"))
 torch.manual_seed(0)
-network = PRESETS["test"].build()
+network = VideoUNet(PRESETS["test"])
 seen = {"stages": set(), "rest": set()}
 for module in network.modules():
     if isinstance(module, Stage):
@@ -58,7 +59,7 @@ def test_stages_are_gathered_in_bfloat16_and_everything_kept_is_float32() -> Non
         assert process["dtypes"] == process["rest"] == ["torch.float32"]
         assert process["stages"] == ["torch.bfloat16"]
         assert process["norm"] == found[0]["norm"] > 0
-    assert found[0]["kept"] == [held(p, 2) for p in PRESETS["test"].build().parameters()]
+    assert found[0]["kept"] == [held(p, 2) for p in VideoUNet(PRESETS["test"]).parameters()]
 
 
 @pytest.mark.parametrize(

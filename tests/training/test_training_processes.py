@@ -24,6 +24,7 @@ from process_runs import (
 
 from pyoco_eval.errors import UsageError
 from pyoco_eval.models.presets import PRESETS
+from pyoco_eval.models.unet import count_parameters
 from pyoco_eval.training.config import HardwareConfig
 from pyoco_eval.training.engine import Engine
 from pyoco_eval.training.log import read_log
@@ -122,10 +123,11 @@ def test_the_end_of_a_group_waits_for_nobody_who_waits_for_it() -> None:
 SHARDED = """
 from pyoco_eval.diffusion.precondition import EDMDenoiser
 from pyoco_eval.models.presets import PRESETS
+from pyoco_eval.models.unet import VideoUNet
 from pyoco_eval.training.config import HardwareConfig
 from pyoco_eval.training.engine import Engine, local
 engine = Engine(HardwareConfig(device="cpu", sharding="fsdp"))
-denoiser = engine.wrap(EDMDenoiser(PRESETS["test"].build()))
+denoiser = engine.wrap(EDMDenoiser(VideoUNet(PRESETS["test"])))
 print("kept", sum(local(parameter).numel() for parameter in denoiser.parameters()))
 engine.wait()
 engine.end()
@@ -136,7 +138,7 @@ engine.end()
 def test_fully_sharded_processes_keep_a_part_of_the_network_each() -> None:
     runs = start_together(2, [sys.executable, "-c", SHARDED])
     kept = [int(finish(run).rpartition("kept ")[2]) for run in runs]
-    total = PRESETS["test"].num_parameters()
+    total = count_parameters(PRESETS["test"])
     assert sum(kept) == total
     assert max(kept) < 0.6 * total
 

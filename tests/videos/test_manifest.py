@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from pyoco_eval.errors import UsageError, VideoError
-from pyoco_eval.videos.listing.manifest import attach_captions
+from pyoco_eval.videos.listing.attach import attach_captions
 from pyoco_eval.videos.source import open_source
 
 

@@ -371,7 +371,7 @@ def test_missing_and_dangling_shards(tmp_path):
 
 
 def test_manifests_refuse_shards_and_captions_find_keys(tmp_path, three):
-    from pyoco_eval.videos.listing.manifest import attach_captions
+    from pyoco_eval.videos.listing.attach import attach_captions
 
     path, _ = three
     table = Path(tmp_path / "m.csv")

@@ -1,4 +1,4 @@
-"""Manifests: tables that list videos, or that say what the videos of a source show.
+"""Manifests: tables that list videos.
 
 Paths are text here rather than `Path` objects, which take most of the time for 60,000 rows.
 """
@@ -11,7 +11,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pyoco_eval.errors import UsageError
 from pyoco_eval.videos.listing.entry import FolderEntry, Listing
@@ -19,18 +18,15 @@ from pyoco_eval.videos.listing.frame_series import frame_series
 from pyoco_eval.videos.listing.kinds import EITHER_SUFFIXES, FILE_SUFFIXES, is_passed_over, kind_of
 from pyoco_eval.videos.listing.left_out import LeftOut
 from pyoco_eval.videos.listing.manifest_rows import (
-    CAPTION_COLUMNS,
     MANIFEST_SUFFIXES,
     ManifestRow,
+    count_rows,
     listed,
     read_rows,
 )
 from pyoco_eval.videos.listing.pictures import Decision, PictureRule, could_be_either
 from pyoco_eval.videos.readers.choose import ARRAY_SUFFIXES, FRAME_SUFFIXES, SHARD_SUFFIXES
 from pyoco_eval.videos.readers.stored_file import LocalFile, StoredFile
-
-if TYPE_CHECKING:
-    from pyoco_eval.videos.source import VideoSource
 
 
 def is_manifest(path: Path) -> bool:
@@ -74,54 +70,6 @@ def list_paths(paths: Sequence[str | PathLike[str]], rule: PictureRule) -> Listi
     )
 
 
-def attach_captions(source: "VideoSource", path: Path) -> "VideoSource":
-    """The same videos with the captions, and labels and groups if any, of a manifest.
-
-    Rows name videos by id or, where only one video has it, by path, file name or file name
-    without suffix.
-
-    Raises:
-        UsageError: malformed rows, rows without a caption, rows that name no video, several or
-            one that another row names, or videos that no row names.
-    """
-    if not path.is_file():
-        raise UsageError(f"--captions {path}: no such file")
-    rows = read_rows(path)
-    names = _Names(source, os.path.dirname(os.path.abspath(path)))
-    chosen: dict[str, ManifestRow] = {}
-    problems = []
-    for row in rows:
-        try:
-            video_id = names.find(row.file)
-            if row.caption is None:
-                raise ValueError(f"has no caption (columns {', '.join(CAPTION_COLUMNS)})")
-            if video_id in chosen:
-                raise ValueError(f"names {video_id}, as line {chosen[video_id].line} does")
-        except ValueError as error:
-            problems.append(f"line {row.line}: {row.file}: {error}")
-        else:
-            chosen[video_id] = row
-    if problems:
-        raise UsageError(
-            f"--captions {path}: {_rows(len(problems))} cannot be used for "
-            f"{source.name}:{listed(problems)}"
-        )
-    lacking = [video.id for video in source if video.id not in chosen]
-    if lacking:
-        raise UsageError(
-            f"--captions {path}: {len(lacking)} of {len(source)} videos have no row:"
-            f"{listed(lacking)}"
-        )
-    return source.described(
-        (
-            chosen[video.id].caption,
-            chosen[video.id].label or video.label,
-            chosen[video.id].group or video.group,
-        )
-        for video in source
-    )
-
-
 class _Rows:
     """Turns rows into entries."""
 
@@ -146,7 +94,7 @@ class _Rows:
                 problems.append(f"{self.unit} {row.line}: {row.file}: {reason}")
         if problems:
             count = len(problems)
-            raise UsageError(f"{self.where}: {_rows(count)} cannot be used:{listed(problems)}")
+            raise UsageError(f"{self.where}: {count_rows(count)} cannot be used:{listed(problems)}")
         _refuse_repeated(self.where, self.unit, found)
         entries = sorted((entry for _, entry in found), key=_order)
         return Listing(name, entries, self.left, self._decision(entries))
@@ -265,58 +213,3 @@ def _refuse_repeated(
     ]
     if problems:
         raise UsageError(f"{where}: {len(problems)} videos are listed twice:{listed(problems)}")
-
-
-class _Names:
-    """What rows may call the videos of a source, from the surest name to the loosest."""
-
-    def __init__(self, source: "VideoSource", folder: str) -> None:
-        self._folder = folder
-        self._ids = {video.id for video in source}
-        self._paths: dict[str, list[str]] = defaultdict(list)
-        self._names: dict[str, list[str]] = defaultdict(list)
-        self._stems: dict[str, list[str]] = defaultdict(list)
-        for video in source:
-            name, stem = _file_name(video.id)
-            self._names[name].append(video.id)
-            if stem != name:
-                self._stems[stem].append(video.id)
-            if video.path is not None:
-                self._paths[os.path.abspath(video.path)].append(video.id)
-
-    def find(self, file: str) -> str:
-        """The id of the one video that `file` names.
-
-        Raises:
-            ValueError: there is none, or several.
-        """
-        plain = os.path.normpath(file)
-        if file in self._ids or plain in self._ids:
-            return file if file in self._ids else plain
-        name = posixpath.basename(plain)
-        for known, key in (
-            (self._paths, os.path.normpath(os.path.join(self._folder, file))),
-            (self._names, name),
-            (self._stems, name),
-        ):
-            ids = known.get(key, [])
-            if len(ids) == 1:
-                return ids[0]
-            if ids:
-                more = ", …" if len(ids) > 3 else ""
-                raise ValueError(f"could be {', '.join(ids[:3])}{more}; write the whole id")
-        raise ValueError("names no video")
-
-
-def _file_name(video_id: str) -> tuple[str, str]:
-    """The last part of an id with and without suffix; items and keys have none."""
-    base, mark, item = video_id.rpartition("#")
-    if mark and base.lower().endswith(".tar"):
-        item = posixpath.basename(item)
-        return item, item
-    name = posixpath.basename(video_id)
-    return name, name if mark else posixpath.splitext(name)[0]
-
-
-def _rows(count: int) -> str:
-    return f"{count} row" + "s" * (count != 1)

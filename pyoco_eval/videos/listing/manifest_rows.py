@@ -203,3 +203,8 @@ def _is_unicode(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def count_rows(count: int) -> str:
+    """`1 row`, `2 rows`."""
+    return f"{count} row" + "s" * (count != 1)

@@ -8,14 +8,11 @@ from collections.abc import Callable, Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar, Protocol
 
 import numpy as np
 
 from pyoco_eval.videos.readers.pixels import PixelRule, Storage
-
-if TYPE_CHECKING:
-    from pyoco_eval.videos.readers.stored_file import StoredFile
 
 MAX_PIXELS = 1 << 26
 """Largest frame accepted (8192 x 8192): beyond it a damaged header is likelier than a video."""
@@ -146,13 +143,19 @@ class FrameReader(ABC):
         raise EndOfFramesError(target, num_frames)
 
 
+class Digested(Protocol):
+    """Content that can be told from other content: a `StoredFile`."""
+
+    def digest(self) -> str: ...
+
+
 class BrokenReader(FrameReader):
     """A file that was found unusable before any frame of it was looked at."""
 
     backend = "array"
     storage = "stored"
 
-    def __init__(self, file: "StoredFile", reason: str) -> None:
+    def __init__(self, file: Digested, reason: str) -> None:
         self.file = file
         self.reason = reason
 
