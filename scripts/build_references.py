@@ -8,7 +8,8 @@ writes one file per embedded network, under the recipe that the embedded profile
 import tempfile
 from pathlib import Path
 
-from pyoco_eval.metrics.conventions import PROFILES, convention
+from pyoco_eval.metrics.catalogue import METRICS
+from pyoco_eval.metrics.conventions import convention
 from pyoco_eval.progress import Silent
 from pyoco_eval.scoring.measure import Request, measure
 from pyoco_eval.scoring.networks import Network
@@ -23,7 +24,7 @@ OUT = Path(__file__).resolve().parents[1] / "reference_stats" / "shapes"
 
 def main() -> None:
     options = Options()
-    rules = [convention(name) for name in PROFILES["embedded"].values()]
+    rules = [convention(row.conventions["embedded"]) for row in METRICS.own.values()]
     networks = [Network.of(rule, options) for rule in rules if rule.metric != "is"]
     with tempfile.TemporaryDirectory() as folder:
         clips = Path(folder) / "shapes-test"

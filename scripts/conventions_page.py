@@ -6,7 +6,8 @@ python scripts/conventions_page.py
 import json
 from pathlib import Path
 
-from pyoco_eval.metrics.conventions import CONVENTIONS, METRICS, Convention
+from pyoco_eval.metrics.catalogue import METRICS
+from pyoco_eval.metrics.conventions import CONVENTIONS, Convention
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "conventions.md"
 MEASURED = PAGE.with_name("peers.json")
@@ -22,17 +23,6 @@ A convention does not choose which clips are read: say so with `--num-frames`, `
 
 Written by `scripts/conventions_page.py` from `pyoco_eval/metrics/conventions.py`. Sources: google-research/google-research (frechet_video_distance), universome/stylegan-v, wilson1yan/VideoGPT, sihyun-yu/digan, songweige/TATS, songweige/content-debiased-fvd, JunyaoHu/common_metrics_on_video_quality, pfnet-research/tgan2, SongweiGe/tgan2, mseitzer/pytorch-fid, GaParmar/clean-fid, bioinf-jku/TTUR, toshas/torch-fidelity, Lightning-AI/torchmetrics.
 """  # noqa: E501
-
-TITLES = {
-    "fvd": "Fréchet Video Distance",
-    "is": "Inception Score",
-    "fid": "Fréchet Inception Distance of frames",
-    "clip-fid": "Fréchet distance of CLIP embeddings of frames",
-    "kvd": "Kernel Video Distance",
-    "kid": "Kernel Inception Distance of frames",
-    "clipsim": "Agreement with captions",
-    "prdc": "Precision, recall, density, coverage",
-}
 
 
 def estimate(rule: Convention) -> str:
@@ -83,9 +73,9 @@ def measured() -> str:
 
 def page() -> str:
     parts = [HEAD, measured()]
-    for metric in METRICS:
-        rules = [rule for rule in CONVENTIONS.values() if rule.metric == metric]
-        parts.append(f"## {TITLES[metric]} (`{metric}`)\n")
+    for metric, known in METRICS.own.items():
+        rules = [rule for rule in CONVENTIONS.own.values() if rule.metric == metric]
+        parts.append(f"## {known.title} (`{metric}`)\n")
         parts.append(
             "| name | what it is | network, layer | resize | scaling | estimate | its own clips "
             "(generated / reference) |\n|---|---|---|---|---|---|---|\n"

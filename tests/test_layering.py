@@ -16,7 +16,7 @@ RANKS = {
     "visible": -1,
     "errors": 0, "parsing": 0, "seeding": 0, "version": 0, "progress": 0,
     "launching": 0, "peers": 0.5,
-    "atomic": 1, "locks": 1.5, "provenance": 1, "resources": 1, "processes": 1,
+    "atomic": 1, "catalogue": 1, "locks": 1.5, "provenance": 1, "resources": 1, "processes": 1,
     "yaml_text": 1, "validation": 1,
     "weights": 2, "priors": 2, "devices": 2, "shapes": 2,
     "statistics": 3, "videos": 3, "diffusion": 3,

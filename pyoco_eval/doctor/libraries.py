@@ -140,15 +140,15 @@ def _driver(path: Path) -> str:
 
 def _embedded_networks() -> Finding:
     from pyoco_eval.errors import PyocoEvalError
+    from pyoco_eval.features.catalogue import EMBEDDED
     from pyoco_eval.features.tiny import load_tiny
 
     remedy = "pip install --force-reinstall --no-deps pyoco-eval"
-    names = ("tiny3d", "tiny2d", "tinyclip")
     try:
-        altered = [name for name in names if not load_tiny(name).spec.weights.published]
+        altered = [name for name in EMBEDDED if not load_tiny(name).spec.weights.published]
     except PyocoEvalError as error:
         return Finding(SECTION, "embedded networks", "problem", str(error), remedy, required=True)
     if altered:
         text = f"other weights than those shipped: {', '.join(altered)}"
         return Finding(SECTION, "embedded networks", "problem", text, remedy, required=True)
-    return Finding(SECTION, "embedded networks", "ok", ", ".join(names))
+    return Finding(SECTION, "embedded networks", "ok", ", ".join(EMBEDDED))

@@ -5,9 +5,10 @@ Frames at rest are (T, H, W, 3) uint8 RGB.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import chain
+from pathlib import Path
 from typing import ClassVar, Literal, Protocol, Self
 
 import numpy as np
@@ -15,6 +16,7 @@ import torch
 
 from pyoco_eval.devices import arithmetic
 from pyoco_eval.videos.resize import ResizeRule
+from pyoco_eval.weights import WeightFile, resolve
 
 Precision = Literal["fp32", "bf16"]
 
@@ -58,6 +60,37 @@ class ExtractorSpec:
     scaling: str
     weights: WeightsIdentity
     variant: str = ""
+
+
+@dataclass(frozen=True)
+class LoadRequest:
+    """What a network is loaded with: the argument of every `loader` of the catalogue.
+
+    Attributes:
+        name: of the network, a key of `catalogue.NETWORKS`.
+        layer: where its features are read.
+        resize: rule to its input size, None where it has one of its own.
+        scaling: how 0..255 becomes its input, empty likewise.
+        bn_eps: constant of batch normalisation, None for its own.
+        weights: the user's files, by key.
+        trust: keys of weights whose TorchScript program may run.
+    """
+
+    name: str
+    layer: str
+    resize: ResizeRule | None = None
+    scaling: str = ""
+    bn_eps: float | None = None
+    weights: Mapping[str, Path] = field(default_factory=dict)
+    trust: frozenset[str] = frozenset()
+
+    def weight_file(self, key: str) -> WeightFile:
+        """The user's file, or else the published one on this machine.
+
+        Raises:
+            MissingError: it is not there; the message says how to get it.
+        """
+        return resolve(key, self.weights)
 
 
 class FeatureExtractor(ABC):
@@ -163,4 +196,6 @@ class TextEncoder(Protocol):
     truncated: int
     """Captions so far that lost their end because they were too long."""
 
-    def encode(self, captions: Sequence[str]) -> np.ndarray: ...
+    def encode(self, captions: Sequence[str]) -> np.ndarray:
+        """float32 (N, D), one row per caption."""
+        ...

@@ -8,19 +8,24 @@ network see pixels 256/255 brighter, and real frames as (x-128)/128, which resto
 """
 
 from collections.abc import Sequence
-from typing import Final, Literal
+from typing import Final, Literal, cast
 
 import numpy as np
 import torch
 from torch import nn
 
 from pyoco_eval.errors import UsageError
-from pyoco_eval.features.base import ExtractorSpec, FeatureExtractor, WeightsIdentity
+from pyoco_eval.features.base import (
+    ExtractorSpec,
+    FeatureExtractor,
+    LoadRequest,
+    WeightsIdentity,
+)
 from pyoco_eval.features.c3d_checkpoint import load_c3d_network, load_mean
 from pyoco_eval.features.c3d_network import INPUT_SIZE, LAYER_DIMS, NUM_FRAMES, C3DNetwork
 from pyoco_eval.features.exact_inference import exact_inference
 from pyoco_eval.videos.resize import ResizeRule, resize_frames
-from pyoco_eval.weights import WeightFile
+from pyoco_eval.weights import WeightFile, remember
 
 Scaling = Literal["2x/255-1", "(x-128)/128"]
 
@@ -94,6 +99,16 @@ def load_c3d(
         variant=f"mean{mean_file.short}",
     )
     return C3DExtractor(load_c3d_network(weight_file.path), load_mean(mean_file.path), spec)
+
+
+def open_c3d(request: LoadRequest) -> C3DExtractor:
+    """`load_c3d` for the catalogue of networks."""
+    weights, mean = (request.weight_file(key) for key in ("c3d", "c3d-mean"))
+    scaling = cast("Scaling", request.scaling)
+    extractor = load_c3d(weights, mean, layer=request.layer, scaling=scaling)
+    for file in (weights, mean):
+        remember(file)
+    return extractor
 
 
 def _check_length(num_frames: int) -> None:

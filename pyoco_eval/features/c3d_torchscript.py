@@ -16,7 +16,12 @@ import numpy as np
 import torch
 
 from pyoco_eval.errors import UsageError
-from pyoco_eval.features.base import ExtractorSpec, FeatureExtractor, WeightsIdentity
+from pyoco_eval.features.base import (
+    ExtractorSpec,
+    FeatureExtractor,
+    LoadRequest,
+    WeightsIdentity,
+)
 from pyoco_eval.features.exact_inference import exact_inference
 from pyoco_eval.features.state_dict import WeightsError
 from pyoco_eval.features.torchscript import load_torchscript, run_torchscript
@@ -95,3 +100,10 @@ def load_c3d_torchscript(
         weights=WeightsIdentity(weight_file.short, weight_file.digest, weight_file.published),
     )
     return TorchScriptC3DExtractor(load_torchscript(weight_file, trusted=trusted), spec)
+
+
+def open_c3d_torchscript(request: LoadRequest) -> TorchScriptC3DExtractor:
+    """`load_c3d_torchscript` for the catalogue of networks."""
+    return load_c3d_torchscript(
+        request.weight_file(KEY), layer=request.layer, trusted=KEY in request.trust
+    )

@@ -15,7 +15,12 @@ import torch
 from torch import nn
 
 from pyoco_eval.errors import UsageError
-from pyoco_eval.features.base import ExtractorSpec, FeatureExtractor, WeightsIdentity
+from pyoco_eval.features.base import (
+    ExtractorSpec,
+    FeatureExtractor,
+    LoadRequest,
+    WeightsIdentity,
+)
 from pyoco_eval.features.clip_checkpoint import load_image_tower
 from pyoco_eval.features.exact_inference import exact_inference
 from pyoco_eval.videos.resize import ResizeRule, resize_frames
@@ -84,3 +89,9 @@ def load_clip(
         weights=WeightsIdentity(weight_file.short, weight_file.digest, weight_file.published),
     )
     return ClipExtractor(load_image_tower(weight_file.path), spec)
+
+
+def open_clip(request: LoadRequest) -> ClipExtractor:
+    """`load_clip` for the catalogue of networks."""
+    assert request.resize is not None
+    return load_clip(request.weight_file("clip"), layer=request.layer, resize=request.resize)

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from pyoco_eval.features.base import LoadRequest
 from pyoco_eval.features.clip_checkpoint import ARCHITECTURE, REMEDY, TOWER, import_open_clip
 from pyoco_eval.features.exact_inference import exact_inference
 from pyoco_eval.features.state_dict import read_state_dict, require_tensors
@@ -68,6 +69,11 @@ def load_clip_text(path: Path) -> ClipTextEncoder:
     network = load_text_tower(path, config, "the text tower of CLIP ViT-B/32")
     tokenizer = open_clip.tokenizer.SimpleTokenizer(context_length=CONTEXT_LENGTH)
     return ClipTextEncoder(network, tokenizer)
+
+
+def open_clip_text(request: LoadRequest) -> ClipTextEncoder:
+    """`load_clip_text` for the catalogue of networks."""
+    return load_clip_text(request.weight_file("clip").path)
 
 
 def load_text_tower(path: Path, config: Mapping[str, Any], about: str) -> nn.Module:

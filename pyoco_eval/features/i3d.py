@@ -14,7 +14,12 @@ import torch
 from torch import nn
 
 from pyoco_eval.errors import UsageError
-from pyoco_eval.features.base import ExtractorSpec, FeatureExtractor, WeightsIdentity
+from pyoco_eval.features.base import (
+    ExtractorSpec,
+    FeatureExtractor,
+    LoadRequest,
+    WeightsIdentity,
+)
 from pyoco_eval.features.exact_inference import exact_inference
 from pyoco_eval.features.i3d_checkpoint import load_i3d_network
 from pyoco_eval.features.i3d_network import INPUT_SIZE, LAYER_DIMS, MIN_FRAMES, I3DNetwork
@@ -102,6 +107,16 @@ def load_i3d(
         variant="" if bn_eps == REFERENCE_BN_EPS else _variant(bn_eps),
     )
     return I3DExtractor(network, spec)
+
+
+def open_i3d(request: LoadRequest) -> I3DExtractor:
+    """`load_i3d` for the catalogue of networks."""
+    return load_i3d(
+        request.weight_file("i3d"),
+        layer=request.layer,
+        resize=request.resize,
+        bn_eps=REFERENCE_BN_EPS if request.bn_eps is None else request.bn_eps,
+    )
 
 
 def _variant(bn_eps: float) -> str:

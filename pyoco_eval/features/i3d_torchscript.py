@@ -17,7 +17,12 @@ import numpy as np
 import torch
 
 from pyoco_eval.errors import MissingError, UsageError
-from pyoco_eval.features.base import ExtractorSpec, FeatureExtractor, WeightsIdentity
+from pyoco_eval.features.base import (
+    ExtractorSpec,
+    FeatureExtractor,
+    LoadRequest,
+    WeightsIdentity,
+)
 from pyoco_eval.features.exact_inference import exact_inference
 from pyoco_eval.features.i3d import I3DExtractor
 from pyoco_eval.features.i3d_archive import FRAME_STEP, load_archived_i3d
@@ -139,6 +144,17 @@ def load_i3d_torchscript(
     inside = resize.kernel == IN_NETWORK
     network = load_archived_i3d(weight_file.path, inside=inside, remedy=_REMEDY)
     return PortedI3DExtractor(network, spec)
+
+
+def open_i3d_torchscript(request: LoadRequest) -> FeatureExtractor:
+    """`load_i3d_torchscript` for the catalogue of networks."""
+    assert request.resize is not None
+    return load_i3d_torchscript(
+        request.weight_file(KEY),
+        resize=request.resize,
+        layer=request.layer,
+        trusted=KEY in request.trust,
+    )
 
 
 def _check_length(num_frames: int) -> None:

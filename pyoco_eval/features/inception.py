@@ -8,14 +8,19 @@ with TF1's bilinear, and both scale by (x-128)/128.
 """
 
 from collections.abc import Sequence
-from typing import Final, Literal
+from typing import Final, Literal, cast
 
 import numpy as np
 import torch
 from torch import nn
 
 from pyoco_eval.errors import UsageError
-from pyoco_eval.features.base import ExtractorSpec, FeatureExtractor, WeightsIdentity
+from pyoco_eval.features.base import (
+    ExtractorSpec,
+    FeatureExtractor,
+    LoadRequest,
+    WeightsIdentity,
+)
 from pyoco_eval.features.exact_inference import exact_inference
 from pyoco_eval.features.inception_checkpoint import load_inception_network
 from pyoco_eval.features.inception_network import LAYER_DIMS, InceptionNetwork
@@ -90,3 +95,14 @@ def load_inception(
         weights=WeightsIdentity(weight_file.short, weight_file.digest, weight_file.published),
     )
     return InceptionExtractor(load_inception_network(weight_file.path), spec)
+
+
+def open_inception(request: LoadRequest) -> InceptionExtractor:
+    """`load_inception` for the catalogue of networks."""
+    assert request.resize is not None
+    return load_inception(
+        request.weight_file("inception"),
+        layer=request.layer,
+        resize=request.resize,
+        scaling=cast("Scaling", request.scaling),
+    )

@@ -17,7 +17,12 @@ from safetensors.torch import load
 from torch import nn
 
 from pyoco_eval.errors import MissingError, UsageError
-from pyoco_eval.features.base import ExtractorSpec, FeatureExtractor, WeightsIdentity
+from pyoco_eval.features.base import (
+    ExtractorSpec,
+    FeatureExtractor,
+    LoadRequest,
+    WeightsIdentity,
+)
 from pyoco_eval.features.exact_inference import exact_inference
 from pyoco_eval.features.tiny_networks import (
     DIM,
@@ -198,6 +203,16 @@ def load_tiny(name: str, *, layer: str | None = None) -> FeatureExtractor:
     if name not in _EXTRACTORS:
         raise UsageError(f"no embedded network {name!r}; there are {', '.join(_EXTRACTORS)}")
     return _EXTRACTORS[name](layer)
+
+
+def open_tiny(request: LoadRequest) -> FeatureExtractor:
+    """`load_tiny` for the catalogue of networks."""
+    return load_tiny(request.name, layer=request.layer)
+
+
+def open_tiny_text(_request: LoadRequest) -> TinyImageTextExtractor:
+    """`tinyclip` as the encoder of captions, for the catalogue of networks."""
+    return load_tiny("tinyclip")
 
 
 def _with_weights(network: nn.Module, state: dict[str, torch.Tensor], name: str) -> nn.Module:

@@ -3,23 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from pyoco_eval.metrics.catalogue import display_name
 from pyoco_eval.metrics.interval_text import headline_text
 from pyoco_eval.metrics.signature import Signature
-
-DISPLAY_NAMES: Mapping[str, str] = {
-    "fvd": "FVD",
-    "is": "IS",
-    "fid": "FID",
-    "clip-fid": "CLIP-FID",
-    "kvd": "KVD",
-    "kid": "KID",
-    "clipsim": "CLIPSIM",
-    "fvd-inf": "FVD∞",
-    "fid-inf": "FID∞",
-    "clip-fid-inf": "CLIP-FID∞",
-    "noise-same": "noise, same video",
-    "noise-different": "noise, different videos",
-}
 
 
 @dataclass(frozen=True)
@@ -54,7 +40,7 @@ class Score:
 
     def headline(self) -> str:
         """Name, value and uncertainty: `FVD 355.19, at N → ∞ 341.2 [335.0, 347.7]`."""
-        text = f"{DISPLAY_NAMES.get(self.metric, self.metric)} {self.value:.6g}"
+        text = f"{display_name(self.metric)} {self.value:.6g}"
         if self.std is not None:
             text += f" ± {self.std:.4g}"
         if self.interval is not None:

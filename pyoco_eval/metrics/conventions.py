@@ -12,14 +12,12 @@ bioinf-jku/TTUR and toshas/torch-fidelity (`legacy-tf`); Lightning-AI/torchmetri
 """
 
 import difflib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from pyoco_eval.catalogue import Catalogue
 from pyoco_eval.errors import UsageError
-
-METRICS: Final = ("fvd", "is", "fid", "clip-fid", "kvd", "kid", "clipsim", "prdc")
-"""What can be asked for. `prdc` gives four scores: precision, recall, density and coverage."""
+from pyoco_eval.metrics.catalogue import METRICS
 
 
 @dataclass(frozen=True)
@@ -28,7 +26,7 @@ class Convention:
 
     Attributes:
         name: as given to `--convention`.
-        metric: one of `METRICS`.
+        metric: one of `catalogue.METRICS`.
         extractor, layer: the network and where its features are read.
         resize: resize rule to the network's input, `SIZE-KERNEL-FIT` (see `videos.resize`).
         scaling: how 0..255 becomes network input.
@@ -284,22 +282,23 @@ _ALL: Final[tuple[Convention, ...]] = (
     ),
 )  # fmt: skip
 
-CONVENTIONS: Final[Mapping[str, Convention]] = {c.name: c for c in _ALL}
+CONVENTIONS: Final = Catalogue("pyoco_eval.conventions", Convention, _ALL)
+"""By name. Another package adds one by an entry point in the group `pyoco_eval.conventions`."""
 
-PROFILES: Final[Mapping[str, Mapping[str, str]]] = {
-    "published": {
-        "fvd": "tf-fvd",
-        "is": "tgan2",
-        "fid": "clean",
-        "clip-fid": "clean-fid-clip",
-        "kvd": "tf-kvd",
-        "kid": "clean-kid",
-        "clipsim": "clipsim-vitb32",
-        "prdc": "prdc-i3d",
-    },
-    "embedded": {metric: f"embedded-{metric}" for metric in METRICS},
-}
-"""Which convention each metric uses when none is named."""
+
+def usual_convention(metric: str, profile: str) -> str:
+    """The convention that a metric follows when none is named.
+
+    Raises:
+        UsageError: the metric has none in this profile.
+    """
+    known = METRICS[metric].conventions
+    if profile not in known:
+        raise UsageError(
+            f"--profile {profile}: {metric} has no convention there, only in {', '.join(known)}; "
+            f"name one with --convention {metric}=NAME"
+        )
+    return known[profile]
 
 
 def convention(name: str, metric: str | None = None) -> Convention:
@@ -308,14 +307,19 @@ def convention(name: str, metric: str | None = None) -> Convention:
     Raises:
         UsageError: unknown name (with the nearest match), or a convention of another metric.
     """
-    known = [c.name for c in _ALL if metric is None or c.metric == metric]
     if name not in CONVENTIONS:
+        known = _fitting(metric)
         near = difflib.get_close_matches(name, known, 1)
         hint = f" Did you mean {near[0]}?" if near else ""
         raise UsageError(f"unknown convention {name!r}.{hint} Known: {', '.join(known)}")
     found = CONVENTIONS[name]
     if metric is not None and found.metric != metric:
         raise UsageError(
-            f"convention {name!r} is for {found.metric}, not {metric}; use {', '.join(known)}"
+            f"convention {name!r} is for {found.metric}, not {metric}; "
+            f"use {', '.join(_fitting(metric))}"
         )
     return found
+
+
+def _fitting(metric: str | None) -> list[str]:
+    return [rule.name for rule in CONVENTIONS.values() if metric in (None, rule.metric)]

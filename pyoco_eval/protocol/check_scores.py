@@ -1,9 +1,10 @@
 """One score of a protocol: is its recipe complete, spelt right, and possible?"""
 
 from collections.abc import Iterator, Mapping
-from typing import Final
 
 from pyoco_eval.errors import UsageError
+from pyoco_eval.features.catalogue import NETWORKS
+from pyoco_eval.metrics.catalogue import METRICS, extrapolated
 from pyoco_eval.metrics.conventions import Convention, convention
 from pyoco_eval.metrics.inception_score import SplitRule
 from pyoco_eval.metrics.kernel import KernelRule
@@ -12,32 +13,9 @@ from pyoco_eval.protocol.arms import clip_of, columns_of, count_of
 from pyoco_eval.protocol.conditioning import ClassPrompts, Unconditional
 from pyoco_eval.protocol.schema import NONE, Protocol, ScoreRule
 from pyoco_eval.scoring.frame_rules import FrameRule
+from pyoco_eval.scoring.networks import sees_frames
 from pyoco_eval.videos.clip_rule import ClipRule
 from pyoco_eval.videos.resize import ResizeRule
-
-FRECHET: Final = ("fvd", "fid", "clip-fid")
-OF_FRAMES: Final = ("fid", "clip-fid", "kid", "clipsim")
-WITHOUT_REFERENCE: Final = ("is", "clipsim")
-
-DIMENSIONS: Final[Mapping[tuple[str, str], int]] = {
-    ("i3d", "logits"): 400,
-    ("i3d-torchscript", "logits"): 400,
-    ("inception", "pool3"): 2048,
-    ("clip", "embedding"): 512,
-    ("tiny3d", "embedding"): 64,
-    ("tiny2d", "embedding"): 64,
-    ("tinyclip", "embedding"): 64,
-}
-"""Features of the layers that Fréchet distances are computed from."""
-
-CLIP_LENGTHS: Final[Mapping[str, tuple[int, int | None]]] = {
-    "i3d": (9, None),
-    "i3d-torchscript": (9, None),
-    "c3d": (16, 16),
-    "c3d-torchscript": (16, 16),
-    "tiny3d": (4, None),
-}
-"""Least and greatest number of frames a video network takes; None for any."""
 
 
 def problems_of_score(protocol: Protocol, key: str, splits: Mapping[str, int]) -> Iterator[str]:
@@ -54,7 +32,7 @@ def problems_of_score(protocol: Protocol, key: str, splits: Mapping[str, int]) -
             f"compute.pixels: is {protocol.compute.pixels!r}; the convention {rule.name} of "
             f"{place} has {rule.pixels}"
         )
-    clips = list(_rules(score, place))
+    clips = list(_rules(score, rule, place))
     yield from clips
     if not clips:
         yield from _lengths(protocol, score, place)
@@ -64,7 +42,7 @@ def problems_of_score(protocol: Protocol, key: str, splits: Mapping[str, int]) -
 
 
 def _spelt_out(score: ScoreRule, rule: Convention, place: str) -> Iterator[str]:
-    frechet = score.metric in FRECHET
+    frechet = METRICS[score.metric].from_moments
     is_score = score.metric == "is"
     expected = {
         "network.extractor": rule.extractor,
@@ -87,7 +65,7 @@ def _spelt_out(score: ScoreRule, rule: Convention, place: str) -> Iterator[str]:
             yield f"{place}.{name}: is {found[name]!r}; the convention {rule.name} has {said}"
 
 
-def _rules(score: ScoreRule, place: str) -> Iterator[str]:
+def _rules(score: ScoreRule, rule: Convention, place: str) -> Iterator[str]:
     """Problems of the rules as texts."""
     clips = {"clip": score.clip}
     if score.reference is not None:
@@ -102,15 +80,15 @@ def _rules(score: ScoreRule, place: str) -> Iterator[str]:
                 yield f"{place}.{name}: write {spelt} for {spec}"
     if score.pre_resize != NONE:
         try:
-            rule = ResizeRule.parse(score.pre_resize)
+            resize = ResizeRule.parse(score.pre_resize)
         except UsageError as error:
             yield f"{place}.pre_resize: {error}"
         else:
-            if rule.quantise == "none":
+            if resize.quantise == "none":
                 yield f"{place}.pre_resize: must say how it rounds: end it in -round or -truncate"
-    sees_frames = score.metric in OF_FRAMES
-    if sees_frames != (score.frames is not None) or sees_frames != (score.pooling is not None):
-        word = "sees frames: say which, and pooling" if sees_frames else "sees clips: give null"
+    frames = sees_frames(rule)
+    if frames != (score.frames is not None) or frames != (score.pooling is not None):
+        word = "sees frames: say which, and pooling" if frames else "sees clips: give null"
         yield f"{place}.frames: {score.metric} {word}"
     elif score.frames is not None:
         try:
@@ -133,7 +111,10 @@ def _lengths(protocol: Protocol, score: ScoreRule, place: str) -> Iterator[str]:
         )
     if clip.fps is not None and protocol.samples.fps is None:
         yield f"{place}.clip: {score.clip} needs samples.fps"
-    least, most = CLIP_LENGTHS.get(score.network.extractor, (1, None))
+    network = NETWORKS.get(score.network.extractor)
+    if network is None or network.kind == "image":
+        return
+    least, most = network.min_frames, network.num_frames
     if clip.num_frames < least or (most is not None and clip.num_frames > most):
         allowed = f"exactly {most}" if most == least else f"{least} or more"
         yield f"{place}.clip: {score.network.extractor} takes {allowed} frames"
@@ -149,12 +130,12 @@ def _needs(
         yield f"{place}.metric: clipsim needs prompts or captions"
     if score.per_class and (score.metric != "is" or not isinstance(conditioning, ClassPrompts)):
         yield f"{place}.per_class: needs class prompts and the classifier of the metric is"
-    if score.curve and score.metric not in FRECHET:
-        yield f"{place}.curve: only {', '.join(FRECHET)} have one"
+    if score.curve and not METRICS[score.metric].extrapolates:
+        yield f"{place}.curve: only {', '.join(extrapolated())} have one"
     if score.interval and (score.interval < 20 or score.interval % 2):
         yield f"{place}.interval: an even number of at least 20, or 0"
     reference = score.reference
-    if (score.metric in WITHOUT_REFERENCE) != (reference is None):
+    if METRICS[score.metric].needs_reference != (reference is not None):
         word = "has no reference: give null" if reference is not None else "needs a reference"
         yield f"{place}.reference: {score.metric} {word}"
     if reference is None:
@@ -181,8 +162,8 @@ def _floors(
         length = clip_of(protocol, arm, score).num_frames
         rows = count_of(arm, score) * (length if score.frames == "all" else 1)
         who = f"{place}: {rows:,} feature rows of arm {name}"
-        if score.metric in FRECHET:
-            dim = DIMENSIONS[rule.extractor, rule.layer]
+        if METRICS[score.metric].from_moments:
+            dim = NETWORKS[rule.extractor].layers[rule.layer]
             floor = frechet_floor(dim) * (2 if score.interval or score.curve else 1)
             if rows < floor:
                 yield f"{who} are below the floor of {floor:,}"

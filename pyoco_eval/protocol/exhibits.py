@@ -18,6 +18,7 @@ from pyoco_eval.report.gallery import choose_clips
 from pyoco_eval.report.record import ScoreRecord
 from pyoco_eval.report.results import ClassScore, Curve, CurvePoint, GalleryEntry
 from pyoco_eval.scoring.features import extract_features
+from pyoco_eval.scoring.networks import sees_frames
 from pyoco_eval.scoring.sides import Side
 from pyoco_eval.videos.source import VideoSource
 from pyoco_eval.videos.video import Video
@@ -198,8 +199,8 @@ def _features(
 
 
 def _rows_of_video(group: ScoreGroup, convention: str) -> int:
-    image = CONVENTIONS[convention].extractor in ("inception", "clip", "tiny2d", "tinyclip")
-    return group.options.clip.num_frames if image and group.options.frames.select == "all" else 1
+    frames = sees_frames(CONVENTIONS[convention])
+    return group.options.clip.num_frames if frames and group.options.frames.select == "all" else 1
 
 
 def _videos_of(side: Side, source: VideoSource) -> list[str]:

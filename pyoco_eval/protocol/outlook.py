@@ -8,17 +8,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pyoco_eval.features.catalogue import NETWORKS
+from pyoco_eval.metrics.catalogue import METRICS
 from pyoco_eval.metrics.conventions import CONVENTIONS
 from pyoco_eval.protocol.arms import clip_of, columns_of, frames_of
-from pyoco_eval.protocol.check_scores import DIMENSIONS
 from pyoco_eval.protocol.checks import SPLITS
 from pyoco_eval.protocol.choices import RunChoices
 from pyoco_eval.protocol.run import ProtocolRun
 from pyoco_eval.protocol.training_stage import training_tree
 from pyoco_eval.report.results import StageRecord
-
-_LOGITS = {"c3d": 101, "c3d-torchscript": 101, "tiny3d": 48}
-"""Features of the layers that Inception Scores are computed from."""
 
 _MP4_BYTES_PER_PIXEL = 0.15
 """Of H.264 as `videos.write` makes it: five real clips took 0.07 to 0.21, by size and content."""
@@ -72,7 +70,7 @@ def num_real(run: ProtocolRun) -> int:
     for name in run.choices.given.scored(run.protocol):
         for group in run.groups(name, first_repeat=False):
             for key, (metric, convention) in group.columns.items():
-                if group.reference is None or metric in ("is", "clipsim"):
+                if group.reference is None or not METRICS[metric].needs_reference:
                     continue
                 total = SPLITS[run.protocol.dataset.name][group.reference.split]
                 count = group.num_real or group.reference.limit() or total
@@ -120,7 +118,7 @@ def _plan(run: ProtocolRun, name: str) -> ArmPlan:
         rule = CONVENTIONS[score.convention]
         count = run.reduction.num_scored(arm, score) * repeats
         rows = count * (clip_of(protocol, arm, score).num_frames if score.frames == "all" else 1)
-        layer = DIMENSIONS.get((rule.extractor, rule.layer)) or _LOGITS[rule.extractor]
+        layer = NETWORKS[rule.extractor].layers[rule.layer]
         scored += count
         stored += rows * layer * 4
     return ArmPlan(

@@ -7,29 +7,20 @@ from pathlib import Path
 from typing import Final
 
 from pyoco_eval.errors import MissingError, PyocoEvalError, UsageError
+from pyoco_eval.features.catalogue import NETWORKS
+from pyoco_eval.metrics.catalogue import METRICS
 from pyoco_eval.metrics.conventions import CONVENTIONS, Convention
-from pyoco_eval.protocol.check_scores import DIMENSIONS
 from pyoco_eval.protocol.given import ArmSource
 from pyoco_eval.protocol.score_groups import ScoreGroup
-from pyoco_eval.scoring.floors import refuse_hopeless, sees_frames
+from pyoco_eval.scoring.floors import refuse_hopeless
+from pyoco_eval.scoring.networks import sees_frames
 from pyoco_eval.weights import resolve
 
-WEIGHTS: Final[Mapping[str, tuple[str, ...]]] = {
-    "i3d": ("i3d",),
-    "i3d-torchscript": ("i3d-torchscript",),
-    "c3d": ("c3d", "c3d-mean"),
-    "c3d-torchscript": ("c3d-torchscript",),
-    "inception": ("inception",),
-    "clip": ("clip",),
-}
-"""Extractor -> keys of the weights it needs; embedded networks need none."""
-
 PACKAGES: Final[Mapping[str, tuple[str, str]]] = {
-    "clip": ("open_clip", "clip"),
     "decord": ("decord", "decord"),
     "diffusers": ("diffusers", "diffusers"),
 }
-"""What needs a package -> the package, and the extra of pyoco-eval that brings it."""
+"""What needs a package beside networks -> the package, and the extra that brings it."""
 
 
 class Hindrances:
@@ -83,10 +74,11 @@ def check_groups(
                 require_package(group.options.decoder)
         for _, name in group.columns.values():
             rule = CONVENTIONS[name]
-            if rule.extractor in PACKAGES:
+            network = NETWORKS[rule.extractor]
+            if network.package is not None:
                 with found.gathered():
-                    require_package(rule.extractor)
-            for key in WEIGHTS.get(rule.extractor, ()):
+                    _require(*network.package)
+            for key in network.weights:
                 with found.gathered():
                     resolve(key, group.options.weights)
             with found.gathered():
@@ -98,12 +90,12 @@ def _check_counts(group: ScoreGroup, rule: Convention, totals: Mapping[str, int]
     options = group.options
     whole = sees_frames(rule) and options.frames.select == "all"
     theirs = None
-    if group.reference is not None and rule.metric not in ("is", "clipsim"):
+    if group.reference is not None and METRICS[rule.metric].needs_reference:
         clip = options.reference_clip or options.clip
         videos = group.num_real or group.reference.limit() or totals[group.reference.split]
         theirs = None if clip.select == "all" else videos * (clip.num_frames if whole else 1)
     ours = group.count * (options.clip.num_frames if whole else 1)
-    dim = DIMENSIONS.get((rule.extractor, rule.layer), 1)
+    dim = NETWORKS[rule.extractor].layers[rule.layer]
     try:
         refuse_hopeless(rule, dim, ours, theirs, options, None)
     except PyocoEvalError as error:
@@ -112,7 +104,10 @@ def _check_counts(group: ScoreGroup, rule: Convention, totals: Mapping[str, int]
 
 def require_package(name: str) -> None:
     """Raises MissingError with the way to get a package that is not installed."""
-    package, extra = PACKAGES[name]
+    _require(*PACKAGES[name])
+
+
+def _require(package: str, extra: str) -> None:
     if importlib.util.find_spec(package) is None:
         raise MissingError(f"{package} is not installed: pip install 'pyoco-eval[{extra}]'")
 

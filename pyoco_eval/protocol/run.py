@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pyoco_eval.errors import UsageError
 from pyoco_eval.locks import LOCK, locked
+from pyoco_eval.metrics.catalogue import METRICS
 from pyoco_eval.processes import processes
 from pyoco_eval.progress import Progress
 from pyoco_eval.protocol.arms import columns_of
@@ -372,4 +373,4 @@ class ProtocolRun:
 
 def _distance_of(group: ScoreGroup) -> str:
     """The convention of the group's first column that has a reference."""
-    return next(name for metric, name in group.columns.values() if metric not in ("is", "clipsim"))
+    return next(name for metric, name in group.columns.values() if METRICS[metric].needs_reference)

@@ -6,8 +6,10 @@ or other parts of the package is in `checks`.
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic_core import PydanticCustomError
 
+from pyoco_eval.metrics.catalogue import METRICS
 from pyoco_eval.protocol.conditioning import ConditioningRule
 from pyoco_eval.report.results import Parameter
 
@@ -31,6 +33,18 @@ Seed = Annotated[int, Field(ge=0, strict=True)]
 Split = Literal[
     "all", "train01", "train02", "train03", "test01", "test02", "test03", "train", "val", "test"
 ]
+
+
+def _check_metric(name: str) -> str:
+    """Raises an error of the kind that `Literal` raises."""
+    if name in METRICS and not METRICS[name].scores:
+        return name
+    *names, last = (repr(metric) for metric, row in METRICS.items() if not row.scores)
+    expected = f"{', '.join(names)} or {last}"
+    raise PydanticCustomError("literal_error", "Input should be {expected}", {"expected": expected})
+
+
+MetricName = Annotated[str, AfterValidator(_check_metric)]
 
 
 class Part(BaseModel):
@@ -138,7 +152,7 @@ class ScoreRule(Part):
 
     Attributes:
         title: above the column.
-        metric: one of `metrics.conventions.METRICS`.
+        metric: one of `metrics.catalogue.METRICS` that gives one score.
         convention: whose rule it is; `network` and the estimator keys spell it out.
         network: as the convention has it.
         distance: arithmetic of a Fréchet distance; None for others.
@@ -157,7 +171,7 @@ class ScoreRule(Part):
     """
 
     title: Text
-    metric: Literal["fvd", "is", "fid", "clip-fid", "kvd", "kid", "clipsim"]
+    metric: MetricName
     convention: Text
     network: NetworkRule
     distance: Literal["exact-float64"] | None

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pyoco_eval import provenance
+from pyoco_eval.metrics.catalogue import is_better_higher
 from pyoco_eval.metrics.conventions import CONVENTIONS
 from pyoco_eval.metrics.signature import Signature
 from pyoco_eval.protocol.choices import RunChoices
@@ -15,7 +16,6 @@ from pyoco_eval.protocol.loader import LoadedProtocol
 from pyoco_eval.protocol.schema import Protocol
 from pyoco_eval.protocol.score_stage import Scored
 from pyoco_eval.protocol.trust import altered, cites_of, is_published, title_of
-from pyoco_eval.report.compare import HIGHER_IS_BETTER
 from pyoco_eval.report.record import ScoreRecord
 from pyoco_eval.report.results import (
     Arm,
@@ -171,7 +171,7 @@ def _columns(protocol: Protocol) -> list[Column]:
             key=key,
             metric=score.metric,
             title=score.title,
-            higher_is_better=score.metric in HIGHER_IS_BETTER,
+            higher_is_better=is_better_higher(score.metric),
             convention=score.convention,
             about=f"{CONVENTIONS[score.convention].about}. {sentence(protocol, score)}.",
         )

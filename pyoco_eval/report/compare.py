@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from pyoco_eval.errors import UsageError
+from pyoco_eval.metrics.catalogue import has_interval, is_better_higher, is_unbiased
 from pyoco_eval.metrics.signature import KEYS
 from pyoco_eval.report.pairing import LEVEL, spread_of_difference, why_unpaired
 from pyoco_eval.report.record import Record, ScoreRecord
@@ -21,11 +22,6 @@ OF_AS_MANY: Final = (
 
 FREE: Final = ("size", "ci", "left")
 WARNED: Final = ("dec", "protocol", "v")
-UNBIASED: Final = ("kvd", "kid", "clipsim")
-"""Metrics whose expectation does not depend on the number of samples."""
-
-HIGHER_IS_BETTER = ("is", "clipsim", "precision", "recall", "density", "coverage")
-_WITH_INTERVAL = ("fvd", "is", "fid", "clip-fid", "kvd", "kid", "clipsim")
 
 
 @dataclass(frozen=True)
@@ -86,7 +82,7 @@ class Comparison:
 
     def ranked(self) -> list[tuple[str, ScoreRecord]]:
         """Names and scores, the best first."""
-        sign = -1 if self.metric in HIGHER_IS_BETTER else 1
+        sign = -1 if is_better_higher(self.metric) else 1
         pairs = zip(self.names, self.scores, strict=True)
         return sorted(pairs, key=lambda pair: sign * pair[1].value)
 
@@ -217,7 +213,7 @@ def _compare(
     pair: bool | None,
 ) -> Comparison:
     differing = _differing_keys(scores)
-    tolerated = (*WARNED, "n") if metric in UNBIASED else WARNED
+    tolerated = (*WARNED, "n") if is_unbiased(metric) else WARNED
     refused = tuple(found for found in differing if found.key not in tolerated)
     conventions = list(dict.fromkeys(score.recipe.get("conv", "-") for score in scores))
     names = tuple(records)
@@ -254,7 +250,7 @@ def _require_pairs(
     problems = [
         f"  {metric}, {of} and {against}: {reason}"
         for (of, score), (against, base) in pairs
-        if metric in _WITH_INTERVAL and (reason := why_unpaired(score, base)) is not None
+        if has_interval(metric) and (reason := why_unpaired(score, base)) is not None
     ]
     if problems:
         raise UsageError("--paired: the videos cannot be paired:\n" + "\n".join(problems))
@@ -307,7 +303,7 @@ def _verdict(
     towards = value if interval is None else interval[0]
     if towards == 0:
         return "the same number"
-    is_better = (towards > 0) == (metric in HIGHER_IS_BETTER)
+    is_better = (towards > 0) == is_better_higher(metric)
     better, worse = (name, other) if is_better else (other, name)
     if interval is None:
         return f"{better} scores better than {worse}; whether by more than chance is not known"
@@ -315,6 +311,6 @@ def _verdict(
 
 
 def _without_interval(metric: str) -> str:
-    if metric in _WITH_INTERVAL:
+    if has_interval(metric):
         return "Without intervals the difference stands alone: score with --interval 100."
     return "Without intervals the difference stands alone: nothing says what chance would do."

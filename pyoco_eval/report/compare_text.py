@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pyoco_eval.metrics.base import DISPLAY_NAMES
+from pyoco_eval.metrics.catalogue import display_name
 from pyoco_eval.metrics.interval_text import cell_text
 from pyoco_eval.report.compare import Comparison, Difference
 from pyoco_eval.report.pairing import ABOUT
@@ -51,7 +51,7 @@ def refusal(comparisons: Sequence[Comparison]) -> str | None:
 
 
 def _title(comparison: Comparison) -> str:
-    name = DISPLAY_NAMES.get(comparison.metric, comparison.metric)
+    name = display_name(comparison.metric)
     return f"{name} ({comparison.convention})"
 
 

@@ -6,7 +6,8 @@ from typing import Any
 
 from pyoco_eval.atomic import atomic_path
 from pyoco_eval.errors import MissingError, UsageError
-from pyoco_eval.metrics.base import DISPLAY_NAMES, Score
+from pyoco_eval.metrics.base import Score
+from pyoco_eval.metrics.catalogue import LIMIT, display_name
 
 FIGURE_SUFFIXES = (".png", ".svg", ".pdf")
 _BLUE, _ORANGE = "#0072B2", "#D55E00"
@@ -54,7 +55,7 @@ def draw_curve(limit: Score, path: Path) -> None:
             f"matplotlib cannot be imported ({error}): pip install 'pyoco-eval[plots]'"
         ) from error
     rows = curve_rows(limit)
-    name = DISPLAY_NAMES.get(limit.metric.removesuffix("-inf"), limit.metric)
+    name = display_name(limit.metric.removesuffix(LIMIT))
     inverse = [1 / size for size, _, _ in rows]
     figure = Figure(figsize=(6.4, 4.0), layout="constrained")
     axes = figure.add_subplot()
@@ -77,7 +78,7 @@ def draw_curve(limit: Score, path: Path) -> None:
     spread = limit.extras["standard_error"]
     axes.errorbar(
         [0], [limit.value], yerr=[spread], fmt="D", capsize=3, color=_ORANGE,
-        label=f"{DISPLAY_NAMES.get(limit.metric, limit.metric)} {limit.value:.5g} ± {spread:.2g}",
+        label=f"{display_name(limit.metric)} {limit.value:.5g} ± {spread:.2g}",
     )  # fmt: skip
     ticks = [0.0, *(1 / size for size in _round_sizes([size for size, _, _ in rows]))]
     axes.set_xticks(ticks, ["∞", *(f"{round(1 / tick):,}" for tick in ticks[1:])])

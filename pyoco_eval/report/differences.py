@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pyoco_eval.errors import UsageError
-from pyoco_eval.metrics.base import DISPLAY_NAMES
+from pyoco_eval.metrics.catalogue import display_name
 from pyoco_eval.report.compare import Comparison, Difference, compare_records
 from pyoco_eval.report.numbers import decimals, fixed
 from pyoco_eval.report.sheet import Sheet, records_of
@@ -129,7 +129,7 @@ def _signed(value: float, places: int) -> str:
 
 
 def _title(comparison: Comparison) -> str:
-    name = DISPLAY_NAMES.get(comparison.metric, comparison.metric)
+    name = display_name(comparison.metric)
     return f"{name} ({comparison.convention})" if comparison.convention != "-" else name
 
 

@@ -6,7 +6,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pyoco_eval.metrics.base import DISPLAY_NAMES, Score
+from pyoco_eval.metrics.base import Score
+from pyoco_eval.metrics.catalogue import display_name
 from pyoco_eval.metrics.interval_text import cell_text
 from pyoco_eval.report.record import EMBEDDED_NOTE
 
@@ -30,7 +31,7 @@ def print_scores(scores: Sequence[Score], console: Console) -> None:
     table.add_column("reference N", justify="right", no_wrap=True)
     for score in scores:
         table.add_row(
-            Text(DISPLAY_NAMES.get(score.metric, score.metric), style="bold"),
+            Text(display_name(score.metric), style="bold"),
             *([score.signature.get("conv") or "-"] if several else []),
             Text(f"{score.value:.6g}", style="bold green"),
             *([Text(_uncertainty(score))] if spread else []),

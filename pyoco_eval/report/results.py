@@ -30,7 +30,7 @@ class Column(_Part):
 
     Attributes:
         key: name in the protocol and in every mapping of scores, e.g. `fvd`, `frame-fid`.
-        metric: one of `metrics.conventions.METRICS`.
+        metric: one of `metrics.catalogue.METRICS`.
         title: as printed above the column, e.g. `FVD`.
         higher_is_better: direction of the arrow.
         convention: whose rule it follows.

@@ -2,9 +2,8 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from pyoco_eval.metrics.base import DISPLAY_NAMES
+from pyoco_eval.metrics.catalogue import display_name, is_better_higher
 from pyoco_eval.metrics.signature import KEYS
-from pyoco_eval.report.compare import HIGHER_IS_BETTER
 from pyoco_eval.report.record import EMBEDDED_NOTE, Record, ScoreRecord
 from pyoco_eval.report.results import Arm, Column, Curve, CurvePoint, ScoreEntry
 from pyoco_eval.report.sheet import (
@@ -98,7 +97,7 @@ def _recipes(records: Mapping[str, Record]) -> dict[str, dict[str, str]]:
 
 
 def _title(score: ScoreRecord) -> str:
-    return DISPLAY_NAMES.get(score.metric, score.metric)
+    return display_name(score.metric)
 
 
 def _column_key(score: ScoreRecord, earlier: Sequence[ScoreEntry]) -> str:
@@ -112,7 +111,7 @@ def _column(key: str, score: ScoreRecord) -> Column:
         key=key,
         metric=score.metric,
         title=_title(score),
-        higher_is_better=score.metric in HIGHER_IS_BETTER,
+        higher_is_better=is_better_higher(score.metric),
         convention=score.recipe.get("conv", ""),
     )
 

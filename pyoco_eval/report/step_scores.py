@@ -6,7 +6,8 @@ from pathlib import Path
 
 from pyoco_eval.atomic import atomic_path
 from pyoco_eval.errors import MissingError
-from pyoco_eval.metrics.base import DISPLAY_NAMES, Score
+from pyoco_eval.metrics.base import Score
+from pyoco_eval.metrics.catalogue import display_name
 
 StepScores = Sequence[tuple[int, Sequence[Score]]]
 """Steps in order, each with its scores."""
@@ -48,7 +49,7 @@ def draw_step_scores(found: StepScores, path: Path) -> None:
             where, low, high = zip(*ranged, strict=True)
             axes.fill_between(where, low, high, color="#0072B2", alpha=0.2, linewidth=0)
         axes.set_xlabel("training step")
-        axes.set_ylabel(f"{DISPLAY_NAMES.get(metric, metric)} ({rows[0][1].num_samples:,} samples)")
+        axes.set_ylabel(f"{display_name(metric)} ({rows[0][1].num_samples:,} samples)")
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.grid(alpha=0.3)
     with atomic_path(path) as part:

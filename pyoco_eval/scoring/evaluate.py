@@ -7,15 +7,16 @@ from pathlib import Path
 
 from pyoco_eval.errors import UsageError
 from pyoco_eval.metrics.base import Score
+from pyoco_eval.metrics.catalogue import METRICS, extrapolated
 from pyoco_eval.metrics.conventions import Convention
 from pyoco_eval.metrics.inception_score import SplitRule
 from pyoco_eval.metrics.sample_floor import SmallSampleError
 from pyoco_eval.processes import processes
 from pyoco_eval.progress import Progress, Silent
 from pyoco_eval.report.record import Record
-from pyoco_eval.scoring.floors import OF_FRAMES, refuse_hopeless, row_bound, sees_frames
+from pyoco_eval.scoring.floors import refuse_hopeless, row_bound
 from pyoco_eval.scoring.measure import Request, measure
-from pyoco_eval.scoring.networks import Network
+from pyoco_eval.scoring.networks import Network, of_frames, sees_frames
 from pyoco_eval.scoring.options import Options
 from pyoco_eval.scoring.rank_check import require_same_call
 from pyoco_eval.scoring.recording import record_run
@@ -30,8 +31,6 @@ from pyoco_eval.scoring.references import (
 from pyoco_eval.scoring.sides import Side
 from pyoco_eval.scoring.sources import Samples, check_exists, is_held, open_samples, options_for
 from pyoco_eval.scoring.tasks import (
-    FRECHET,
-    WITHOUT_REFERENCE,
     Networks,
     Task,
     require_captions,
@@ -81,7 +80,7 @@ def evaluate(
         reference: what to compare with: the same kinds, or the name of a known reference; by
             default `ucf101`, or `shapes` under the embedded profile. Not used by `is` and
             `clipsim`.
-        metrics: any of `metrics.conventions.METRICS`.
+        metrics: any of `metrics.catalogue.METRICS`.
         profile: `published` networks, or the `embedded` ones that come with the package.
         conventions: metric -> convention, where not the profile's own.
         also_as: further conventions of these metrics, to score under as well.
@@ -106,7 +105,7 @@ def evaluate(
         if run.options.frames.select != "all" and not any(map(sees_frames, rules)):
             raise UsageError(
                 f"--frames {run.options.frames.spec()}: {', '.join(metrics)} sees whole clips; "
-                f"frames are chosen for metrics of frames: {', '.join(OF_FRAMES)}"
+                f"frames are chosen for metrics of frames: {', '.join(of_frames())}"
             )
         require_same_call(
             {
@@ -131,8 +130,8 @@ def _check(
         if "is" not in metrics:
             raise UsageError(f"--splits {splits}: only the Inception Score has splits")
         SplitRule.parse(splits)
-    if options.extrapolate and not set(FRECHET) & set(metrics):
-        raise UsageError(f"--extrapolate: only {', '.join(FRECHET)} can be extrapolated")
+    if options.extrapolate and not set(extrapolated()) & set(metrics):
+        raise UsageError(f"--extrapolate: only {', '.join(extrapolated())} can be extrapolated")
     if isinstance(reference, str | Path) and name_of(reference) is None:
         check_exists(reference, "--reference")
 
@@ -169,7 +168,7 @@ class _Run:
     ) -> Record | None:
         """The record, on the process that gathers; None on others."""
         started = time.perf_counter()
-        compared = any(rule.metric not in WITHOUT_REFERENCE for rule in rules)
+        compared = any(METRICS[rule.metric].needs_reference for rule in rules)
         named = DEFAULT_REFERENCE[profile] if reference is None else name_of(reference)
         self._held = {"samples": _is_apart(samples), "reference": _is_apart(reference)}
         if self._held["samples"] and self.captions is not None:

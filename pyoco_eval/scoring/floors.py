@@ -11,21 +11,13 @@ from pyoco_eval.metrics.sample_floor import (
     check_splits_floor,
     frechet_floor,
 )
+from pyoco_eval.scoring.networks import sees_frames
 from pyoco_eval.scoring.options import Options
 from pyoco_eval.scoring.sides import Side
 from pyoco_eval.videos.source import VideoSource
 
-OF_FRAMES = ("fid", "clip-fid", "kid", "clipsim")
-"""Metrics whose rows are frames, under every convention."""
-
-
 _LEAST_OF_HALVES = 4
 """Rows of a side whose halves have a kernel distance."""
-
-
-def sees_frames(rule: Convention) -> bool:
-    """Whether a feature row stands for a frame, not for a clip."""
-    return rule.metric in OF_FRAMES or rule.extractor in ("inception", "clip")
 
 
 def row_bound(

@@ -1,37 +1,30 @@
 """From the name of an extractor to a loaded network."""
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
 
+from pyoco_eval.catalogue import object_at
 from pyoco_eval.devices import pick_device
-from pyoco_eval.errors import UsageError
-from pyoco_eval.features.base import FeatureExtractor, TextEncoder
+from pyoco_eval.errors import PyocoEvalError, UsageError
+from pyoco_eval.features.base import FeatureExtractor, LoadRequest, TextEncoder
+from pyoco_eval.features.catalogue import NETWORKS
+from pyoco_eval.metrics.catalogue import METRICS
 from pyoco_eval.metrics.conventions import CONVENTIONS, Convention, convention
 from pyoco_eval.scoring.options import Options
 from pyoco_eval.videos.readers.pixels import PixelRule
 from pyoco_eval.videos.resize import IN_NETWORK, ResizeRule
-from pyoco_eval.weights import remember, resolve
 
-if TYPE_CHECKING:
-    from pyoco_eval.features.c3d import Scaling as C3DScaling
-    from pyoco_eval.features.inception import Scaling
 
-DEFAULT_CONVENTION: Mapping[str, str] = {
-    "i3d": "tf-fvd",
-    "c3d": "tgan2",
-    "inception": "clean",
-    "clip": "clean-fid-clip",
-    "i3d-torchscript": "stylegan-v",
-    "c3d-torchscript": "stylegan-v-is",
-    "tiny3d": "embedded-fvd",
-    "tiny2d": "embedded-fid",
-    "tinyclip": "embedded-clip-fid",
-}
-"""Whose input rule an extractor follows when none is named."""
+def sees_frames(rule: Convention) -> bool:
+    """Whether a feature row stands for a frame, not for a clip."""
+    return NETWORKS[rule.extractor].kind == "image"
 
-_RESIZABLE = ("i3d", "i3d-torchscript", "inception", "clip")
-"""Networks whose resize rule can be replaced."""
+
+def of_frames() -> list[str]:
+    """Names of the metrics whose rows are frames under every convention."""
+    rows: dict[str, bool] = {}
+    for rule in CONVENTIONS.values():
+        rows[rule.metric] = sees_frames(rule) and rows.get(rule.metric, True)
+    return [name for name in METRICS if rows.get(name)]
 
 
 @dataclass(frozen=True)
@@ -65,9 +58,10 @@ class Network:
         pixels = options.pixels_of(rule.pixels)
         changed = pixels != rule.pixels or (layer is not None and layer != rule.layer)
         if options.resize is not None and options.resize != resize:
-            if resize is None or rule.extractor not in _RESIZABLE:
+            known = NETWORKS[rule.extractor]
+            if resize is None or not known.resizable:
                 raise UsageError(f"--resize: {rule.extractor} has a fixed input rule")
-            if options.resize.kernel == IN_NETWORK and rule.extractor != "i3d-torchscript":
+            if options.resize.kernel == IN_NETWORK and not known.resizes_inside:
                 raise UsageError(
                     f"--resize {options.resize.spec()}: {rule.extractor} does not resize inside"
                 )
@@ -98,10 +92,8 @@ class Network:
         Raises:
             UsageError: an unknown extractor, or a convention of another one.
         """
-        if extractor not in DEFAULT_CONVENTION:
-            raise UsageError(
-                f"unknown extractor {extractor!r}; known: {', '.join(DEFAULT_CONVENTION)}"
-            )
+        if extractor not in NETWORKS:
+            raise UsageError(f"unknown extractor {extractor!r}; known: {', '.join(NETWORKS)}")
         found = convention(rule or _usual_convention(extractor, layer))
         if found.extractor != extractor:
             fitting = [c.name for c in CONVENTIONS.values() if c.extractor == extractor]
@@ -118,14 +110,25 @@ class Network:
             MissingError: weights or an optional package are not there.
             UsageError: clips of a length the network does not take.
         """
-        extractor = _LOADERS[self.extractor](self, options)
+        request = LoadRequest(
+            self.extractor,
+            self.layer,
+            self.resize,
+            self.scaling,
+            self.bn_eps,
+            options.weights,
+            options.trust,
+        )
+        extractor = object_at(NETWORKS[self.extractor].loader)(request)
+        if not isinstance(extractor, FeatureExtractor):
+            raise PyocoEvalError(f"{self.extractor}: its loader returns no FeatureExtractor")
         _check_clip_length(extractor, options.clip.num_frames)
         return extractor.set_precision(options.precision).to(pick_device(options.device))
 
 
 def _usual_convention(extractor: str, layer: str | None) -> str:
     """The convention that reads this layer, else the extractor's default one."""
-    default = DEFAULT_CONVENTION[extractor]
+    default = NETWORKS[extractor].convention
     if layer is None or CONVENTIONS[default].layer == layer:
         return default
     fitting = (c.name for c in CONVENTIONS.values() if (c.extractor, c.layer) == (extractor, layer))
@@ -147,84 +150,6 @@ def _check_clip_length(extractor: FeatureExtractor, num_frames: int) -> None:
         )
 
 
-def _load_i3d(network: Network, options: Options) -> FeatureExtractor:
-    from pyoco_eval.features.i3d import load_i3d
-
-    weights = resolve("i3d", options.weights)
-    if network.bn_eps is None:
-        return load_i3d(weights, layer=network.layer, resize=network.resize)
-    return load_i3d(weights, layer=network.layer, resize=network.resize, bn_eps=network.bn_eps)
-
-
-def _load_i3d_torchscript(network: Network, options: Options) -> FeatureExtractor:
-    from pyoco_eval.features.i3d_torchscript import KEY, load_i3d_torchscript
-
-    assert network.resize is not None
-    return load_i3d_torchscript(
-        resolve(KEY, options.weights),
-        resize=network.resize,
-        layer=network.layer,
-        trusted=KEY in options.trust,
-    )
-
-
-def _load_c3d_torchscript(network: Network, options: Options) -> FeatureExtractor:
-    from pyoco_eval.features.c3d_torchscript import KEY, load_c3d_torchscript
-
-    weights = resolve(KEY, options.weights)
-    return load_c3d_torchscript(weights, layer=network.layer, trusted=KEY in options.trust)
-
-
-def _load_c3d(network: Network, options: Options) -> FeatureExtractor:
-    from pyoco_eval.features.c3d import load_c3d
-
-    weights, mean = (resolve(key, options.weights) for key in ("c3d", "c3d-mean"))
-    scaling = cast("C3DScaling", network.scaling)
-    extractor = load_c3d(weights, mean, layer=network.layer, scaling=scaling)
-    for file in (weights, mean):
-        remember(file)
-    return extractor
-
-
-def _load_inception(network: Network, options: Options) -> FeatureExtractor:
-    from pyoco_eval.features.inception import load_inception
-
-    assert network.resize is not None
-    return load_inception(
-        resolve("inception", options.weights),
-        layer=network.layer,
-        resize=network.resize,
-        scaling=cast("Scaling", network.scaling),
-    )
-
-
-def _load_clip(network: Network, options: Options) -> FeatureExtractor:
-    from pyoco_eval.features.clip import load_clip
-
-    assert network.resize is not None
-    weights = resolve("clip", options.weights)
-    return load_clip(weights, layer=network.layer, resize=network.resize)
-
-
-def _load_tiny(network: Network, options: Options) -> FeatureExtractor:  # noqa: ARG001
-    from pyoco_eval.features.tiny import load_tiny
-
-    return load_tiny(network.extractor, layer=network.layer)
-
-
-_LOADERS: Mapping[str, Callable[[Network, Options], FeatureExtractor]] = {
-    "i3d": _load_i3d,
-    "c3d": _load_c3d,
-    "inception": _load_inception,
-    "clip": _load_clip,
-    "i3d-torchscript": _load_i3d_torchscript,
-    "c3d-torchscript": _load_c3d_torchscript,
-    "tiny3d": _load_tiny,
-    "tiny2d": _load_tiny,
-    "tinyclip": _load_tiny,
-}
-
-
 def load_text_encoder(extractor: str, options: Options) -> TextEncoder:
     """The text tower that belongs to an image network: `clip` or `tinyclip`.
 
@@ -232,12 +157,10 @@ def load_text_encoder(extractor: str, options: Options) -> TextEncoder:
         UsageError: a network without a text tower.
         MissingError: weights or an optional package are not there.
     """
-    if extractor == "clip":
-        from pyoco_eval.features.clip_text import load_clip_text
-
-        return load_clip_text(resolve("clip", options.weights).path)
-    if extractor == "tinyclip":
-        from pyoco_eval.features.tiny import load_tiny
-
-        return load_tiny("tinyclip")
-    raise UsageError(f"{extractor} has no text tower; clip and tinyclip have one")
+    known = NETWORKS[extractor]
+    if known.text is None:
+        having = [name for name, row in NETWORKS.items() if row.text is not None]
+        raise UsageError(f"{extractor} has no text tower; {' and '.join(having)} have one")
+    request = LoadRequest(extractor, "", weights=options.weights, trust=options.trust)
+    encoder: TextEncoder = object_at(known.text)(request)
+    return encoder

@@ -17,7 +17,7 @@ from pyoco_eval.datasets.msrvtt import open_msrvtt
 from pyoco_eval.datasets.ucf101 import open_ucf101
 from pyoco_eval.errors import PyocoEvalError, UsageError
 from pyoco_eval.locks import LOCK, locked
-from pyoco_eval.metrics.conventions import METRICS
+from pyoco_eval.metrics.catalogue import METRICS
 from pyoco_eval.processes import processes
 from pyoco_eval.progress import Progress, Silent
 from pyoco_eval.scoring.measure import Request, measure
@@ -29,12 +29,9 @@ from pyoco_eval.scoring.reference_recipes import file_name, recipe_differences
 from pyoco_eval.scoring.references import KNOWN_REFERENCES, SHIPPED
 from pyoco_eval.scoring.sides import Side
 from pyoco_eval.scoring.sources import Samples, open_samples, options_for
-from pyoco_eval.scoring.tasks import WITHOUT_REFERENCE, Networks, Task, rules_of, same_features
+from pyoco_eval.scoring.tasks import Networks, Task, rules_of, same_features
 from pyoco_eval.statistics.files import FeatureSet, StatisticsFile, kind_of, read_header
 from pyoco_eval.videos.source import VideoSource
-
-COMPARED = tuple(metric for metric in METRICS if metric not in WITHOUT_REFERENCE)
-"""Metrics that need a reference."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +101,7 @@ def build_reference(
         name: of the reference: `ucf101`, `ucf101-train01`, `msrvtt` and such from a copy of that
             dataset, any other name from any videos.
         videos: where they are.
-        metrics: those to compare under, of `COMPARED`.
+        metrics: those to compare under, which need a reference.
         profile, conventions, also_as: as for `evaluate`.
         keep_rows: store feature rows, which intervals need; otherwise mean and covariance, except
             for metrics of rows (`kvd`, `kid`, `prdc`).
@@ -202,11 +199,11 @@ def set_name(name: str, videos: RealVideos) -> str:
 
 def _compared(metrics: Sequence[str]) -> Sequence[str]:
     """Raises UsageError if one of them has no reference."""
-    unsuited = [metric for metric in metrics if metric in WITHOUT_REFERENCE]
+    unsuited = [name for name in metrics if name in METRICS and not METRICS[name].needs_reference]
     if unsuited:
         raise UsageError(
             f"--metrics {','.join(metrics)}: {', '.join(unsuited)} has no reference; use some of "
-            f"{', '.join(COMPARED)}"
+            f"{', '.join(name for name, row in METRICS.items() if row.needs_reference)}"
         )
     return metrics
 

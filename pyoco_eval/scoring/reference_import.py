@@ -11,6 +11,7 @@ from pyoco_eval.atomic import check_writable
 from pyoco_eval.datasets.dataset import file_digest
 from pyoco_eval.errors import UsageError
 from pyoco_eval.features.base import FeatureExtractor
+from pyoco_eval.metrics.catalogue import METRICS
 from pyoco_eval.metrics.conventions import convention
 from pyoco_eval.scoring.measure import planned_recipe
 from pyoco_eval.scoring.networks import Network
@@ -19,7 +20,6 @@ from pyoco_eval.scoring.reference_files import check_name, own_folder
 from pyoco_eval.scoring.reference_recipes import file_name
 from pyoco_eval.scoring.references import KNOWN_REFERENCES
 from pyoco_eval.scoring.sides import Side
-from pyoco_eval.scoring.tasks import FRECHET
 from pyoco_eval.statistics.files import StatisticsFile
 from pyoco_eval.statistics.moments import Moments
 from pyoco_eval.statistics.mu_sigma import load_mu_sigma
@@ -65,10 +65,10 @@ def import_reference(
             "choose another one"
         )
     found = convention(rule)
-    if found.metric not in FRECHET:
+    if not METRICS[found.metric].from_moments:
         raise UsageError(
             f"--convention {rule}: {found.metric} is not computed from mean and covariance; an "
-            f"import serves {', '.join(FRECHET)}"
+            f"import serves {', '.join(name for name, row in METRICS.items() if row.from_moments)}"
         )
     if num_rows < 2:
         raise UsageError(f"--num-rows {num_rows}: a covariance is made of two rows or more")

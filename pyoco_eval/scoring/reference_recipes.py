@@ -6,7 +6,8 @@ import shlex
 from collections.abc import Mapping
 
 from pyoco_eval.datasets.catalogue import KNOWN_SETS
-from pyoco_eval.metrics.conventions import PROFILES, convention
+from pyoco_eval.metrics.catalogue import METRICS
+from pyoco_eval.metrics.conventions import convention
 from pyoco_eval.scoring.networks import Network
 from pyoco_eval.scoring.options import Options
 from pyoco_eval.scoring.pixel_recipes import pixels_differ
@@ -65,7 +66,7 @@ def build_command(
     words = [name]
     words += ["--samples", "PATH/TO/VIDEOS"] if known is None else _data_root(known.dataset)
     words += ["--metrics", rule.metric]
-    if PROFILES["published"][rule.metric] != rule.name:
+    if METRICS[rule.metric].conventions.get("published") != rule.name:
         words += ["--convention", f"{rule.metric}={rule.name}"]
     if clip == IMAGES:
         words += ["--pictures", "images"]

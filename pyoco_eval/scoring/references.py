@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pyoco_eval.datasets.catalogue import KNOWN_SETS
 from pyoco_eval.errors import MissingError, PyocoEvalError, UsageError
+from pyoco_eval.metrics.catalogue import METRICS
 from pyoco_eval.metrics.conventions import Convention, convention
 from pyoco_eval.metrics.signature import KEYS
 from pyoco_eval.scoring.networks import Network
@@ -28,8 +29,6 @@ KNOWN_REFERENCES: Mapping[str, str] = {
     **{name: known.about for name, known in KNOWN_SETS.items()},
     SHIPPED: "held-out moving shapes, shipped with the package",
 }
-NEED_ROWS = ("kvd", "kid", "prdc")
-"""Metrics that are not computed from means and covariances."""
 
 
 def name_of(reference: object) -> str | None:
@@ -92,7 +91,7 @@ def named_side(name: str, recipe: Mapping[str, str], network: Network, options: 
         MissingError: none match; the message says how to build them.
         PyocoEvalError: the one that matches is damaged.
     """
-    needs_rows = convention(network.base).metric in NEED_ROWS
+    needs_rows = not METRICS[convention(network.base).metric].from_moments
     matching, rejected = [], []
     for path in sorted(path for folder in folders(name) for path in folder.glob("*.npz")):
         try:

@@ -9,7 +9,7 @@ import numpy as np
 
 from pyoco_eval.errors import UsageError
 from pyoco_eval.metrics.conventions import Convention
-from pyoco_eval.scoring.floors import sees_frames
+from pyoco_eval.scoring.networks import sees_frames
 from pyoco_eval.scoring.options import Options
 from pyoco_eval.videos.clip_rule import IMAGES, ClipRule
 from pyoco_eval.videos.listing.locate import place_is_there

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Final
 
 from pyoco_eval.errors import UsageError
 from pyoco_eval.features.base import FeatureExtractor
 from pyoco_eval.metrics.base import Score
-from pyoco_eval.metrics.conventions import CONVENTIONS, METRICS, PROFILES, Convention, convention
+from pyoco_eval.metrics.catalogue import METRICS, PROFILES
+from pyoco_eval.metrics.conventions import CONVENTIONS, Convention, convention, usual_convention
 from pyoco_eval.scoring.floors import row_bound
 from pyoco_eval.scoring.group_check import with_grouping
 from pyoco_eval.scoring.measure import planned_recipe
@@ -17,9 +17,6 @@ from pyoco_eval.scoring.score import score_frechet, score_inception
 from pyoco_eval.scoring.score_rows import score_clipsim, score_kernel, score_prdc
 from pyoco_eval.scoring.sides import Side
 from pyoco_eval.videos.source import VideoSource
-
-FRECHET: Final = ("fvd", "fid", "clip-fid")
-WITHOUT_REFERENCE: Final = ("is", "clipsim")
 
 
 def same_features(network: Network) -> Network:
@@ -64,7 +61,7 @@ class Task:
 
     @property
     def needs_reference(self) -> bool:
-        return self.rule.metric not in WITHOUT_REFERENCE
+        return METRICS[self.rule.metric].needs_reference
 
     def extractor(self) -> FeatureExtractor:
         return self._networks.get(self.network)
@@ -82,7 +79,8 @@ class Task:
         """
         options = self._options
         grouped = options.group_by or options.reference_group_by
-        if self.rule.metric not in FRECHET or options.interval or options.extrapolate or grouped:
+        resampled = options.interval or options.extrapolate or grouped
+        if resampled or not METRICS[self.rule.metric].from_moments:
             return True
         bound = row_bound(None, source, self.rule, options)
         return bound is not None and bound <= self.dim()
@@ -120,7 +118,7 @@ class Task:
         assert reference is not None
         if self.rule.metric == "prdc":
             return score_prdc(self.rule, generated, reference)
-        if self.rule.metric in FRECHET:
+        if METRICS[self.rule.metric].from_moments:
             return score_frechet(self.rule, generated, reference, options)
         return score_kernel(self.rule, generated, reference, options)
 
@@ -138,7 +136,6 @@ def rules_of(
     """
     if profile not in PROFILES:
         raise UsageError(f"--profile {profile!r}: use one of {', '.join(PROFILES)}")
-    defaults = PROFILES[profile]
     unknown = [name for name in (*metrics, *conventions) if name not in METRICS]
     unused = [name for name in conventions if name not in metrics]
     if unknown or not metrics:
@@ -147,7 +144,10 @@ def rules_of(
         raise UsageError(f"--convention for {', '.join(unused)}, which is not among the metrics")
     if len(set(metrics)) < len(metrics):
         raise UsageError(f"metrics {', '.join(metrics)}: one is named twice")
-    rules = [convention(conventions.get(name, defaults[name]), name) for name in metrics]
+    rules = [
+        convention(conventions.get(name) or usual_convention(name, profile), name)
+        for name in metrics
+    ]
     for name in also_as:
         rule = convention(name)
         if rule.metric not in metrics:

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from pyoco_eval.errors import UsageError
-from pyoco_eval.metrics.conventions import CONVENTIONS, METRICS, PROFILES, convention
+from pyoco_eval.metrics.catalogue import METRICS, PROFILES
+from pyoco_eval.metrics.conventions import CONVENTIONS, convention, usual_convention
 from pyoco_eval.metrics.inception_score import SplitRule
 from pyoco_eval.metrics.kernel import KernelRule
 from pyoco_eval.metrics.manifold import neighbours
@@ -80,7 +81,7 @@ def test_every_choice_can_be_read(name: str) -> None:
 @pytest.mark.parametrize("profile", PROFILES)
 def test_every_metric_has_a_default(profile: str) -> None:
     for metric in METRICS:
-        assert convention(PROFILES[profile][metric], metric).metric == metric
+        assert convention(usual_convention(metric, profile), metric).metric == metric
 
 
 @pytest.mark.parametrize("name", CONVENTIONS)

@@ -7,7 +7,6 @@ import pytest
 
 from pyoco_eval.metrics.conventions import CONVENTIONS
 from pyoco_eval.protocol.change_log import LoggedVersion, log_problems, read_change_log
-from pyoco_eval.protocol.check_scores import CLIP_LENGTHS, DIMENSIONS
 from pyoco_eval.protocol.checks import problems_of
 from pyoco_eval.protocol.loader import load_protocol, shipped_protocols
 from pyoco_eval.resources import resource_folder
@@ -107,24 +106,3 @@ def test_an_embedded_twin_uses_embedded_networks_alone_and_trains_its_own_models
     assert protocol.published == []
     for score in protocol.scores.values():
         assert CONVENTIONS[score.convention].label == "embedded"
-
-
-def test_dimensions_and_clip_lengths_are_those_of_the_networks() -> None:
-    from pyoco_eval.features.c3d import C3DExtractor
-    from pyoco_eval.features.c3d_torchscript import TorchScriptC3DExtractor
-    from pyoco_eval.features.i3d import I3DExtractor
-    from pyoco_eval.features.i3d_torchscript import TorchScriptI3DExtractor
-    from pyoco_eval.features.tiny import TinyVideoExtractor, load_tiny
-
-    lengths = {
-        "i3d": I3DExtractor, "i3d-torchscript": TorchScriptI3DExtractor, "c3d": C3DExtractor,
-        "c3d-torchscript": TorchScriptC3DExtractor, "tiny3d": TinyVideoExtractor,
-    }  # fmt: skip
-    assert {
-        name: (found.min_frames, found.num_frames) for name, found in lengths.items()
-    } == CLIP_LENGTHS
-    for (extractor, layer), dim in DIMENSIONS.items():
-        if extractor.startswith("tiny"):
-            assert load_tiny(extractor, layer=layer).spec.dim == dim
-    frechet = [c for c in CONVENTIONS.values() if c.metric in ("fvd", "fid", "clip-fid")]
-    assert {(c.extractor, c.layer) for c in frechet} == set(DIMENSIONS)

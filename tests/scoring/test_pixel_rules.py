@@ -10,7 +10,8 @@ from toys import MeanColour
 
 import pyoco_eval
 from pyoco_eval.errors import PyocoEvalError, UsageError
-from pyoco_eval.metrics.conventions import CONVENTIONS, PROFILES
+from pyoco_eval.metrics.catalogue import METRICS
+from pyoco_eval.metrics.conventions import CONVENTIONS
 from pyoco_eval.scoring import networks
 from pyoco_eval.scoring.choices import options_from
 from pyoco_eval.scoring.features import extract_features
@@ -54,7 +55,8 @@ def clips(tmp_path):
 def test_every_published_convention_reads_as_its_tool_and_embedded_ones_exactly():
     for rule in CONVENTIONS.values():
         assert rule.pixels == ("exact" if rule.label == "embedded" else "peer")
-    assert {CONVENTIONS[name].pixels for name in PROFILES["published"].values()} == {"peer"}
+    published = [row.conventions["published"] for row in METRICS.own.values()]
+    assert {CONVENTIONS[name].pixels for name in published} == {"peer"}
 
 
 def test_the_score_is_that_of_the_frames_the_tools_see(clips):

@@ -1,0 +1,91 @@
+"""Every row of the catalogue of networks says what the loaded network is."""
+
+import subprocess
+import sys
+
+import pytest
+
+from pyoco_eval.catalogue import object_at
+from pyoco_eval.features.base import FeatureExtractor, LoadRequest, TextEncoder
+from pyoco_eval.features.c3d import C3DExtractor
+from pyoco_eval.features.c3d_network import LAYER_DIMS as C3D_LAYERS
+from pyoco_eval.features.c3d_torchscript import NUM_CLASSES, TorchScriptC3DExtractor
+from pyoco_eval.features.catalogue import EMBEDDED, NETWORKS
+from pyoco_eval.features.clip import EMBEDDING_DIM, ClipExtractor
+from pyoco_eval.features.i3d import I3DExtractor
+from pyoco_eval.features.i3d_network import LAYER_DIMS as I3D_LAYERS
+from pyoco_eval.features.i3d_torchscript import DIM, TorchScriptI3DExtractor
+from pyoco_eval.features.inception import InceptionExtractor
+from pyoco_eval.features.inception_network import LAYER_DIMS as INCEPTION_LAYERS
+from pyoco_eval.features.tiny import (
+    TinyFrameExtractor,
+    TinyImageTextExtractor,
+    TinyVideoExtractor,
+    load_tiny,
+)
+from pyoco_eval.metrics.conventions import CONVENTIONS
+from pyoco_eval.scoring.networks import of_frames
+from pyoco_eval.videos.resize import IN_NETWORK, ResizeRule
+from pyoco_eval.weights import MANIFEST
+
+CLASSES: dict[str, tuple[type[FeatureExtractor], dict[str, int]]] = {
+    "i3d": (I3DExtractor, I3D_LAYERS),
+    "c3d": (C3DExtractor, C3D_LAYERS),
+    "inception": (InceptionExtractor, INCEPTION_LAYERS),
+    "clip": (ClipExtractor, {"embedding": EMBEDDING_DIM}),
+    "i3d-torchscript": (TorchScriptI3DExtractor, {"logits": DIM}),
+    "c3d-torchscript": (TorchScriptC3DExtractor, {"log-probs": NUM_CLASSES}),
+    "tiny3d": (TinyVideoExtractor, TinyVideoExtractor.layers),
+    "tiny2d": (TinyFrameExtractor, TinyFrameExtractor.layers),
+    "tinyclip": (TinyImageTextExtractor, TinyImageTextExtractor.layers),
+}
+
+
+def test_catalogues_load_neither_numpy_nor_torch() -> None:
+    code = (
+        "import sys, pyoco_eval.features.catalogue, pyoco_eval.metrics.catalogue\n"
+        "print([name for name in ('numpy', 'torch') if name in sys.modules])"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("name", NETWORKS.own)
+def test_a_row_is_that_of_its_class(name: str) -> None:
+    row, (kind, layers) = NETWORKS[name], CLASSES[name]
+    assert row.kind == kind.kind
+    assert dict(row.layers) == layers
+    assert (row.min_frames, row.num_frames) == (kind.min_frames, kind.num_frames)
+    assert callable(object_at(row.loader))
+    assert set(row.weights) <= set(MANIFEST)
+
+
+@pytest.mark.parametrize("name", EMBEDDED)
+def test_a_row_is_that_of_the_loaded_network(name: str) -> None:
+    row = NETWORKS[name]
+    for layer, dim in row.layers.items():
+        loaded = object_at(row.loader)(LoadRequest(name, layer))
+        assert isinstance(loaded, FeatureExtractor)
+        assert (loaded.spec.name, loaded.spec.dim, loaded.kind) == (name, dim, row.kind)
+
+
+def test_conventions_are_of_networks_that_can_follow_them() -> None:
+    for rule in CONVENTIONS.own.values():
+        row = NETWORKS[rule.extractor]
+        assert rule.layer in row.layers
+        if rule.resize and ResizeRule.parse(rule.resize).kernel == IN_NETWORK:
+            assert row.resizes_inside
+    for name, row in NETWORKS.own.items():
+        assert CONVENTIONS[row.convention].extractor == name
+
+
+def test_networks_with_text_encode_captions() -> None:
+    assert [name for name, row in NETWORKS.own.items() if row.text] == ["clip", "tinyclip"]
+    place = NETWORKS["tinyclip"].text
+    assert place is not None
+    encoder: TextEncoder = object_at(place)(LoadRequest("tinyclip", ""))
+    assert encoder.encode(["a red circle"]).shape == (1, load_tiny("tinyclip").spec.dim)
+
+
+def test_metrics_of_frames_are_those_whose_networks_see_frames() -> None:
+    assert of_frames() == ["fid", "clip-fid", "kid", "clipsim"]
