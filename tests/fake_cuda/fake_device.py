@@ -1,0 +1,191 @@
+"""A CUDA device whose tensors have a shape, a dtype and a layout, but no content.
+
+Tensors of the CPU are real. What is moved to `cuda`, or made there, is fake from then on, and so is
+what is computed from it: operators check devices and dtypes as CUDA's do and give the strides that
+CUDA's kernels give. A number read from such a tensor is 1, a truth is true, an array is of ones.
+
+Not seen: what kernels compute, which one computes it, memory, streams, NCCL, times.
+"""
+
+import functools
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any, TypeVar
+from unittest import mock
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from cuda_attention import Attention
+from cuda_engine import engine_knows_cuda
+from torch import nn
+from torch._subclasses import fake_tensor
+from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_map_only
+
+Network = TypeVar("Network", bound=nn.Module)
+_ASKS_DEVICE = (torch.ops.prim.device.default,)
+_ATTENTION = "scaled_dot_product_attention"
+_READ = (torch.ops.aten._local_scalar_dense.default, torch.ops.aten.equal.default)
+
+
+class Machine(TorchDispatchMode):
+    """Sends operators to the CPU, or to the device that is not there.
+
+    Attributes:
+        written: bytes that operators have written on the device, views apart.
+        reads: how often the host has asked for a number of the device.
+        truth: what it hears of a truth.
+        attention: which kernels took the calls of attention.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fake = FakeTensorMode()
+        self.written = 0
+        self.reads = 0
+        self.truth = True
+        self.attention = Attention()
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if func in _ASKS_DEVICE and isinstance(args[0], FakeTensor):
+            return args[0].fake_device
+        given = [*_leaves(args), *_leaves(kwargs.values())]
+        stand_ins = [value for value in given if isinstance(value, FakeTensor)]
+        if not stand_ins and not any(_is_cuda(value) for value in given):
+            return func(*args, **kwargs)
+        if func in _READ:
+            self.reads += 1
+            is_truth = func is torch.ops.aten.equal.default or args[0].dtype == torch.bool
+            return self.truth if is_truth else _one(args[0])
+        own: dict[int, torch.Tensor] = {}
+        if len(stand_ins) < sum(isinstance(value, torch.Tensor) for value in given):
+            change = functools.partial(self._faked, own=own)
+            args, kwargs = tree_map_only(torch.Tensor, change, (args, kwargs))
+        with self.fake:
+            made = func(*args, **kwargs)
+        self._count(made, stand_ins, func._schema.is_mutable)
+        return tree_map_only(torch.Tensor, lambda t: own.get(id(t), t), made) if own else made
+
+    def _faked(self, tensor: torch.Tensor, own: dict[int, torch.Tensor]) -> FakeTensor:
+        """A tensor as operators of the device take it; `own` learns whose stand-in it is."""
+        if isinstance(tensor, FakeTensor):
+            return tensor
+        stand_in = self.fake.from_tensor(tensor, static_shapes=True)
+        own[id(stand_in)] = tensor
+        return stand_in
+
+    def _count(self, made: Any, given: list[FakeTensor], mutable: bool) -> None:
+        before = {tensor.untyped_storage()._cdata for tensor in given}
+        for tensor in _leaves((made,)):
+            if not isinstance(tensor, FakeTensor) or tensor.fake_device.type != "cuda":
+                continue
+            if mutable or tensor.untyped_storage()._cdata not in before:
+                self.written += tensor.numel() * tensor.element_size()
+
+
+@contextmanager
+def fake_cuda(count: int = 1) -> Iterator[Machine]:
+    """Torch finds `count` CUDA devices that compute nothing.
+
+    Devices other than `cuda:0` may hold tensors; backward passes run on the first alone.
+    """
+    with ExitStack() as stack:
+        for name, found in _said(count).items():
+            stack.enter_context(mock.patch.object(torch.cuda, name, found))
+        stack.enter_context(mock.patch.object(fake_tensor, "init_gpu_context"))
+        stack.enter_context(mock.patch.object(torch.Tensor, "numpy", _numpy))
+        stack.enter_context(mock.patch.object(torch.Tensor, "tolist", _tolist))
+        stack.enter_context(mock.patch.object(nn.Module, "_apply", _apply))
+        machine = Machine()
+        stack.enter_context(mock.patch.object(F, _ATTENTION, machine.attention))
+        stack.enter_context(engine_knows_cuda())
+        yield stack.enter_context(machine)
+
+
+def hollow(network: Network, machine: Machine, device: str = "cpu") -> Network:
+    """A network, of torch's meta device maybe, without content; its strides stay."""
+
+    def emptied(t: torch.Tensor) -> torch.Tensor:
+        with machine.fake:
+            return torch.empty_strided(t.shape, t.stride(), dtype=t.dtype, device=device)
+
+    network._apply(emptied)
+    return network
+
+
+def _said(count: int) -> dict[str, Callable[..., Any]]:
+    return {
+        "is_available": lambda: True,
+        "device_count": lambda: count,
+        "current_device": lambda: 0,
+        "set_device": lambda device: None,
+        "is_bf16_supported": lambda including_emulation=True: True,
+        "is_initialized": lambda: True,
+        "_lazy_init": lambda: None,
+        "manual_seed_all": lambda seed: None,
+        "synchronize": lambda device=None: None,
+        "get_device_capability": lambda device=None: (9, 0),
+    }
+
+
+def _leaves(values: Iterable[Any]) -> Iterator[Any]:
+    for value in values:
+        if isinstance(value, list | tuple):
+            yield from _leaves(value)
+        else:
+            yield value
+
+
+def _is_cuda(value: object) -> bool:
+    return isinstance(value, torch.device) and value.type == "cuda"
+
+
+def _one(tensor: torch.Tensor) -> bool | int | float:
+    if tensor.dtype == torch.bool:
+        return True
+    return 1.0 if tensor.dtype.is_floating_point else 1
+
+
+_real_numpy = torch.Tensor.numpy
+_real_tolist = torch.Tensor.tolist
+_real_apply = nn.Module._apply
+
+
+def _numpy(self: torch.Tensor, **arguments: Any) -> np.ndarray:
+    if not isinstance(self, FakeTensor):
+        return _real_numpy(self, **arguments)
+    if self.device.type != "cpu":
+        raise TypeError(f"can't convert {self.device} device type tensor to numpy")
+    if self.dtype == torch.bfloat16:
+        raise TypeError("Got unsupported ScalarType BFloat16")
+    if self.requires_grad:
+        raise RuntimeError("Can't call numpy() on Tensor that requires grad")
+    return np.ones(self.shape, _real_numpy(torch.empty(0, dtype=self.dtype)).dtype)
+
+
+def _tolist(self: torch.Tensor) -> Any:
+    if not isinstance(self, FakeTensor):
+        return _real_tolist(self)
+    return np.full(self.shape, _one(self)).tolist()
+
+
+def _apply(
+    self: nn.Module, fn: Callable[[torch.Tensor], torch.Tensor], recurse: bool = True
+) -> nn.Module:
+    """As torch's, but always with new parameters: it cannot exchange the content of fake ones."""
+    for child in self.children():
+        child._apply(fn)
+    for name, parameter in self._parameters.items():
+        if parameter is not None:
+            with torch.no_grad():
+                moved = fn(parameter)
+            self._parameters[name] = nn.Parameter(moved, parameter.requires_grad)
+    for name, buffer in self._buffers.items():
+        if buffer is not None:
+            self._buffers[name] = fn(buffer)
+    return self
