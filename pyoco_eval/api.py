@@ -15,8 +15,8 @@ from pyoco_eval.processes import sharing
 from pyoco_eval.progress import Progress
 from pyoco_eval.scoring import evaluate as _evaluate
 from pyoco_eval.scoring import features as _features
-from pyoco_eval.scoring.choices import Choices, options_from
 from pyoco_eval.scoring.evaluate import Evaluation
+from pyoco_eval.scoring.options import Choices, options_from
 from pyoco_eval.scoring.sources import Samples
 from pyoco_eval.statistics.files import FeatureSet
 
@@ -54,7 +54,7 @@ def evaluate(
         group: of `torch.distributed`, whose members all make this call. They share the videos of a
             path; of videos in memory each brings its own, and all are counted. Without it this
             process works alone, also under `torchrun`.
-        choices: see `scoring.choices.Choices`.
+        choices: see `scoring.options.Choices`.
     """
     with sharing(group):
         return _evaluate.evaluate(
@@ -226,7 +226,7 @@ def extract_features(
         group: of `torch.distributed`, whose members all make this call. They share the videos of a
             path; of videos in memory each brings its own, and all are counted. Without it this
             process works alone, also under `torchrun`.
-        choices: see `scoring.choices.Choices`.
+        choices: see `scoring.options.Choices`.
     """
     with sharing(group):
         side = _features.extract_features(

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from pyoco_eval.cli.options import option
 from pyoco_eval.cli.terminal import say
 
 
@@ -41,14 +42,8 @@ Examples:
     help="One text a line (.txt), or a table with captions (.jsonl, .csv, .tsv).",
 )
 @click.option("--out", required=True, type=click.Path(path_type=Path, file_okay=False))
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps.")
-@click.option(
-    "--precision",
-    type=click.Choice(["fp32", "bf16"]),
-    default="fp32",
-    show_default=True,
-    help="Arithmetic of T5.",
-)
+@option("device")
+@option("precision", help="Arithmetic of T5.")
 def command(
     encoders: tuple[str, ...], prompts: tuple[Path, ...], out: Path, device: str, precision: str
 ) -> None:

@@ -5,11 +5,13 @@ from typing import Any
 import click
 
 from pyoco_eval.cli.scoring import (
+    also_as_option,
     captions_option,
     conventions_of,
+    conventions_option,
     extrapolate_option,
     reference_options,
-    run_and_print,
+    score_and_report,
     score_options,
     split_names,
 )
@@ -26,19 +28,8 @@ from pyoco_eval.cli.scoring import (
         show_default=True,
         help="Comma-separated: fvd, is, fid, clip-fid, kvd, kid, clipsim, prdc.",
     ),
-    click.option(
-        "--convention",
-        "named",
-        multiple=True,
-        metavar="METRIC=NAME",
-        help="Rule of a named tool, e.g. fid=pytorch-fid.",
-    ),
-    click.option(
-        "--also-as",
-        default="",
-        metavar="NAMES",
-        help="Score under these conventions too, from the same decoding; comma-separated.",
-    ),
+    conventions_option,
+    also_as_option,
     click.option("--splits", default=None, help="Splits of the Inception Score."),
 )
 def command(
@@ -57,4 +48,4 @@ def command(
       pyoco-eval evaluate --profile embedded --samples shapes/ --out record.json
     """
     conventions = conventions_of(named)
-    run_and_print(split_names(metrics), samples, reference, conventions=conventions, **choices)
+    score_and_report(split_names(metrics), samples, reference, conventions=conventions, **choices)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
+from pyoco_eval.cli.options import option
 from pyoco_eval.cli.terminal import open_console, say_json
 
 if TYPE_CHECKING:
@@ -34,17 +35,10 @@ broken: these are named in the output, and have an "error" in the JSON.""",
     metavar="PATH",
     help="A second set of videos, to see what differs.",
 )
-@click.option(
-    "--value-range",
-    type=click.Choice(["0..1", "-1..1", "0..255"]),
-    help="What black and white are in float arrays (.npz, .npy).",
-)
-@click.option("--layout", metavar="AXES", help="Axes of arrays, e.g. BTCHW.")
-@click.option(
-    "--pictures",
-    type=click.Choice(["auto", "images", "frames"]),
-    default="auto",
-    show_default=True,
+@option("value_range", help="What black and white are in float arrays (.npz, .npy).")
+@option("layout", help="Axes of arrays, e.g. BTCHW.")
+@option(
+    "pictures",
     help="Folders and arrays of pictures: images by themselves, or (auto) frames of videos.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")

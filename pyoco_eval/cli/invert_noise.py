@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from pyoco_eval.cli.frame_size import FrameSize
+from pyoco_eval.cli.options import option
 from pyoco_eval.cli.terminal import open_console, say
 
 
@@ -47,20 +48,12 @@ Examples:
     show_default=True,
     help="Frames of a video. (--frames-per-video is the old name.)",
 )
-@click.option("--stride", type=int, default=None, help="Source frames per step.  [default: 1]")
-@click.option("--fps", type=float, default=None, help="Resample to this rate; not with --stride.")
-@click.option(
-    "--clip",
-    type=click.Choice(["first", "center", "random"]),
-    default="first",
-    show_default=True,
-    help="Which frames of a video.",
-)
-@click.option(
-    "--short",
+@option("stride")
+@option("fps")
+@option("clip", type=click.Choice(["first", "center", "random"]), help="Which frames of a video.")
+@option(
+    "short",
     type=click.Choice(["error", "skip", "loop"]),
-    default="error",
-    show_default=True,
     help="A video with too few frames: refuse, leave out, or repeat it.",
 )
 @click.option(
@@ -94,23 +87,12 @@ Examples:
 )
 @click.option("--figures/--no-figures", default=True, show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="Print the record as JSON.")
-@click.option("--batch-size", type=int, default=16, show_default=True, help="Frames per call.")
-@click.option("--workers", type=int, default=None, help="Decoding threads.  [default: up to 4]")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1.")
-@click.option(
-    "--value-range",
-    type=click.Choice(["0..1", "-1..1", "0..255"]),
-    default=None,
-    help="Range of float arrays (npz, npy); never guessed.",
-)
-@click.option("--decoder", type=click.Choice(["pyav", "decord"]), default="pyav", show_default=True)
-@click.option(
-    "--on-error",
-    type=click.Choice(["error", "skip"]),
-    default="error",
-    show_default=True,
-    help="Unusable videos: list all and fail, or go on and say so in the signature.",
-)
+@option("batch_size", default=16, show_default=True, help="Frames per call.")
+@option("workers")
+@option("device", help="auto, cpu, cuda, cuda:1.")
+@option("value_range")
+@option("decoder", help=None)
+@option("on_error")
 def command(
     model: str, videos: str, out: Path, figures: bool, as_json: bool, **choices: Any
 ) -> None:

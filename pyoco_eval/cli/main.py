@@ -14,15 +14,17 @@ from pyoco_eval.launching import follow_launcher
 from pyoco_eval.resources import OFFLINE_VARIABLE
 from pyoco_eval.version import __version__
 
+_METRICS: Mapping[str, str] = {
+    "fvd": "Fréchet Video Distance between two sets of videos.",
+    "is": "Inception Score of a set of videos.",
+    "fid": "Fréchet Inception Distance of the frames of videos.",
+    "clip-fid": "Fréchet distance of CLIP embeddings of frames.",
+    "kvd": "Kernel Video Distance: unbiased, for small sets.",
+    "kid": "Kernel Inception Distance of the frames of videos.",
+    "prdc": "Precision, recall, density and coverage.",
+    "clipsim": "Agreement of videos with their captions.",
+}
 _COMMANDS: Mapping[str, tuple[str, str]] = {
-    "fvd": ("fvd", "Fréchet Video Distance between two sets of videos."),
-    "is": ("inception_score", "Inception Score of a set of videos."),
-    "fid": ("fid", "Fréchet Inception Distance of the frames of videos."),
-    "clip-fid": ("clip_fid", "Fréchet distance of CLIP embeddings of frames."),
-    "kvd": ("kvd", "Kernel Video Distance: unbiased, for small sets."),
-    "kid": ("kid", "Kernel Inception Distance of the frames of videos."),
-    "prdc": ("prdc", "Precision, recall, density and coverage."),
-    "clipsim": ("clipsim", "Agreement of videos with their captions."),
     "curve": ("curve", "A distance against the number of samples, and its limit."),
     "evaluate": ("evaluate", "Several metrics from one decoding pass."),
     "features": ("features", "Extract features once, to score later."),
@@ -49,9 +51,13 @@ class _LazyGroup(SuggestingGroup):
     """Imports a command's module when it is asked for, so that --help stays fast."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        return list(_COMMANDS)
+        return [*_METRICS, *_COMMANDS]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name in _METRICS:
+            from pyoco_eval.cli.metrics import metric_command
+
+            return metric_command(cmd_name)
         if cmd_name not in _COMMANDS:
             return None
         module = importlib.import_module(f"pyoco_eval.cli.{_COMMANDS[cmd_name][0]}")
@@ -61,7 +67,8 @@ class _LazyGroup(SuggestingGroup):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
-            formatter.write_dl([(name, about) for name, (_, about) in _COMMANDS.items()])
+            others = [(name, about) for name, (_, about) in _COMMANDS.items()]
+            formatter.write_dl([*_METRICS.items(), *others])
 
 
 @click.group(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pyoco_eval.cli.options import build_options, video_options
-from pyoco_eval.cli.scoring import conventions_of, split_names
+from pyoco_eval.cli.scoring import PROFILE, conventions_of, conventions_option, split_names
 from pyoco_eval.cli.terminal import say, say_json
 
 if TYPE_CHECKING:
@@ -48,20 +48,8 @@ ucf101-test01 to -test03, msrvtt (the 2,990 test videos).""",
     show_default=True,
     help="To compare under: fvd, fid, clip-fid, kvd, kid, prdc.",
 )
-@click.option(
-    "--profile",
-    type=click.Choice(["published", "embedded"]),
-    default="published",
-    show_default=True,
-    help="Published networks, or the small ones shipped.",
-)
-@click.option(
-    "--convention",
-    "named",
-    multiple=True,
-    metavar="METRIC=NAME",
-    help="Rule of a named tool, e.g. fid=pytorch-fid.",
-)
+@PROFILE
+@conventions_option
 @click.option("--also-as", default="", metavar="NAMES", help="Further conventions.")
 @click.option("--keep-rows", is_flag=True, help="Store rows: for intervals; large for frames.")
 @click.option("--force", is_flag=True, help="Build again what is there.")

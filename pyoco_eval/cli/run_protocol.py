@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pyoco_eval.cli.options import option
 from pyoco_eval.cli.scoring import split_names
 from pyoco_eval.cli.terminal import open_console, say
 
@@ -95,11 +96,11 @@ Examples:
 @click.option(
     "--allow-deviations", is_flag=True, help="Score samples of another size or length, and say so."
 )
-@click.option("--weights", multiple=True, metavar="KEY=FILE", help="As for `evaluate`.")
-@click.option("--trust", multiple=True, metavar="KEY", help="As for `evaluate`.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps.")
-@click.option("--batch-size", type=click.IntRange(1), default=None, help="Clips scored at once.")
-@click.option("--workers", type=click.IntRange(1), default=None, help="Decoding threads.")
+@option("weights", help="As for `evaluate`.")
+@option("trust", help="As for `evaluate`.")
+@option("device")
+@option("batch_size", type=click.IntRange(1), help="Clips scored at once.")
+@option("workers", type=click.IntRange(1), help="Decoding threads.")
 @click.option(
     "--forget-features",
     is_flag=True,

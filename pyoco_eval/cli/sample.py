@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pyoco_eval.cli.frame_size import FrameSize
+from pyoco_eval.cli.options import option
 from pyoco_eval.cli.terminal import say
 
 if TYPE_CHECKING:
@@ -101,8 +102,8 @@ Examples:
     help="mp4 is H.264 at a high bit rate; npz and png are exact.",
 )
 @click.option("--batch-size", type=click.IntRange(1), default=1, show_default=True)
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps.")
-@click.option("--precision", type=click.Choice(["fp32", "bf16"]), default="fp32", show_default=True)
+@option("device")
+@option("precision", help=None)
 @click.option("--overwrite", is_flag=True, help="Replace samples of another recipe in --out.")
 def command(
     ckpt: str,

@@ -1,50 +1,51 @@
 """What the score commands share: arguments, running, printing."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from pyoco_eval.cli.options import build_options, video_options
+from pyoco_eval.cli.options import Decorator, build_options, options_of, with_options
 from pyoco_eval.cli.terminal import open_console, say
+from pyoco_eval.scoring.options import (
+    LimitChoices,
+    ReferenceChoices,
+    ScoreChoices,
+    VideoChoices,
+)
 
 if TYPE_CHECKING:
     from pyoco_eval.scoring.evaluate import Evaluation
 
-Option = Callable[[Any], Any]
+SAMPLES = click.option(
+    "--samples",
+    required=True,
+    metavar="PATH",
+    help="Generated videos: a folder, a file, or an .npz from `features`.",
+)
+PROFILE = click.option(
+    "--profile",
+    type=click.Choice(["published", "embedded"]),
+    default="published",
+    show_default=True,
+    help="Published networks, or the small ones shipped.",
+)
+OUTPUT = (
+    click.option("--json", "as_json", is_flag=True, help="Print the record as JSON."),
+    click.option(
+        "--out",
+        type=click.Path(path_type=Path, dir_okay=False),
+        default=None,
+        help="Write the full record (JSON), with the hash of every file.",
+    ),
+)
 
 
-def score_options(*own: Option) -> Option:
+def score_options(*own: Decorator) -> Decorator:
     """Add --samples, the command's own options, those of output and of videos."""
-    output = (
-        click.option("--profile", type=click.Choice(["published", "embedded"]), default="published",
-                     show_default=True, help="Published networks, or the small ones shipped."),
-        click.option("--allow-small", is_flag=True, help="Print scores below the sample floor."),
-        click.option("--interval", type=int, default=0, metavar="N", show_default=True,
-                     help="95 % interval of a score from N half-samples; 0: none."),
-        click.option("--group-by", default=None, metavar="RULE",
-                     help="What counts as one in intervals and limits: ucf101, folder, prompt, "
-                     "manifest, regex:PATTERN, FILE (columns file, group), none.  [default: a "
-                     "manifest's column group, or names of UCF-101]"),
-        click.option("--json", "as_json", is_flag=True, help="Print the record as JSON."),
-        click.option("--out", type=click.Path(path_type=Path, dir_okay=False), default=None,
-                     help="Write the full record (JSON), with the hash of every file."),
-    )  # fmt: skip
-    samples = click.option(
-        "--samples",
-        required=True,
-        metavar="PATH",
-        help="Generated videos: a folder, a file, or an .npz from `features`.",
-    )
-
-    def add(command: Any) -> Any:
-        command = video_options(command)
-        for option in reversed((samples, *own, *output)):
-            command = option(command)
-        return command
-
-    return add
+    rest = (*options_of(ScoreChoices), *OUTPUT, *options_of(VideoChoices))
+    return with_options(SAMPLES, *own, PROFILE, *rest)
 
 
 reference_options = (
@@ -54,25 +55,9 @@ reference_options = (
         metavar="PATH|NAME",
         help="Videos, an .npz from `features`, or a name.  [default: ucf101; embedded: shapes]",
     ),
-    click.option(
-        "--reference-clip",
-        default=None,
-        metavar="RULE",
-        help="Clip rule of the reference if it is another, e.g. 16f-s1-random(seed=0).",
-    ),
-    click.option(
-        "--reference-group-by",
-        default=None,
-        metavar="RULE",
-        help="As --group-by, for the reference.",
-    ),
+    *options_of(ReferenceChoices),
 )
-
-extrapolate_option = click.option(
-    "--extrapolate",
-    is_flag=True,
-    help="Also the distance that infinitely many samples would have (FVD∞, FID∞).",
-)
+(extrapolate_option,) = options_of(LimitChoices)
 
 captions_option = click.option(
     "--captions",
@@ -81,22 +66,23 @@ captions_option = click.option(
     help="CSV, TSV or JSON lines with the columns file and caption, for every video.",
 )
 
+also_as_option = click.option(
+    "--also-as",
+    default="",
+    metavar="NAMES",
+    help="Score under these conventions too, from the same decoding; comma-separated.",
+)
 convention_options = (
     click.option("--convention", default=None, help="Rule of a named tool."),
-    click.option(
-        "--also-as",
-        default="",
-        metavar="NAMES",
-        help="Score under these conventions too, from the same decoding; comma-separated.",
-    ),
+    also_as_option,
 )
-
-
-def run_and_print(
-    metrics: Sequence[str], samples: str, reference: str | None, **choices: Any
-) -> None:
-    """Score, then print for people or machines."""
-    score_and_report(metrics, samples, reference, **choices)
+conventions_option = click.option(
+    "--convention",
+    "named",
+    multiple=True,
+    metavar="METRIC=NAME",
+    help="Rule of a named tool, e.g. fid=pytorch-fid.",
+)
 
 
 def score_and_report(
@@ -107,8 +93,6 @@ def score_and_report(
     conventions: Mapping[str, str],
     also_as: str = "",
     profile: str,
-    allow_small: bool,
-    interval: int,
     as_json: bool,
     out: Path | None,
     splits: str | None = None,
@@ -136,7 +120,7 @@ def score_and_report(
         also_as=split_names(also_as),
         splits=splits,
         captions=captions,
-        options=build_options(choices | {"allow_small": allow_small, "interval": interval}),
+        options=build_options(choices),
         progress=TerminalProgress(),
     )
     if not processes().is_main:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pyoco_eval.cli.options import option
 from pyoco_eval.cli.terminal import open_console, say, say_json
 
 if TYPE_CHECKING:
@@ -37,13 +38,11 @@ Exit codes: 0 every result is as expected, 1 one of them is not.""",
     metavar="NAME",
     help="cpu, cuda, cuda:1, mps; may be given several times.  [default: every device here]",
 )
-@click.option(
-    "--trust",
-    multiple=True,
-    metavar="KEY",
+@option(
+    "trust",
     help="Also run the program in this TorchScript file and compare the port: i3d-torchscript.",
 )
-@click.option("--weights", multiple=True, metavar="KEY=FILE", help="Where that file is.")
+@option("weights", help="Where that file is.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
 def command(
     quick: bool,

@@ -5,21 +5,10 @@ from typing import Any
 
 import click
 
-from pyoco_eval.cli.options import build_options, video_options
-from pyoco_eval.cli.scoring import (
-    conventions_of,
-    reference_options,
-    split_names,
-)
+from pyoco_eval.cli.options import build_options, option, options_of, with_options
+from pyoco_eval.cli.scoring import PROFILE, conventions_of, reference_options, split_names
 from pyoco_eval.cli.terminal import say
-
-
-def _options_of_scores(command: Any) -> Any:
-    """How videos are read, and the reference."""
-    command = video_options(command)
-    for option in reversed(reference_options):
-        command = option(command)
-    return command
+from pyoco_eval.scoring.options import VideoChoices
 
 
 @click.command("step-scores")
@@ -44,23 +33,10 @@ def _options_of_scores(command: Any) -> Any:
     type=click.Path(path_type=Path, file_okay=False),
     help="Where samples, scores.csv and scores.png go.",
 )
-@click.option(
-    "--profile",
-    type=click.Choice(["published", "embedded"]),
-    default="published",
-    show_default=True,
-    help="Published networks, or the small ones shipped.",
-)
-@click.option("--allow-small", is_flag=True, help="Give scores below the sample floor.")
-@click.option(
-    "--interval",
-    type=int,
-    default=0,
-    metavar="N",
-    show_default=True,
-    help="95 % interval of a score from N half-samples; 0: none.",
-)
-@_options_of_scores  # fmt: skip
+@PROFILE
+@option("allow_small", help="Give scores below the sample floor.")
+@option("interval")
+@with_options(*reference_options, *options_of(VideoChoices))
 def command(
     run: Path,
     num: int,
@@ -73,8 +49,6 @@ def command(
     folder: Path,
     reference: str | None,
     profile: str,
-    allow_small: bool,
-    interval: int,
     **choices: Any,
 ) -> None:
     """Sample and score every checkpoint of the training run RUN: scores against the step.
@@ -122,7 +96,7 @@ def command(
             metrics=split_names(metrics),
             profile=profile,
             conventions=conventions_of(()),
-            options=build_options(choices | {"allow_small": allow_small, "interval": interval}),
+            options=build_options(choices),
             progress=TerminalProgress(),
         )
         if processes().is_main:

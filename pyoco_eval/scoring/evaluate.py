@@ -299,7 +299,7 @@ class _Run:
                 wanted = task.reference_recipe()
                 found = wanted if task.reference is None else task.reference.recipe
                 if task.reference is None:
-                    found = wanted | {"clip": self.reference_options.clip.spec()}
+                    found = wanted | {"clip": self.reference_options.clip.signed()}
                 require_same_recipe(wanted, task.reference, found)
             try:
                 refuse_hopeless(

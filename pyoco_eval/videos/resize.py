@@ -84,6 +84,20 @@ class ResizeRule:
                 f"{', '.join(_TORCH_KERNELS)}"
             )
 
+    def check_as_first(self, option: str) -> None:
+        """Refuse what cannot be done to stored videos before any network sees them.
+
+        Raises:
+            UsageError: whole numbers are not stated to come out, or a network resizes.
+        """
+        if self.quantise == "none":
+            raise UsageError(
+                f"{option} {self.spec()} must end in -round or -truncate: "
+                "stored videos are uint8, and how they were rounded is part of the recipe"
+            )
+        if self.kernel == IN_NETWORK:
+            raise UsageError(f"{option} {self.spec()}: no network runs before it")
+
     def spec(self) -> str:
         """One token for signatures: `224-tf1bilinear-squash`, `32x48-bilinear-cropceil-round`."""
         parts = [size_text(self.size), _token(self.kernel), _token(self.fit)]

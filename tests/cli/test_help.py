@@ -3,6 +3,8 @@
 After a change that is meant: `python tests/cli/test_help.py` writes the texts anew.
 """
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -35,20 +37,29 @@ def help_of(path: tuple[str, ...]) -> str:
     return shown.stdout
 
 
-def text_of(path: tuple[str, ...]) -> Path:
-    return TEXTS / f"{'-'.join(('pyoco-eval', *path))}.txt"
+def name_of(path: tuple[str, ...]) -> str:
+    return f"{'-'.join(('pyoco-eval', *path))}.txt"
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """From a process of its own: commands keep what they are called with first."""
+    folder = tmp_path_factory.mktemp("help")
+    subprocess.run([sys.executable, __file__, str(folder)], check=True)
+    return folder
 
 
 @pytest.mark.parametrize("path", list(commands()), ids=lambda path: " ".join(path) or "pyoco-eval")
-def test_help_is_as_written(path: tuple[str, ...]) -> None:
-    assert help_of(path) == text_of(path).read_text(encoding="utf-8")
+def test_help_is_as_written(path: tuple[str, ...], shown: Path) -> None:
+    name = name_of(path)
+    assert (shown / name).read_text("utf-8") == (TEXTS / name).read_text("utf-8")
 
 
 def test_no_text_is_of_a_command_that_is_gone() -> None:
-    assert sorted(TEXTS.glob("*")) == sorted(text_of(path) for path in commands())
+    assert {path.name for path in TEXTS.iterdir()} == {name_of(path) for path in commands()}
 
 
 if __name__ == "__main__":
-    TEXTS.mkdir(exist_ok=True)
+    folder = Path(sys.argv[1]) if sys.argv[1:] else TEXTS
     for path in commands():
-        text_of(path).write_text(help_of(path), encoding="utf-8")
+        (folder / name_of(path)).write_text(help_of(path), encoding="utf-8")

@@ -13,8 +13,8 @@ from pyoco_eval.errors import PyocoEvalError, UsageError
 from pyoco_eval.metrics.catalogue import METRICS
 from pyoco_eval.metrics.conventions import CONVENTIONS
 from pyoco_eval.scoring import networks
-from pyoco_eval.scoring.choices import options_from
 from pyoco_eval.scoring.features import extract_features
+from pyoco_eval.scoring.options import options_from
 from pyoco_eval.scoring.pixel_recipes import pixels_differ, storage_warning, with_pixels
 from pyoco_eval.videos.source import open_source
 

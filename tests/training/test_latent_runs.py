@@ -16,8 +16,8 @@ from process_runs import SEVERAL, finish_all, start_together, written
 from process_runs import losses as losses_of
 from small_runs import small_config
 
-from pyoco_eval.cli.fvd import command as fvd
 from pyoco_eval.cli.invert_noise import command as invert_noise
+from pyoco_eval.cli.metrics import metric_command
 from pyoco_eval.cli.sample import command as sample
 from pyoco_eval.cli.shapes import command as shapes
 from pyoco_eval.diffusion.samplers.spec import SamplerSpec
@@ -144,8 +144,8 @@ def test_train_sample_and_score_videos_from_an_image_model(
     assert expected.std() > 1, "not a flat picture"
 
     run(shapes, "--out", real, "--num", 3, "--size", 16, "--num-frames", 4, "--format", "npz")
-    scored = run(fvd, "--samples", made, "--reference", real, "--profile", "embedded",
-                 "--num-frames", 4, "--json", "--allow-small")  # fmt: skip
+    scored = run(metric_command("fvd"), "--samples", made, "--reference", real, "--num-frames", 4,
+                 "--profile", "embedded", "--json", "--allow-small")  # fmt: skip
     assert np.isfinite(json.loads(scored.stdout)["scores"][0]["value"])
 
 
