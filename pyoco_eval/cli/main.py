@@ -11,19 +11,10 @@ from pyoco_eval.cli.suggesting import SuggestingGroup
 from pyoco_eval.cli.terminal import say, say_click_error, say_error, take_over_warnings
 from pyoco_eval.errors import PyocoEvalError
 from pyoco_eval.launching import follow_launcher
+from pyoco_eval.metrics.catalogue import METRICS, KnownMetric
 from pyoco_eval.resources import OFFLINE_VARIABLE
 from pyoco_eval.version import __version__
 
-_METRICS: Mapping[str, str] = {
-    "fvd": "Fréchet Video Distance between two sets of videos.",
-    "is": "Inception Score of a set of videos.",
-    "fid": "Fréchet Inception Distance of the frames of videos.",
-    "clip-fid": "Fréchet distance of CLIP embeddings of frames.",
-    "kvd": "Kernel Video Distance: unbiased, for small sets.",
-    "kid": "Kernel Inception Distance of the frames of videos.",
-    "prdc": "Precision, recall, density and coverage.",
-    "clipsim": "Agreement of videos with their captions.",
-}
 _COMMANDS: Mapping[str, tuple[str, str]] = {
     "curve": ("curve", "A distance against the number of samples, and its limit."),
     "evaluate": ("evaluate", "Several metrics from one decoding pass."),
@@ -47,19 +38,22 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
 }
 
 
+def _metrics() -> dict[str, KnownMetric]:
+    """Every metric is a command; those that want more than videos come last."""
+    return dict(sorted(METRICS.items(), key=lambda item: item[0] == "clipsim"))
+
+
 class _LazyGroup(SuggestingGroup):
     """Imports a command's module when it is asked for, so that --help stays fast."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        return [*_METRICS, *_COMMANDS]
+        return [*_metrics(), *_COMMANDS]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        if cmd_name in _METRICS:
+        if cmd_name not in _COMMANDS:
             from pyoco_eval.cli.metrics import metric_command
 
-            return metric_command(cmd_name)
-        if cmd_name not in _COMMANDS:
-            return None
+            return metric_command(cmd_name) if cmd_name in METRICS else None
         module = importlib.import_module(f"pyoco_eval.cli.{_COMMANDS[cmd_name][0]}")
         command = module.command
         assert isinstance(command, click.Command)
@@ -68,7 +62,7 @@ class _LazyGroup(SuggestingGroup):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
             others = [(name, about) for name, (_, about) in _COMMANDS.items()]
-            formatter.write_dl([*_METRICS.items(), *others])
+            formatter.write_dl([*((name, row.help) for name, row in _metrics().items()), *others])
 
 
 @click.group(

@@ -1,6 +1,6 @@
 """`pyoco-eval fvd`, `is`, `fid` and so on: one command for each metric of the catalogue."""
 
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -13,8 +13,9 @@ from pyoco_eval.cli.scoring import (
     score_and_report,
     score_options,
 )
+from pyoco_eval.metrics.catalogue import METRICS, KnownMetric
 
-_HELP = {
+_HELP: Final = {
     "fvd": """Fréchet Video Distance: how far the features of two sets of videos are apart.
 
 By default the 400 logits of I3D (Kinetics-400) of the first 16 frames, as the original
@@ -110,9 +111,10 @@ Examples:
 
 def metric_command(name: str) -> click.Command:
     """The command that scores one metric by itself."""
+    row = METRICS[name]
 
-    @click.command(name, help=_HELP[name])
-    @score_options(*_own_options(name))
+    @click.command(name, help=_HELP.get(name, row.help), short_help=row.help)
+    @score_options(*_own_options(row))
     def command(
         samples: str, convention: str | None, reference: str | None = None, **choices: Any
     ) -> None:
@@ -122,12 +124,13 @@ def metric_command(name: str) -> click.Command:
     return command
 
 
-def _own_options(name: str) -> tuple[Decorator, ...]:
+def _own_options(row: KnownMetric) -> tuple[Decorator, ...]:
     """What is asked of this metric and not of all."""
-    if name == "is":
+    if row.name == "is":
         splits = "1, 10-sequential, 10-shuffle42, 10-permute2020."
         return (click.option("--splits", default=None, help=splits), *convention_options)
-    if name == "clipsim":
+    if row.name == "clipsim":
         return (*convention_options, captions_option)
-    limit = (extrapolate_option,) if name in ("fvd", "fid", "clip-fid") else ()
-    return (*reference_options, *limit, *convention_options)
+    references = reference_options if row.needs_reference else ()
+    limit = (extrapolate_option,) if row.extrapolates else ()
+    return (*references, *limit, *convention_options)
