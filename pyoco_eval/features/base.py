@@ -16,6 +16,7 @@ import torch
 
 from pyoco_eval.devices import arithmetic
 from pyoco_eval.videos.resize import ResizeRule
+from pyoco_eval.videos.resize_device import resize_on_device, same_on_device
 from pyoco_eval.weights import WeightFile, resolve
 
 Precision = Literal["fp32", "bf16"]
@@ -123,16 +124,53 @@ class FeatureExtractor(ABC):
         """
 
     @abstractmethod
-    def extract(self, batch: torch.Tensor) -> torch.Tensor:
-        """Run the network.
+    def launch(self, batch: torch.Tensor) -> torch.Tensor:
+        """Run the network, without waiting for the device.
 
         Args:
             batch: stacked outputs of `prepare`: (B, T, 3, h, w) for video networks,
                 (B, 3, h, w) for image networks; any device, moved to the network's.
 
         Returns:
-            float32 (B, D) on the CPU.
+            float32 (B, D) on the network's device, still to be `checked`.
         """
+
+    def checked(self, rows: torch.Tensor) -> torch.Tensor:
+        """Rows of `launch`, by now on the CPU, after what has to be checked or done there."""
+        return rows
+
+    def extract(self, batch: torch.Tensor) -> torch.Tensor:
+        """`launch` and wait: float32 (B, D) on the CPU."""
+        return self.checked(self.launch(batch).cpu())
+
+    @property
+    def rule(self) -> ResizeRule:
+        """How frames are resized before the network."""
+        return self.spec.resize
+
+    def prepares_there(self, frames: np.ndarray) -> bool:
+        """Whether `prepare_there` may stand for `prepare` of (T, H, W, 3) (see `resize_device`)."""
+        return same_on_device(self.rule, *frames.shape[1:3])
+
+    def scale(self, resized: torch.Tensor) -> torch.Tensor:
+        """0..255 to what the network takes, in place: float32 (T, 3, h, w) or (B, T, 3, h, w)."""
+        raise NotImplementedError(f"{self.spec.name} prepares its frames in one step")
+
+    def prepare_there(self, frames: torch.Tensor) -> torch.Tensor:
+        """`prepare` where the frames are, if the network `prepares_there` frames of their size.
+
+        Every step is one elementwise operation, so that a device rounds as the CPU does: see
+        `resize_device`.
+
+        Args:
+            frames: uint8 RGB, (B, T, H, W, 3) for video networks, (B, H, W, 3) for image networks.
+
+        Returns:
+            A batch for `launch`, on the same device.
+        """
+        with torch.inference_mode():
+            resized = resize_on_device(frames.flatten(0, -4), self.rule)
+            return self.scale(resized.view(*frames.shape[:-3], *resized.shape[1:]))
 
     def to(self, device: torch.device | str) -> Self:
         """Move the network; returns self."""
@@ -199,3 +237,8 @@ class TextEncoder(Protocol):
     def encode(self, captions: Sequence[str]) -> np.ndarray:
         """float32 (N, D), one row per caption."""
         ...
+
+
+def divide(values: torch.Tensor, divisor: float) -> torch.Tensor:
+    """Divide in place with the CPU's rounding: CUDA multiplies by the reciprocal of a scalar."""
+    return values.div_(torch.full((), divisor, device=values.device))

@@ -46,20 +46,26 @@ class C3DExtractor(FeatureExtractor):
         """Args: mean: float32 (16, 3, 112, 112), RGB, in 0..255."""
         self.network = network
         self.spec = spec
-        self._mean = mean
+        self._means = {mean.device: mean}
         self._gain = _GAINS[spec.scaling]
 
     def prepare(self, frames: np.ndarray) -> torch.Tensor:
         _check_length(len(frames))
-        return resize_frames(frames, self.spec.resize).mul_(self._gain).sub_(self._mean)
+        return self.scale(resize_frames(frames, self.spec.resize))
 
-    def extract(self, batch: torch.Tensor) -> torch.Tensor:
+    def scale(self, resized: torch.Tensor) -> torch.Tensor:
+        device = resized.device
+        if device not in self._means:
+            self._means[device] = next(iter(self._means.values())).to(device)
+        return resized.mul_(self._gain).sub_(self._means[device])
+
+    def launch(self, batch: torch.Tensor) -> torch.Tensor:
         _check_length(batch.shape[1])
         clips = batch.to(self.device, self.dtype).transpose(1, 2)
         with exact_inference():
             inputs = clips.contiguous(memory_format=torch.channels_last_3d)
             features: torch.Tensor = self.network(inputs, self.spec.layer)
-            return features.cpu()
+            return features
 
     def rounded_parts(self) -> Sequence[nn.Module]:
         return [self.network.convolutions]

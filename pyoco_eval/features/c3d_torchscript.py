@@ -60,17 +60,25 @@ class TorchScriptC3DExtractor(FeatureExtractor):
             )
         return torch.from_numpy(np.ascontiguousarray(frames.transpose(0, 3, 1, 2)))
 
-    def extract(self, batch: torch.Tensor) -> torch.Tensor:
+    def launch(self, batch: torch.Tensor) -> torch.Tensor:
         clips = batch.transpose(1, 2).contiguous().to(self.device)
         with exact_inference():
-            found = run_torchscript(self.network, clips, KEY).float().cpu()
-        sums = found.sum(dim=-1)
-        if found.shape != (len(batch), NUM_CLASSES) or ((sums - 1).abs() > _ROUNDING).any():
+            found = run_torchscript(self.network, clips, KEY).float()
+        if found.shape[:1] != (len(batch),):
             raise WeightsError(
-                f"the {KEY} TorchScript gave {tuple(found.shape)} with sums from {sums.min():g} to "
+                f"the {KEY} TorchScript gave {tuple(found.shape)} for {len(batch)} clips: "
+                "another network"
+            )
+        return found
+
+    def checked(self, rows: torch.Tensor) -> torch.Tensor:
+        sums = rows.sum(dim=-1)
+        if rows.shape[1:] != (NUM_CLASSES,) or ((sums - 1).abs() > _ROUNDING).any():
+            raise WeightsError(
+                f"the {KEY} TorchScript gave {tuple(rows.shape)} with sums from {sums.min():g} to "
                 f"{sums.max():g}, not probabilities of {NUM_CLASSES} classes: another network"
             )
-        return found.clamp(min=torch.finfo(torch.float32).tiny).log()
+        return rows.clamp(min=torch.finfo(torch.float32).tiny).log()
 
 
 def load_c3d_torchscript(

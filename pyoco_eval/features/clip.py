@@ -8,6 +8,7 @@ as it is, not normalised to unit length. clean-fid computes in float16 on CUDA a
 the CPU; here it is float32 everywhere.
 """
 
+from functools import cache
 from typing import Final
 
 import numpy as np
@@ -20,6 +21,7 @@ from pyoco_eval.features.base import (
     FeatureExtractor,
     LoadRequest,
     WeightsIdentity,
+    divide,
 )
 from pyoco_eval.features.clip_checkpoint import load_image_tower
 from pyoco_eval.features.exact_inference import exact_inference
@@ -44,13 +46,16 @@ class ClipExtractor(FeatureExtractor):
         self.spec = spec
 
     def prepare(self, frames: np.ndarray) -> torch.Tensor:
-        mean, std = (torch.tensor(values).view(3, 1, 1) for values in (MEAN, STD))
-        return resize_frames(frames, self.spec.resize).div_(255).sub_(mean).div_(std)
+        return self.scale(resize_frames(frames, self.spec.resize))
 
-    def extract(self, batch: torch.Tensor) -> torch.Tensor:
+    def scale(self, resized: torch.Tensor) -> torch.Tensor:
+        mean, std = _of_channels(resized.device)
+        return divide(resized, 255).sub_(mean).div_(std)
+
+    def launch(self, batch: torch.Tensor) -> torch.Tensor:
         with exact_inference():
             embedding: torch.Tensor = self.network(batch.to(self.device, self.dtype))
-            return embedding.float().cpu()
+            return embedding.float()
 
 
 def load_clip(
@@ -95,3 +100,10 @@ def open_clip(request: LoadRequest) -> ClipExtractor:
     """`load_clip` for the catalogue of networks."""
     assert request.resize is not None
     return load_clip(request.weight_file("clip"), layer=request.layer, resize=request.resize)
+
+
+@cache
+def _of_channels(device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean and standard deviation, (3, 1, 1) each."""
+    mean, std = (torch.tensor(values).view(3, 1, 1).to(device) for values in (MEAN, STD))
+    return mean, std

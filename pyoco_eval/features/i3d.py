@@ -19,6 +19,7 @@ from pyoco_eval.features.base import (
     FeatureExtractor,
     LoadRequest,
     WeightsIdentity,
+    divide,
 )
 from pyoco_eval.features.exact_inference import exact_inference
 from pyoco_eval.features.i3d_checkpoint import load_i3d_network
@@ -47,15 +48,18 @@ class I3DExtractor(FeatureExtractor):
 
     def prepare(self, frames: np.ndarray) -> torch.Tensor:
         _check_length(len(frames))
-        return resize_frames(frames, self.spec.resize).mul_(2).div_(255).sub_(1)
+        return self.scale(resize_frames(frames, self.spec.resize))
 
-    def extract(self, batch: torch.Tensor) -> torch.Tensor:
+    def scale(self, resized: torch.Tensor) -> torch.Tensor:
+        return divide(resized.mul_(2), 255).sub_(1)
+
+    def launch(self, batch: torch.Tensor) -> torch.Tensor:
         _check_length(batch.shape[1])
         clips = batch.transpose(1, 2)
         with exact_inference():
             if self.device.type == "cpu":  # one clip at a time stays in memory already mapped
                 return torch.cat([self._features(clip[None]) for clip in clips])
-            return self._features(clips).cpu()
+            return self._features(clips)
 
     def rounded_parts(self) -> Sequence[nn.Module]:
         return [self.network.stages]

@@ -22,12 +22,12 @@ from pyoco_eval.features.base import (
     FeatureExtractor,
     LoadRequest,
     WeightsIdentity,
+    divide,
 )
 from pyoco_eval.features.exact_inference import exact_inference
 from pyoco_eval.features.i3d import I3DExtractor
 from pyoco_eval.features.i3d_archive import FRAME_STEP, load_archived_i3d
 from pyoco_eval.features.i3d_archive import MIN_FRAMES as PORT_MIN_FRAMES
-from pyoco_eval.features.i3d_network import I3DNetwork
 from pyoco_eval.features.state_dict import WeightsError
 from pyoco_eval.features.torchscript import load_torchscript, run_torchscript
 from pyoco_eval.videos.resize import IN_NETWORK, ResizeRule, resize_frames
@@ -51,18 +51,20 @@ class PortedI3DExtractor(I3DExtractor):
     min_frames = PORT_MIN_FRAMES
     frame_step = FRAME_STEP
 
-    def __init__(self, network: I3DNetwork, spec: ExtractorSpec) -> None:
-        super().__init__(network, spec)
-        inside = spec.resize.kernel == IN_NETWORK
-        self._rule = INSIDE if inside else spec.resize
+    @property
+    def rule(self) -> ResizeRule:
+        return INSIDE if self.spec.resize.kernel == IN_NETWORK else self.spec.resize
 
     def prepare(self, frames: np.ndarray) -> torch.Tensor:
         _check_length(len(frames))
-        return resize_frames(frames, self._rule).div_(255).mul_(2).sub_(1)
+        return self.scale(resize_frames(frames, self.rule))
 
-    def extract(self, batch: torch.Tensor) -> torch.Tensor:
+    def scale(self, resized: torch.Tensor) -> torch.Tensor:
+        return divide(resized, 255).mul_(2).sub_(1)
+
+    def launch(self, batch: torch.Tensor) -> torch.Tensor:
         _check_length(batch.shape[1])
-        return super().extract(batch)
+        return super().launch(batch)
 
 
 class TorchScriptI3DExtractor(FeatureExtractor):
@@ -88,9 +90,12 @@ class TorchScriptI3DExtractor(FeatureExtractor):
     def prepare(self, frames: np.ndarray) -> torch.Tensor:
         if self._inside:
             return torch.from_numpy(np.ascontiguousarray(frames.transpose(0, 3, 1, 2)))
-        return resize_frames(frames, self.spec.resize).div_(255).sub_(0.5).mul_(2)
+        return self.scale(resize_frames(frames, self.spec.resize))
 
-    def extract(self, batch: torch.Tensor) -> torch.Tensor:
+    def scale(self, resized: torch.Tensor) -> torch.Tensor:
+        return divide(resized, 255).sub_(0.5).mul_(2)
+
+    def launch(self, batch: torch.Tensor) -> torch.Tensor:
         clips = batch.transpose(1, 2).contiguous().to(self.device)
         inside = self._inside
         with exact_inference():
@@ -102,7 +107,7 @@ class TorchScriptI3DExtractor(FeatureExtractor):
                 f"the {KEY} TorchScript gave {tuple(features.shape)} for {len(batch)} clips, not "
                 f"({len(batch)}, {DIM}): it is another network"
             )
-        return features.float().cpu()
+        return features.float()
 
 
 def load_i3d_torchscript(

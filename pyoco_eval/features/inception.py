@@ -20,6 +20,7 @@ from pyoco_eval.features.base import (
     FeatureExtractor,
     LoadRequest,
     WeightsIdentity,
+    divide,
 )
 from pyoco_eval.features.exact_inference import exact_inference
 from pyoco_eval.features.inception_checkpoint import load_inception_network
@@ -48,13 +49,16 @@ class InceptionExtractor(FeatureExtractor):
         self._centre, self._width = _SCALINGS[spec.scaling]
 
     def prepare(self, frames: np.ndarray) -> torch.Tensor:
-        return resize_frames(frames, self.spec.resize).sub_(self._centre).div_(self._width)
+        return self.scale(resize_frames(frames, self.spec.resize))
 
-    def extract(self, batch: torch.Tensor) -> torch.Tensor:
+    def scale(self, resized: torch.Tensor) -> torch.Tensor:
+        return divide(resized.sub_(self._centre), self._width)
+
+    def launch(self, batch: torch.Tensor) -> torch.Tensor:
         with exact_inference():
             inputs = batch.to(self.device, self.dtype, memory_format=torch.channels_last)
             features: torch.Tensor = self.network(inputs, self.spec.layer)
-            return features.cpu()
+            return features
 
     def rounded_parts(self) -> Sequence[nn.Module]:
         return [part for name, part in self.network.named_children() if name != "fc"]

@@ -75,12 +75,15 @@ class _TinyExtractor(FeatureExtractor):
 
     def prepare(self, frames: np.ndarray) -> torch.Tensor:
         """uint8 (T, H, W, 3) to float32 (T, 3, 64, 64) in [-1, 1]."""
-        return resize_frames(frames, RESIZE).mul_(2 / 255).sub_(1)
+        return self.scale(resize_frames(frames, RESIZE))
 
-    def extract(self, batch: torch.Tensor) -> torch.Tensor:
+    def scale(self, resized: torch.Tensor) -> torch.Tensor:
+        return resized.mul_(2 / 255).sub_(1)
+
+    def launch(self, batch: torch.Tensor) -> torch.Tensor:
         """Prepared frames, (B, T, 3, 64, 64) of videos or (B, 3, 64, 64), to float32 (B, D)."""
         with exact_inference():
-            return self._read(batch.to(self.device, self.dtype)).float().cpu()
+            return self._read(batch.to(self.device, self.dtype)).float()
 
     def _read(self, batch: torch.Tensor) -> torch.Tensor:
         """The layer of the spec."""

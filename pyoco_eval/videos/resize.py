@@ -7,6 +7,7 @@ import difflib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -146,20 +147,24 @@ def resize_frames(frames: np.ndarray, rule: ResizeRule) -> torch.Tensor:
     if rule.kernel == IN_NETWORK:
         raise UsageError(f"resize {rule.spec()}: only a network that resizes inside can do that")
     _check_frames(frames, rule)
-    height, width = _scaled_size(frames.shape[1], frames.shape[2], rule)
+    height, width = scaled_size(frames.shape[1], frames.shape[2], rule)
     own_height, own_width = sides(rule.size)
-    top, left = _crop_offset(height - own_height, rule), _crop_offset(width - own_width, rule)
-    rows, columns = slice(top, top + own_height), slice(left, left + own_width)
+    rows, columns = crop_window(height, width, rule)
     resized = torch.empty(len(frames), 3, own_height, own_width)
     for start in range(0, len(frames), FRAMES_AT_ONCE):
         part = slice(start, start + FRAMES_AT_ONCE)
         unit = rule.quantise == "truncate-unit"
         scaled = _apply_kernel(frames[part], height, width, rule.kernel, unit=unit)
         resized[part] = scaled[:, :, rows, columns]
+    return quantised(resized, rule)
+
+
+def quantised(resized: torch.Tensor, rule: ResizeRule) -> torch.Tensor:
+    """Resized values after the last step of the rule, in place."""
     if rule.quantise == "round":
-        resized.round_().clamp_(0, 255)
-    elif rule.quantise != "none":
-        resized.trunc_().clamp_(0, 255)
+        return resized.round_().clamp_(0, 255)
+    if rule.quantise != "none":
+        return resized.trunc_().clamp_(0, 255)
     return resized
 
 
@@ -172,12 +177,13 @@ def tf1_bilinear(images: torch.Tensor, height: int, width: int) -> torch.Tensor:
     Returns:
         float32 (N, C, height, width).
     """
-    top, bottom, row_weight = _tf1_grid(images.shape[2], height)
+    device = images.device
+    top, bottom, row_weight = _tf1_grid(images.shape[2], height, device)
     if images.shape[2] > 2 * height:  # rows no output pixel reads need no horizontal pass
         images = images.index_select(2, torch.cat([top, bottom]))
-        top = torch.arange(height)
+        top = torch.arange(height, device=device)
         bottom = top + height
-    left, right, weight = _tf1_grid(images.shape[3], width)
+    left, right, weight = _tf1_grid(images.shape[3], width, device)
     index_shape = (*images.shape[:3], width)
     start = images.gather(3, left.expand(index_shape))
     rows = images.gather(3, right.expand(index_shape)).sub_(start).mul_(weight).add_(start)
@@ -185,13 +191,19 @@ def tf1_bilinear(images: torch.Tensor, height: int, width: int) -> torch.Tensor:
     return rows.index_select(2, bottom).sub_(start).mul_(row_weight[:, None]).add_(start)
 
 
-def _tf1_grid(source: int, target: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Lower index, upper index and weight of the upper, per target position."""
+@lru_cache(maxsize=64)
+def _tf1_grid(
+    source: int, target: int, device: torch.device
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Lower index, upper index and weight of the upper, per target position; computed on the CPU,
+    as other devices divide and multiply scalars by their own rules.
+    """
     scale = torch.tensor(source, dtype=torch.float32) / target
     position = torch.arange(target, dtype=torch.float32) * scale
     lower = position.floor()
     index = lower.long()
-    return index, (index + 1).clamp(max=source - 1), position - lower
+    grid = index, (index + 1).clamp(max=source - 1), position - lower
+    return grid[0].to(device), grid[1].to(device), grid[2].to(device)
 
 
 def _bilinear(images: torch.Tensor, height: int, width: int) -> torch.Tensor:
@@ -231,7 +243,7 @@ def _apply_kernel(
     return resized.permute(0, 3, 1, 2)
 
 
-def _scaled_size(height: int, width: int, rule: ResizeRule) -> tuple[int, int]:
+def scaled_size(height: int, width: int, rule: ResizeRule) -> tuple[int, int]:
     """Size before the crop."""
     rows, columns = sides(rule.size)
     if rule.fit == "squash":
@@ -239,6 +251,13 @@ def _scaled_size(height: int, width: int, rule: ResizeRule) -> tuple[int, int]:
     if rows * width >= columns * height:  # exact height, surplus width
         return rows, _longer(rows, width, height, rule)
     return _longer(columns, height, width, rule), columns
+
+
+def crop_window(height: int, width: int, rule: ResizeRule) -> tuple[slice, slice]:
+    """Rows and columns that the rule keeps of a frame of its `scaled_size`."""
+    own_height, own_width = sides(rule.size)
+    top, left = _crop_offset(height - own_height, rule), _crop_offset(width - own_width, rule)
+    return slice(top, top + own_height), slice(left, left + own_width)
 
 
 def _longer(target: int, long: int, short: int, rule: ResizeRule) -> int:

@@ -34,7 +34,10 @@ class MeanColour(FeatureExtractor):
     def prepare(self, frames: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(frames).permute(0, 3, 1, 2).float()
 
-    def extract(self, batch: torch.Tensor) -> torch.Tensor:
+    def scale(self, resized: torch.Tensor) -> torch.Tensor:
+        return resized
+
+    def launch(self, batch: torch.Tensor) -> torch.Tensor:
         self.calls.append(len(batch))
         axes = (1, 3, 4) if self.kind == "video" else (2, 3)
         return batch.mean(dim=axes)
