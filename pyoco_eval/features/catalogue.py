@@ -29,6 +29,8 @@ class KnownNetwork:
         resizes_inside: whether it may take frames of any size and resize them itself.
         program: whether its weights are a TorchScript program, which `--trust` allows to run.
         text: `module:function` that loads the text encoder in the space of its features, likewise.
+        refuses_text: `module:function` that raises UsageError for captions which that encoder does
+            not read, without loading it; None where it reads every text.
     """
 
     name: str
@@ -44,6 +46,7 @@ class KnownNetwork:
     resizes_inside: bool = False
     program: bool = False
     text: str | None = None
+    refuses_text: str | None = None
 
 
 _ALL: Final = (
@@ -88,6 +91,7 @@ _ALL: Final = (
     KnownNetwork(
         "tinyclip", "image", {"embedding": 64}, "embedded-clip-fid",
         "pyoco_eval.features.tiny:open_tiny", text="pyoco_eval.features.tiny:open_tiny_text",
+        refuses_text="pyoco_eval.features.tiny:checked_sentences",
     ),
 )  # fmt: skip
 

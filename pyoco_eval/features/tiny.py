@@ -173,15 +173,24 @@ class TinyImageTextExtractor(_TinyExtractor):
         return words.float().cpu().numpy(), (tokens != 0).cpu().numpy()
 
     def _tokens(self, captions: Sequence[str]) -> torch.Tensor:
-        sentences = [caption.lower().rstrip(".") for caption in captions]
-        for caption in sentences:
-            words = caption.split()
-            unknown = [word for word in words if word not in VOCABULARY]
-            if unknown:
-                raise UsageError(f"tinyclip does not know the word {unknown[0]!r} of {caption!r}")
-            if not 1 <= len(words) <= MAX_WORDS:
-                raise UsageError(f"tinyclip reads 1 to {MAX_WORDS} words, not those of {caption!r}")
-        return word_numbers(sentences).to(self.device)
+        return word_numbers(checked_sentences(captions)).to(self.device)
+
+
+def checked_sentences(captions: Sequence[str]) -> list[str]:
+    """Captions as `tinyclip` reads them: lower case, without a final full stop.
+
+    Raises:
+        UsageError: an unknown word, or none or too many of them.
+    """
+    sentences = [caption.lower().rstrip(".") for caption in captions]
+    for caption in sentences:
+        words = caption.split()
+        unknown = [word for word in words if word not in VOCABULARY]
+        if unknown:
+            raise UsageError(f"tinyclip does not know the word {unknown[0]!r} of {caption!r}")
+        if not 1 <= len(words) <= MAX_WORDS:
+            raise UsageError(f"tinyclip reads 1 to {MAX_WORDS} words, not those of {caption!r}")
+    return sentences
 
 
 @overload

@@ -16,7 +16,8 @@ from pyoco_eval.scoring.feature_store import StoredVideo, VideoFacts
 from pyoco_eval.scoring.options import Options
 from pyoco_eval.scoring.row_queue import RowQueue, Tap
 from pyoco_eval.scoring.stream import OrderedStream
-from pyoco_eval.videos.clip_rule import ShortVideo, VideoClip, read_clips
+from pyoco_eval.videos.clip_rule import ShortVideo, VideoClip
+from pyoco_eval.videos.clips_by_rule import clips_by_rule
 from pyoco_eval.videos.readers.pixels import PixelRule
 from pyoco_eval.videos.resize import resize_frames
 from pyoco_eval.videos.source import VideoSource
@@ -140,9 +141,8 @@ def run_pass(
         yield _Opened(digest, stored)
         waiting = [tap if known is None else None for tap, known in zip(taps, stored, strict=True)]
         rules = sorted({tap.pixels for tap in waiting if tap is not None})
-        readings = [read_clips(video.reading(rule), options.clip) for rule in rules]
-        for clips in zip(*readings, strict=True):
-            yield _prepare_clip(dict(zip(rules, clips, strict=True)), waiting, options)
+        for clips in clips_by_rule(video, options.clip, rules):
+            yield _prepare_clip(clips, waiting, options)
 
     with OrderedStream(videos, prepare, workers=options.num_workers()) as stream:
         for video, values in stream:

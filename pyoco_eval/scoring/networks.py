@@ -1,5 +1,6 @@
 """From the name of an extractor to a loaded network."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pyoco_eval.catalogue import object_at
@@ -148,6 +149,28 @@ def _check_clip_length(extractor: FeatureExtractor, num_frames: int) -> None:
             f"--num-frames {num_frames}: {name} in plain PyTorch takes a multiple of "
             f"{extractor.frame_step}; --trust {name} runs the program in the file, for any length"
         )
+
+
+def refuse_captions(rule: Convention, captions: Sequence[str]) -> None:
+    """Refuse captions that the text tower of a convention does not read, before it is loaded.
+
+    Raises:
+        UsageError: such as a word that the embedded text tower does not know.
+    """
+    refuse = NETWORKS[rule.extractor].refuses_text
+    if refuse is None:
+        return
+    try:
+        object_at(refuse)(captions)
+    except UsageError as error:
+        others = (
+            name
+            for name, other in CONVENTIONS.items()
+            if other.metric == rule.metric and NETWORKS[other.extractor].refuses_text is None
+        )
+        raise UsageError(
+            f"{rule.name}: {error}; other captions can be scored under {', '.join(others)}"
+        ) from error
 
 
 def load_text_encoder(extractor: str, options: Options) -> TextEncoder:

@@ -11,7 +11,7 @@ from pyoco_eval.metrics.conventions import CONVENTIONS, Convention, convention, 
 from pyoco_eval.scoring.floors import row_bound
 from pyoco_eval.scoring.group_check import with_grouping
 from pyoco_eval.scoring.measure import planned_recipe
-from pyoco_eval.scoring.networks import Network, load_text_encoder
+from pyoco_eval.scoring.networks import Network, load_text_encoder, refuse_captions
 from pyoco_eval.scoring.options import Options
 from pyoco_eval.scoring.score import score_frechet, score_inception
 from pyoco_eval.scoring.score_rows import score_clipsim, score_kernel, score_prdc
@@ -163,8 +163,9 @@ def rules_of(
 
 
 def require_captions(tasks: Sequence[Task], source: VideoSource) -> None:
-    """Raises UsageError if a task needs captions and a video has none."""
-    if not any(task.rule.metric == "clipsim" for task in tasks):
+    """Raises UsageError if a task needs captions and a video has none, or one it cannot read."""
+    rules = [task.rule for task in tasks if task.rule.metric == "clipsim"]
+    if not rules:
         return
     lacking = [video.id for video in source if not video.caption]
     if lacking:
@@ -173,3 +174,5 @@ def require_captions(tasks: Sequence[Task], source: VideoSource) -> None:
             f"({', '.join(lacking[:3])}{', …' if len(lacking) > 3 else ''}). Give a manifest as "
             "--samples, or --captions FILE with the columns file and caption"
         )
+    for rule in rules:
+        refuse_captions(rule, [video.caption or "" for video in source])

@@ -79,9 +79,14 @@ class Video:
         described.group = group or self.group
         return described
 
-    def reading(self, pixels: PixelRule) -> "Video":
-        """The same video with its pixels read by this rule (see `readers.pixels`)."""
-        reader = self.reader.reading(pixels)
+    def reading(self, pixels: PixelRule, *beside: PixelRule) -> "Video":
+        """The same video with its pixels read by this rule (see `readers.pixels`).
+
+        Args:
+            beside: further rules, not for pictures. Frames of compressed video then hold the RGB of
+                every rule side by side; those of arrays stay as they are.
+        """
+        reader = self.reader.reading(pixels, *beside)
         if reader is self.reader:
             return self
         other = Video(

@@ -105,6 +105,22 @@ def test_clipsim(arrays: Path, tmp_path: Path) -> None:
         pyoco_eval.clipsim(arrays / "val.npy", profile="embedded")
 
 
+def test_captions_of_other_words_are_refused_before_anything_is_decoded(
+    arrays: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = (arrays / "captions.jsonl").read_text(encoding="utf-8").splitlines()
+    lines[-1] = json.dumps(json.loads(lines[-1]) | {"caption": "a purple elephant"})
+    captions = tmp_path / "captions.jsonl"
+    captions.write_text("\n".join(lines), encoding="utf-8")
+    monkeypatch.setattr(
+        "pyoco_eval.scoring.evaluate.measure", lambda *_, **__: pytest.fail("videos were decoded")
+    )
+    with pytest.raises(
+        UsageError, match=r"^embedded-clipsim: .*'elephant' .* scored under clipsim-vitb32"
+    ):
+        pyoco_eval.clipsim(arrays / "val.npy", captions=captions, profile="embedded")
+
+
 def test_features_keep_captions_for_clipsim(arrays: Path, tmp_path: Path) -> None:
     out, samples = tmp_path / "features.npz", str(arrays / "val.npy")
     captions = ["--captions", str(arrays / "captions.jsonl")]

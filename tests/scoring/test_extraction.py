@@ -138,9 +138,9 @@ def test_a_later_clip_that_fails_takes_the_whole_video_out(
     monkeypatch: pytest.MonkeyPatch, mixed_folder: Path
 ) -> None:
     from pyoco_eval.errors import VideoError
-    from pyoco_eval.scoring import extraction
+    from pyoco_eval.videos import clips_by_rule
 
-    original: Callable = extraction.read_clips
+    original: Callable = clips_by_rule.read_clips
 
     def breaking(video, rule):  # type: ignore[no-untyped-def]
         for clip in original(video, rule):
@@ -148,7 +148,7 @@ def test_a_later_clip_that_fails_takes_the_whole_video_out(
             if video.id == "v2.npy":
                 raise VideoError(video.id, "breaks")
 
-    monkeypatch.setattr(extraction, "read_clips", breaking)
+    monkeypatch.setattr(clips_by_rule, "read_clips", breaking)
     options = Options(clip=ClipRule(num_frames=2, select="all"), on_error="skip", batch_size=1)
     _, ids, found, _ = collect(mixed_folder, options)
     assert not any(name.startswith("v2") for name in ids)

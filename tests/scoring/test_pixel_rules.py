@@ -16,6 +16,9 @@ from pyoco_eval.scoring import networks
 from pyoco_eval.scoring.features import extract_features
 from pyoco_eval.scoring.options import options_from
 from pyoco_eval.scoring.pixel_recipes import pixels_differ, storage_warning, with_pixels
+from pyoco_eval.videos.clip_rule import ClipRule
+from pyoco_eval.videos.clips_by_rule import clips_by_rule
+from pyoco_eval.videos.readers.pyav_reader import PyavReader
 from pyoco_eval.videos.source import open_source
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "videos"))
@@ -113,6 +116,47 @@ def test_two_rules_in_one_pass(clips):
     assert both.scores[1].value == alone.value
     assert both.scores[0].value == pytest.approx(0, abs=1e-9)
     assert both.scores[1].value > 1e-3
+
+
+@pytest.mark.parametrize("clip", ["first", "center"])
+def test_two_rules_decode_every_video_as_often_as_one(clips, monkeypatch, clip):
+    """Once for its frames; a centred clip needs the number of frames first."""
+    passes = []
+    walk = PyavReader.walk
+
+    def counted(self):
+        passes.append(self.file.path)
+        return walk(self)
+
+    monkeypatch.setattr(PyavReader, "walk", counted)
+    alone = [
+        pyoco_eval.fvd(clips, clips, profile=profile, clip=clip, **CLIPS).signature
+        for profile in ("published", "embedded")
+    ]
+    per_profile = len(passes) // 2
+    both = pyoco_eval.evaluate(
+        clips, clips, metrics=["fvd"], also_as=["embedded-fvd"], clip=clip, **CLIPS
+    )
+    assert len(passes) == 3 * per_profile
+    assert per_profile == (16 if clip == "first" else 32)
+    assert [score.signature for score in both.scores] == alone
+
+
+def test_two_rules_read_turned_pictures_and_arrays(tmp_path):
+    """Exif turns a picture under one rule alone, so that its sizes differ."""
+    (tmp_path / "0").mkdir()
+    frames = np.random.default_rng(0).integers(0, 256, (4, 8, 6, 3), np.uint8)
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    for index, frame in enumerate(frames):
+        Image.fromarray(frame).save(tmp_path / "0" / f"{index}.png", exif=turned)
+    rule = ClipRule(num_frames=4)
+    (of_pictures,) = clips_by_rule(open_source(tmp_path)[0], rule, ["exact", "peer"])
+    assert np.array_equal(of_pictures["peer"].frames, frames)
+    assert np.array_equal(of_pictures["exact"].frames, np.rot90(frames, -1, axes=(1, 2)))
+    (of_arrays,) = clips_by_rule(open_source([frames])[0], rule, ["exact", "peer"])
+    assert np.array_equal(of_arrays["exact"].frames, frames)
+    assert np.array_equal(of_arrays["peer"].frames, frames)
 
 
 def test_decord_reads_as_peer_whatever_the_convention(clips):

@@ -84,6 +84,8 @@ class FrameReader(ABC):
         backend: library that decodes it.
         storage: what its frames are made of.
         pixels: how they become RGB, where that is not decided by `storage`.
+        beside: further rules, of compressed video alone: a frame is (H, W, 3R), the RGB of
+            `pixels` and of each of them in turn.
         is_whole: what is stored does not say whether it is a video or a batch of images.
         is_still: what is stored is one image.
     """
@@ -91,6 +93,7 @@ class FrameReader(ABC):
     backend: ClassVar[str]
     storage: ClassVar[Storage]
     pixels: PixelRule = "exact"
+    beside: tuple[PixelRule, ...] = ()
     is_whole: bool = False
     is_still: bool = False
 
@@ -98,12 +101,13 @@ class FrameReader(ABC):
         """Each frame as an image by itself, where that is what they are."""
         return [self]
 
-    def reading(self, pixels: PixelRule) -> "FrameReader":
-        """The same video with its pixels read by this rule."""
-        if pixels == self.pixels:
+    def reading(self, pixels: PixelRule, *beside: PixelRule) -> "FrameReader":
+        """The same video with its pixels read by this rule, or by several side by side."""
+        if (pixels, *beside) == (self.pixels, *self.beside):
             return self
+        assert not beside or self.storage != "pictures", "their sizes may differ from rule to rule"
         other = copy(self)
-        other.pixels = pixels
+        other.pixels, other.beside = pixels, beside
         return other
 
     @abstractmethod

@@ -47,9 +47,10 @@ class DecordReader(FrameReader):
     def digest(self) -> str:
         return self._pyav.digest()
 
-    def reading(self, pixels: PixelRule) -> FrameReader:
-        if pixels != self.pixels:
-            raise UsageError(f"--pixels {pixels}: decord converts by its own rule, {self.pixels}")
+    def reading(self, pixels: PixelRule, *beside: PixelRule) -> FrameReader:
+        for rule in (pixels, *beside):
+            if rule != self.pixels:
+                raise UsageError(f"--pixels {rule}: decord converts by its own rule, {self.pixels}")
         return self
 
     def properties(self) -> VideoProperties:

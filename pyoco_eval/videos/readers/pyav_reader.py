@@ -85,7 +85,7 @@ class PyavReader(FrameReader):
             return packet_times(container, stream, first)
 
     def walk(self) -> Iterator[Callable[[], np.ndarray]]:
-        to_rgb = RGBConverter(self.pixels)
+        to_rgb = RGBConverter(self.pixels, *self.beside)
         first: tuple[int, int] | None = None
         orientation, rotation = Orientation(), None
         with self._open() as (container, stream):

@@ -24,25 +24,34 @@ _WHITE: Final = 255
 
 
 class RGBConverter:
-    """Converts the frames of one video; keeps libswscale's tables from frame to frame."""
+    """Converts the frames of one video; keeps libswscale's tables from frame to frame.
 
-    def __init__(self, pixels: PixelRule) -> None:
+    Args:
+        beside: further rules by which every frame is converted too.
+    """
+
+    def __init__(self, pixels: PixelRule, *beside: PixelRule) -> None:
         from av.video.reformatter import VideoReformatter
 
+        self._beside = [RGBConverter(rule) for rule in beside]
         self._exact = pixels == "exact"
         self._flags = EXACT_CONVERSION if self._exact else PEER_CONVERSION
         self._reformatter = VideoReformatter()
         self._format, self._has_alpha = "", False
 
     def __call__(self, frame: "VideoFrame") -> np.ndarray:
-        """(H, W, 3) uint8, in memory of its own.
+        """(H, W, 3) uint8, in memory of its own; with R - 1 rules beside, (H, W, 3R).
 
         Raises:
             UnreadableError: libswscale does not know the pixel format.
         """
         if self._exact and self._alpha_of(frame):
-            return over_white(self._reformat(frame, "rgba"))
-        return self._reformat(frame, "rgb24")
+            rgb = over_white(self._reformat(frame, "rgba"))
+        else:
+            rgb = self._reformat(frame, "rgb24")
+        if not self._beside:
+            return rgb
+        return np.concatenate([rgb, *(convert(frame) for convert in self._beside)], axis=2)
 
     def _reformat(self, frame: "VideoFrame", target: str) -> np.ndarray:
         import av

@@ -1,0 +1,36 @@
+"""Clips of one video as several pixel rules read them, from one decoding."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from pyoco_eval.videos.clip_rule import ClipRule, VideoClip, read_clips
+from pyoco_eval.videos.readers.pixels import PixelRule
+from pyoco_eval.videos.video import Video
+
+
+def clips_by_rule(
+    video: Video, clip: ClipRule, rules: Sequence[PixelRule]
+) -> Iterator[dict[PixelRule, VideoClip]]:
+    """Every clip of `video`, once for each of `rules`.
+
+    Compressed video is decoded once and arrays are read once. Pictures are opened once for each
+    rule: they cost little, and a rule that turns them gives another size.
+
+    Raises:
+        ShortVideo, VideoError: as `read_clips`.
+    """
+    if not rules:
+        return
+    if video.reader.storage == "pictures":
+        readings = [read_clips(video.reading(rule), clip) for rule in rules]
+        for found in zip(*readings, strict=True):
+            yield dict(zip(rules, found, strict=True))
+        return
+    for read in read_clips(video.reading(*rules), clip):
+        parts = np.split(read.frames, read.frames.shape[3] // 3, axis=3)
+        if len(parts) == 1:  # one rule, or arrays, which are the same under all
+            parts *= len(rules)
+        frames = (np.ascontiguousarray(part) for part in parts)
+        yield {rule: replace(read, frames=part) for rule, part in zip(rules, frames, strict=True)}
