@@ -27,7 +27,7 @@ Written by `scripts/conventions_page.py` from `pyoco_eval/metrics/conventions.py
 
 def estimate(rule: Convention) -> str:
     """How features become a number."""
-    if rule.metric == "is":
+    if METRICS[rule.metric].classifies:
         return f"splits {rule.splits}, eps {rule.eps:g}"
     ridge = f", + {rule.ridge:g} on the diagonal" if rule.ridge else ""
     return rule.estimator or ("N-1" if rule.ddof else "N") + ridge

@@ -31,6 +31,8 @@ class KnownMetric:
         has_interval: whether `--interval` gives it one.
         higher_is_better: and not lower.
         unbiased: whether its expectation does not depend on the number of samples.
+        classifies: whether its rows are answers of a classifier, and it is taken over splits.
+        needs_captions: whether it reads the captions of the samples.
         scores: names of its scores, where it gives several; else its one score is called like it.
     """
 
@@ -46,6 +48,8 @@ class KnownMetric:
     has_interval: bool = True
     higher_is_better: bool = False
     unbiased: bool = False
+    classifies: bool = False
+    needs_captions: bool = False
     scores: tuple[str, ...] = ()
 
 
@@ -65,7 +69,7 @@ _ALL: Final = (
         "is", "IS", "Inception Score", "Inception Score of a set of videos.",
         "pyoco_eval.scoring.inception_score:InceptionScoreMetric",
         {"published": "tgan2", "embedded": "embedded-is"},
-        needs_reference=False, higher_is_better=True,
+        needs_reference=False, higher_is_better=True, classifies=True,
     ),
     _frechet(
         "fid", "Fréchet Inception Distance of frames",
@@ -92,7 +96,7 @@ _ALL: Final = (
         "clipsim", "CLIPSIM", "Agreement with captions", "Agreement of videos with their captions.",
         "pyoco_eval.scoring.clipsim:ClipSimilarityMetric",
         {"published": "clipsim-vitb32", "embedded": "embedded-clipsim"},
-        needs_reference=False, higher_is_better=True, unbiased=True,
+        needs_reference=False, higher_is_better=True, unbiased=True, needs_captions=True,
     ),
     KnownMetric(
         "prdc", "PRDC", "Precision, recall, density, coverage",

@@ -6,14 +6,13 @@ from pyoco_eval.errors import UsageError
 from pyoco_eval.features.catalogue import NETWORKS
 from pyoco_eval.metrics.catalogue import METRICS, extrapolated
 from pyoco_eval.metrics.conventions import Convention, convention
-from pyoco_eval.metrics.inception_score import SplitRule
-from pyoco_eval.metrics.kernel import KernelRule
-from pyoco_eval.metrics.sample_floor import frechet_floor
 from pyoco_eval.protocol.arms import clip_of, columns_of, count_of
 from pyoco_eval.protocol.conditioning import ClassPrompts, Unconditional
 from pyoco_eval.protocol.schema import NONE, Protocol, ScoreRule
 from pyoco_eval.scoring.frame_rules import FrameRule
-from pyoco_eval.scoring.networks import sees_frames
+from pyoco_eval.scoring.metric import metric_under
+from pyoco_eval.scoring.networks import dim_of, sees_frames
+from pyoco_eval.scoring.options import Options
 from pyoco_eval.videos.clip_rule import ClipRule
 from pyoco_eval.videos.resize import ResizeRule
 
@@ -42,18 +41,14 @@ def problems_of_score(protocol: Protocol, key: str, splits: Mapping[str, int]) -
 
 
 def _spelt_out(score: ScoreRule, rule: Convention, place: str) -> Iterator[str]:
-    frechet = METRICS[score.metric].from_moments
-    is_score = score.metric == "is"
+    stated = metric_under(rule, Options()).stated()
     expected = {
         "network.extractor": rule.extractor,
         "network.layer": rule.layer,
         "network.bn_eps": rule.bn_eps,
         "network.resize": rule.resize,
         "network.scaling": rule.scaling,
-        "distance": "exact-float64" if frechet else None,
-        "covariance": ("n-1" if rule.ddof else "n") if frechet else None,
-        "splits": rule.splits if is_score else None,
-        "eps": rule.eps if is_score else None,
+        **{key: stated.get(key) for key in ("distance", "covariance", "splits", "eps")},
         "estimator": rule.estimator or None,
     }
     network = score.network
@@ -126,9 +121,10 @@ def _needs(
     conditioning = protocol.samples.conditioning
     if score.count > protocol.samples.count:
         yield f"{place}.count: {score.count:,} of {protocol.samples.count:,} samples"
-    if score.metric == "clipsim" and isinstance(conditioning, Unconditional):
-        yield f"{place}.metric: clipsim needs prompts or captions"
-    if score.per_class and (score.metric != "is" or not isinstance(conditioning, ClassPrompts)):
+    if METRICS[score.metric].needs_captions and isinstance(conditioning, Unconditional):
+        yield f"{place}.metric: {score.metric} needs prompts or captions"
+    classifies = METRICS[score.metric].classifies
+    if score.per_class and not (classifies and isinstance(conditioning, ClassPrompts)):
         yield f"{place}.per_class: needs class prompts and the classifier of the metric is"
     if score.curve and not METRICS[score.metric].extrapolates:
         yield f"{place}.curve: only {', '.join(extrapolated())} have one"
@@ -162,25 +158,17 @@ def _floors(
         length = clip_of(protocol, arm, score).num_frames
         rows = count_of(arm, score) * (length if score.frames == "all" else 1)
         who = f"{place}: {rows:,} feature rows of arm {name}"
-        if METRICS[score.metric].from_moments:
-            dim = NETWORKS[rule.extractor].layers[rule.layer]
-            floor = frechet_floor(dim) * (2 if score.interval or score.curve else 1)
-            if rows < floor:
-                yield f"{who} are below the floor of {floor:,}"
-            theirs = _reference_rows(score, splits)
-            if theirs is not None and theirs < floor:
-                yield f"{place}: {theirs:,} reference rows are below the floor of {floor:,}"
-        elif score.metric == "is":
-            try:
-                least = 2 * SplitRule.parse(score.splits or rule.splits).count
-            except UsageError:
-                continue
-            if rows < least:
-                yield f"{who} are below the floor of {least}"
-        elif score.metric in ("kvd", "kid"):
-            least = KernelRule.parse(rule.estimator).floor
-            if rows < least:
-                yield f"{who} are below the floor of {least:,}"
+        dim = dim_of(rule)
+        metric = metric_under(rule, Options(), score.splits)
+        try:
+            floor = metric.floor(dim, halved=bool(score.interval or score.curve))
+        except UsageError:
+            continue  # splits that are none were told of above
+        if rows < floor:
+            yield f"{who} are below the floor of {floor:,}"
+        theirs = _reference_rows(score, splits)
+        if theirs is not None and theirs < floor:
+            yield f"{place}: {theirs:,} reference rows are below the floor of {floor:,}"
 
 
 def _reference_rows(score: ScoreRule, splits: Mapping[str, int]) -> int | None:

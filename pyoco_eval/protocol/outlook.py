@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pyoco_eval.features.catalogue import NETWORKS
 from pyoco_eval.metrics.catalogue import METRICS
 from pyoco_eval.metrics.conventions import CONVENTIONS
 from pyoco_eval.protocol.arms import clip_of, columns_of, frames_of
@@ -17,6 +16,7 @@ from pyoco_eval.protocol.choices import RunChoices
 from pyoco_eval.protocol.run import ProtocolRun
 from pyoco_eval.protocol.training_stage import training_tree
 from pyoco_eval.report.results import StageRecord
+from pyoco_eval.scoring.networks import dim_of
 
 _MP4_BYTES_PER_PIXEL = 0.15
 """Of H.264 as `videos.write` makes it: five real clips took 0.07 to 0.21, by size and content."""
@@ -118,9 +118,9 @@ def _plan(run: ProtocolRun, name: str) -> ArmPlan:
         rule = CONVENTIONS[score.convention]
         count = run.reduction.num_scored(arm, score) * repeats
         rows = count * (clip_of(protocol, arm, score).num_frames if score.frames == "all" else 1)
-        layer = NETWORKS[rule.extractor].layers[rule.layer]
+        dim = dim_of(rule)
         scored += count
-        stored += rows * layer * 4
+        stored += rows * dim * 4
     return ArmPlan(
         name=name,
         source=", ".join(source.texts()),

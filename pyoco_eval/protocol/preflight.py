@@ -12,8 +12,8 @@ from pyoco_eval.metrics.catalogue import METRICS
 from pyoco_eval.metrics.conventions import CONVENTIONS, Convention
 from pyoco_eval.protocol.given import ArmSource
 from pyoco_eval.protocol.score_groups import ScoreGroup
-from pyoco_eval.scoring.floors import refuse_hopeless
-from pyoco_eval.scoring.networks import sees_frames
+from pyoco_eval.scoring.metric import metric_under
+from pyoco_eval.scoring.networks import dim_of, sees_frames
 from pyoco_eval.weights import resolve
 
 PACKAGES: Final[Mapping[str, tuple[str, str]]] = {
@@ -95,9 +95,9 @@ def _check_counts(group: ScoreGroup, rule: Convention, totals: Mapping[str, int]
         videos = group.num_real or group.reference.limit() or totals[group.reference.split]
         theirs = None if clip.select == "all" else videos * (clip.num_frames if whole else 1)
     ours = group.count * (options.clip.num_frames if whole else 1)
-    dim = NETWORKS[rule.extractor].layers[rule.layer]
+    dim = dim_of(rule)
     try:
-        refuse_hopeless(rule, dim, ours, theirs, options, None)
+        metric_under(rule, options).check_counts(dim, ours, theirs)
     except PyocoEvalError as error:
         raise UsageError(f"{' and '.join(group.columns)}: {error}") from error
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from pyoco_eval.errors import UsageError
-from pyoco_eval.metrics.catalogue import has_interval, is_better_higher, is_unbiased
+from pyoco_eval.metrics.catalogue import has_interval, is_better_higher, is_unbiased, metric_of
 from pyoco_eval.metrics.signature import KEYS
 from pyoco_eval.report.pairing import LEVEL, spread_of_difference, why_unpaired
 from pyoco_eval.report.record import Record, ScoreRecord
@@ -272,7 +272,8 @@ def _warnings(
         found.append(f"Short videos were repeated in some records only ({', '.join(clips)}).")
     if any("floor" in score.recipe for score in scores):
         found.append("Some scores are below the sample floor: they mostly measure their size.")
-    if metric == "is" and any(score.std is not None for score in scores):
+    known = metric_of(metric)
+    if known is not None and known.classifies and any(score.std is not None for score in scores):
         found.append(
             "± is the spread over splits of one set of videos, not a standard error of the score."
         )

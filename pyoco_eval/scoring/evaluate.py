@@ -14,7 +14,6 @@ from pyoco_eval.metrics.sample_floor import SmallSampleError
 from pyoco_eval.processes import processes
 from pyoco_eval.progress import Progress, Silent
 from pyoco_eval.report.record import Record
-from pyoco_eval.scoring.floors import refuse_hopeless, row_bound
 from pyoco_eval.scoring.measure import Request, measure
 from pyoco_eval.scoring.networks import Network, of_frames, sees_frames
 from pyoco_eval.scoring.options import Options
@@ -33,7 +32,6 @@ from pyoco_eval.scoring.sources import Samples, check_exists, is_held, open_samp
 from pyoco_eval.scoring.tasks import (
     Networks,
     Task,
-    require_captions,
     rules_of,
     same_features,
 )
@@ -127,7 +125,7 @@ def _check(
     metrics: Sequence[str], reference: Samples | None, splits: str | None, options: Options
 ) -> None:
     if splits is not None:
-        if "is" not in metrics:
+        if not any(name in METRICS and METRICS[name].classifies for name in metrics):
             raise UsageError(f"--splits {splits}: only the Inception Score has splits")
         SplitRule.parse(splits)
     if options.extrapolate and not set(extrapolated()) & set(metrics):
@@ -180,7 +178,7 @@ class _Run:
             stored_reference, reference_source = self._open(reference, "--reference", rules)
         self._suit_options(source, reference_source)
         networks = Networks(self.options)
-        tasks = [Task(rule, self.options, networks) for rule in rules]
+        tasks = [Task(rule, self.options, networks, self.splits) for rule in rules]
         source = self._attach_samples(tasks, samples, stored, source)
         self._attach_references(tasks, named, stored_reference)
         self._refuse(tasks, source, reference_source)
@@ -193,7 +191,7 @@ class _Run:
         referred = time.perf_counter()
         if not processes().is_main:
             return None
-        found = [score for task in tasks for score in task.scores(self.splits)]
+        found = [score for task in tasks for score in task.scores()]
         finished = time.perf_counter()
         seconds = {
             "samples": measured - started,
@@ -245,7 +243,8 @@ class _Run:
                 from pyoco_eval.videos.listing.attach import attach_captions
 
                 source = attach_captions(source, Path(self.captions))
-            require_captions(tasks, source)
+            for task in tasks:
+                task.metric.check_samples(source)
             for task in tasks:
                 task.extractor()
             return source
@@ -302,13 +301,10 @@ class _Run:
                     found = wanted | {"clip": self.reference_options.clip.signed()}
                 require_same_recipe(wanted, task.reference, found)
             try:
-                refuse_hopeless(
-                    task.rule,
+                task.metric.check_counts(
                     task.dim(),
-                    row_bound(task.generated, source, task.rule, self.options),
-                    row_bound(task.reference, reference_source, task.rule, self.reference_options),
-                    self.options,
-                    self.splits,
+                    task.row_bound(task.generated, source, self.options),
+                    task.row_bound(task.reference, reference_source, self.reference_options),
                 )
             except SmallSampleError as error:
                 short.setdefault(str(error), error)

@@ -20,6 +20,21 @@ def sees_frames(rule: Convention) -> bool:
     return NETWORKS[rule.extractor].kind == "image"
 
 
+def dim_of(rule: Convention) -> int:
+    """D of the features that a convention reads.
+
+    Raises:
+        UsageError: its network has no such layer.
+    """
+    layers = NETWORKS[rule.extractor].layers
+    if rule.layer not in layers:
+        raise UsageError(
+            f"convention {rule.name}: {rule.extractor} has no layer {rule.layer!r}, only "
+            f"{', '.join(layers)}"
+        )
+    return layers[rule.layer]
+
+
 def of_frames() -> list[str]:
     """Names of the metrics whose rows are frames under every convention."""
     rows: dict[str, bool] = {}

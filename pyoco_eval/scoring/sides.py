@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pyoco_eval.errors import PyocoEvalError
+from pyoco_eval.errors import PyocoEvalError, UsageError
 from pyoco_eval.metrics.signature import Signature
 from pyoco_eval.scoring.grouping import Grouping
 from pyoco_eval.scoring.pixel_recipes import with_pixels
@@ -150,6 +150,20 @@ class Side:
         """Recipe of the features alone, as written into files."""
         values = {**self.recipe, "n": str(self.count), "v": __version__}
         return Signature.of(values)
+
+
+def rows_of(side: Side, purpose: str) -> np.ndarray:
+    """Feature rows (N, D).
+
+    Raises:
+        UsageError: the side holds statistics only.
+    """
+    if side.features is None:
+        raise UsageError(
+            f"{side.name} holds statistics, {purpose} needs features: keep them with "
+            "`pyoco-eval features`, or give the videos"
+        )
+    return side.features.features
 
 
 def _plain(name: str) -> str:

@@ -8,13 +8,11 @@ from pyoco_eval.features.base import FeatureExtractor
 from pyoco_eval.metrics.base import Score
 from pyoco_eval.metrics.catalogue import METRICS, PROFILES
 from pyoco_eval.metrics.conventions import CONVENTIONS, Convention, convention, usual_convention
-from pyoco_eval.scoring.floors import row_bound
 from pyoco_eval.scoring.group_check import with_grouping
 from pyoco_eval.scoring.measure import planned_recipe
-from pyoco_eval.scoring.networks import Network, load_text_encoder, refuse_captions
+from pyoco_eval.scoring.metric import metric_under
+from pyoco_eval.scoring.networks import Network, sees_frames
 from pyoco_eval.scoring.options import Options
-from pyoco_eval.scoring.score import score_frechet, score_inception
-from pyoco_eval.scoring.score_rows import score_clipsim, score_kernel, score_prdc
 from pyoco_eval.scoring.sides import Side
 from pyoco_eval.videos.source import VideoSource
 
@@ -47,12 +45,16 @@ class Task:
 
     Attributes:
         rule: the convention.
+        metric: what becomes of the sides under it.
         network: what its features come from.
         generated, reference: the sides, once they are known.
     """
 
-    def __init__(self, rule: Convention, options: Options, networks: Networks) -> None:
+    def __init__(
+        self, rule: Convention, options: Options, networks: Networks, splits: str | None = None
+    ) -> None:
         self.rule = rule
+        self.metric = metric_under(rule, options, splits)
         self.network = Network.of(rule, options)
         self.generated: Side | None = None
         self.reference: Side | None = None
@@ -61,7 +63,7 @@ class Task:
 
     @property
     def needs_reference(self) -> bool:
-        return METRICS[self.rule.metric].needs_reference
+        return self.metric.known.needs_reference
 
     def extractor(self) -> FeatureExtractor:
         return self._networks.get(self.network)
@@ -77,13 +79,18 @@ class Task:
         Args:
             source: None where nobody knows yet how many videos there are.
         """
-        options = self._options
-        grouped = options.group_by or options.reference_group_by
-        resampled = options.interval or options.extrapolate or grouped
-        if resampled or not METRICS[self.rule.metric].from_moments:
-            return True
-        bound = row_bound(None, source, self.rule, options)
-        return bound is not None and bound <= self.dim()
+        return self.metric.needs_rows(self.row_bound(None, source, self._options), self.dim())
+
+    def row_bound(
+        self, side: Side | None, source: VideoSource | None, options: Options
+    ) -> int | None:
+        """Feature rows a side has, or can have at most; None where videos do not bound them."""
+        if side is not None:
+            return side.count
+        if source is None or options.clip.select == "all":
+            return None
+        frames = sees_frames(self.rule) and options.frames.select == "all"
+        return len(source) * (options.clip.num_frames if frames else 1)
 
     def recipe(self, side: Side | None) -> Mapping[str, str]:
         """The recipe of a stored side, or the one that a pass over samples is going to follow."""
@@ -98,7 +105,7 @@ class Task:
             recipe["clip"] = self._options.reference_clip.signed()
         return recipe
 
-    def scores(self, splits: str | None) -> list[Score]:
+    def scores(self) -> list[Score]:
         """All scores of this task, the sides it needs being known."""
         generated, reference, options = self.generated, self.reference, self._options
         assert generated is not None
@@ -106,21 +113,7 @@ class Task:
         if reference is not None:
             argument = "--reference-group-by"
             reference = with_grouping(reference, options.reference_group_by, argument)
-        if self.rule.metric == "is":
-            return score_inception(self.rule, generated, options, splits)
-        if self.rule.metric == "clipsim":
-            return score_clipsim(
-                self.rule,
-                generated,
-                options,
-                lambda: load_text_encoder(self.network.extractor, options),
-            )
-        assert reference is not None
-        if self.rule.metric == "prdc":
-            return score_prdc(self.rule, generated, reference)
-        if METRICS[self.rule.metric].from_moments:
-            return score_frechet(self.rule, generated, reference, options)
-        return score_kernel(self.rule, generated, reference, options)
+        return self.metric.scores(generated, reference)
 
 
 def rules_of(
@@ -160,19 +153,3 @@ def rules_of(
             raise UsageError(f"--also-as {name}: scores are under this convention already")
         rules.append(rule)
     return rules
-
-
-def require_captions(tasks: Sequence[Task], source: VideoSource) -> None:
-    """Raises UsageError if a task needs captions and a video has none, or one it cannot read."""
-    rules = [task.rule for task in tasks if task.rule.metric == "clipsim"]
-    if not rules:
-        return
-    lacking = [video.id for video in source if not video.caption]
-    if lacking:
-        raise UsageError(
-            f"clipsim needs a caption for every video; {len(lacking)} of {len(source)} have none "
-            f"({', '.join(lacking[:3])}{', …' if len(lacking) > 3 else ''}). Give a manifest as "
-            "--samples, or --captions FILE with the columns file and caption"
-        )
-    for rule in rules:
-        refuse_captions(rule, [video.caption or "" for video in source])

@@ -9,8 +9,8 @@ from pyoco_eval.metrics.conventions import CONVENTIONS
 from pyoco_eval.metrics.kernel import KernelRule
 from pyoco_eval.metrics.sample_floor import SmallSampleError, frechet_floor
 from pyoco_eval.scoring.evaluate import evaluate
-from pyoco_eval.scoring.floors import refuse_hopeless
 from pyoco_eval.scoring.frame_rules import FrameRule
+from pyoco_eval.scoring.metric import metric_under
 from pyoco_eval.scoring.options import Options
 
 DIM = 64
@@ -20,26 +20,26 @@ def test_a_curve_needs_three_subset_sizes() -> None:
     rule = CONVENTIONS["embedded-fvd"]
     options = replace(Options(), extrapolate=True, allow_small=True)
     least = frechet_floor(DIM) + 2
-    refuse_hopeless(rule, DIM, least, None, options, None)
+    metric_under(rule, options).check_counts(DIM, least, None)
     with pytest.raises(SmallSampleError, match="--extrapolate"):
-        refuse_hopeless(rule, DIM, least - 1, None, options, None)
+        metric_under(rule, options).check_counts(DIM, least - 1, None)
 
 
 def test_halves_of_a_kernel_distance_need_four_rows() -> None:
     rule = CONVENTIONS["embedded-kvd"]
     options = replace(Options(), interval=100)
     least = max(4, KernelRule.parse(rule.estimator).floor)
-    refuse_hopeless(rule, DIM, least, least, options, None)
+    metric_under(rule, options).check_counts(DIM, least, least)
     with pytest.raises(SmallSampleError):
-        refuse_hopeless(rule, DIM, 3, 4, options, None)
+        metric_under(rule, options).check_counts(DIM, 3, 4)
 
 
 def test_the_remedy_is_the_one_that_brings_rows() -> None:
     rule = CONVENTIONS["clean-kid"]
     with pytest.raises(SmallSampleError, match="or --frames all"):
-        refuse_hopeless(rule, DIM, 4, 4, replace(Options(), frames=FrameRule("middle")), None)
+        metric_under(rule, replace(Options(), frames=FrameRule("middle"))).check_counts(DIM, 4, 4)
     with pytest.raises(SmallSampleError, match="or --clip all"):
-        refuse_hopeless(rule, DIM, 4, 4, Options(), None)
+        metric_under(rule, Options()).check_counts(DIM, 4, 4)
 
 
 def test_every_score_that_lacks_rows_is_named_at_once() -> None:
