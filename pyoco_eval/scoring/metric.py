@@ -111,8 +111,10 @@ class Metric(ABC):
 
     def check_samples(self, source: VideoSource) -> None:
         """Raises UsageError if the metric reads captions and some generated video has none."""
+        if not self.known.needs_captions:
+            return
         lacking = [video.id for video in source if not video.caption]
-        if self.known.needs_captions and lacking:
+        if lacking:
             raise UsageError(
                 f"{self.rule.metric} needs a caption for every video; {len(lacking)} of "
                 f"{len(source)} have none ({', '.join(lacking[:3])}"
