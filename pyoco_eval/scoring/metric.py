@@ -16,7 +16,7 @@ from pyoco_eval.metrics.catalogue import METRICS, KnownMetric
 from pyoco_eval.metrics.conventions import Convention
 from pyoco_eval.metrics.interval import Interval
 from pyoco_eval.metrics.sample_floor import SmallSampleError
-from pyoco_eval.scoring.networks import sees_frames
+from pyoco_eval.scoring.networks import refuse_captions, sees_frames
 from pyoco_eval.scoring.options import Options
 from pyoco_eval.scoring.sides import Side
 from pyoco_eval.scoring.signing import (
@@ -110,7 +110,11 @@ class Metric(ABC):
         """
 
     def check_samples(self, source: VideoSource) -> None:
-        """Raises UsageError if the metric reads captions and some generated video has none."""
+        """Refuse generated videos without the captions that the metric reads.
+
+        Raises:
+            UsageError: some have none, or one that the text tower does not read.
+        """
         if not self.known.needs_captions:
             return
         lacking = [video.id for video in source if not video.caption]
@@ -121,6 +125,7 @@ class Metric(ABC):
                 f"{', …' if len(lacking) > 3 else ''}). Give a manifest as --samples, or "
                 "--captions FILE with the columns file and caption"
             )
+        refuse_captions(self.rule, [video.caption or "" for video in source])
 
     def floor_label(self, generated: Side, reference: Side | None) -> str | None:  # noqa: ARG002
         """Value of the signature's `floor` key: set if a score below the floor was forced.
