@@ -15,6 +15,7 @@ from pyoco_eval.cli.scoring import (
     score_options,
     split_names,
 )
+from pyoco_eval.metrics.catalogue import METRICS
 
 
 @click.command("evaluate")
@@ -26,7 +27,7 @@ from pyoco_eval.cli.scoring import (
         "--metrics",
         default="fvd,is,fid,clip-fid",
         show_default=True,
-        help="Comma-separated: fvd, is, fid, clip-fid, kvd, kid, clipsim, prdc.",
+        help=f"Comma-separated: {', '.join(METRICS)}.",
     ),
     conventions_option,
     also_as_option,

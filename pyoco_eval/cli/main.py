@@ -40,7 +40,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
 
 def _metrics() -> dict[str, KnownMetric]:
     """Every metric is a command; those that want more than videos come last."""
-    return dict(sorted(METRICS.items(), key=lambda item: item[0] == "clipsim"))
+    return dict(sorted(METRICS.items(), key=lambda item: item[1].needs_captions))
 
 
 class _LazyGroup(SuggestingGroup):

@@ -15,6 +15,9 @@ from pyoco_eval.cli.scoring import (
 )
 from pyoco_eval.metrics.catalogue import METRICS, KnownMetric
 
+_SPLITS: Final = click.option(
+    "--splits", default=None, help="1, 10-sequential, 10-shuffle42, 10-permute2020."
+)
 _HELP: Final = {
     "fvd": """Fréchet Video Distance: how far the features of two sets of videos are apart.
 
@@ -126,11 +129,8 @@ def metric_command(name: str) -> click.Command:
 
 def _own_options(row: KnownMetric) -> tuple[Decorator, ...]:
     """What is asked of this metric and not of all."""
-    if row.name == "is":
-        splits = "1, 10-sequential, 10-shuffle42, 10-permute2020."
-        return (click.option("--splits", default=None, help=splits), *convention_options)
-    if row.name == "clipsim":
-        return (*convention_options, captions_option)
     references = reference_options if row.needs_reference else ()
     limit = (extrapolate_option,) if row.extrapolates else ()
-    return (*references, *limit, *convention_options)
+    splits = (_SPLITS,) if row.classifies else ()
+    captions = (captions_option,) if row.needs_captions else ()
+    return (*references, *limit, *splits, *convention_options, *captions)

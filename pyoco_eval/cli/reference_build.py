@@ -8,10 +8,12 @@ import click
 from pyoco_eval.cli.options import build_options, video_options
 from pyoco_eval.cli.scoring import PROFILE, conventions_of, conventions_option, split_names
 from pyoco_eval.cli.terminal import say, say_json
+from pyoco_eval.metrics.catalogue import METRICS
 
 if TYPE_CHECKING:
     from pyoco_eval.scoring.reference_build import Built
 
+_COMPARING = [name for name, row in METRICS.items() if row.needs_reference]
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 
 
@@ -46,7 +48,7 @@ ucf101-test01 to -test03, msrvtt (the 2,990 test videos).""",
     "--metrics",
     default="fvd,fid,clip-fid",
     show_default=True,
-    help="To compare under: fvd, fid, clip-fid, kvd, kid, prdc.",
+    help=f"To compare under: {', '.join(_COMPARING)}.",
 )
 @PROFILE
 @conventions_option
