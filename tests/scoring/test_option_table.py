@@ -1,5 +1,7 @@
 """One table of options: commands, keyword arguments and signatures agree with it."""
 
+import runpy
+from pathlib import Path
 from typing import Any, get_args
 
 import click
@@ -21,6 +23,8 @@ from pyoco_eval.videos.listing.pictures import Pictures
 from pyoco_eval.videos.readers.array_reader import RANGES
 from pyoco_eval.videos.readers.choose import Decoder
 from pyoco_eval.videos.readers.pixels import PixelRule
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_no_choices_are_the_defaults() -> None:
@@ -76,6 +80,12 @@ def test_the_docstring_has_every_option_with_its_help() -> None:
     assert [line.split(":")[0].strip() for line in lines] == list(OPTIONS)
     assert described(Choices) in (Choices.__doc__ or "")
     assert "  fps: Resample to this rate; not with stride." in lines[2]
+
+
+def test_the_page_of_options_is_the_generated_one() -> None:
+    script = runpy.run_path(str(ROOT / "scripts" / "options_page.py"))
+    page = (ROOT / "docs" / "options.md").read_text(encoding="utf-8")
+    assert page == script["page"](), "run python scripts/options_page.py"
 
 
 GROUPS = "regex:array#(.)"
