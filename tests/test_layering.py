@@ -125,15 +125,6 @@ def test_help_and_the_public_face_load_no_heavy_module() -> None:
     assert run.stdout.strip() == "[]"
 
 
-def test_public_names_exist_are_sorted_and_documented() -> None:
-    import pyoco_eval
-
-    assert sorted(pyoco_eval.__all__) == pyoco_eval.__all__
-    for name in pyoco_eval.__all__:
-        value = getattr(pyoco_eval, name)
-        assert isinstance(value, str) or value.__doc__
-
-
 def test_pillow_opens_nothing_but_named_formats() -> None:
     """Left alone it runs Ghostscript for an EPS file whatever its name; see `open_picture`."""
     root = PACKAGE.parent
