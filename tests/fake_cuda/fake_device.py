@@ -1,19 +1,20 @@
 """A CUDA device whose tensors have a shape, a dtype and a layout, but no content.
 
 Tensors of the CPU are real. What is moved to `cuda`, or made there, is fake from then on, and so is
-what is computed from it: operators check devices and dtypes as CUDA's do and give the strides that
-CUDA's kernels give. A number read from such a tensor is 1, a truth is true, an array is of ones.
+what is computed from it: operators check devices and dtypes as CUDA's do. A number read from such a
+tensor is 1; conditions hold, but nothing that `any` asks for is found. What is copied back to the
+CPU is real again, and full of ones.
 
 Not seen: what kernels compute, which one computes it, memory, streams, NCCL, times.
 """
 
 import functools
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any, TypeVar
 from unittest import mock
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from cuda_attention import Attention
@@ -27,7 +28,9 @@ from torch.utils._pytree import tree_map_only
 Network = TypeVar("Network", bound=nn.Module)
 _ASKS_DEVICE = (torch.ops.prim.device.default,)
 _ATTENTION = "scaled_dot_product_attention"
-_READ = (torch.ops.aten._local_scalar_dense.default, torch.ops.aten.equal.default)
+_aten = torch.ops.aten
+_READ = (_aten._local_scalar_dense.default, _aten.item.default, _aten.is_nonzero.default)
+_ANY = (_aten.any.default, _aten.any.dim, _aten.any.dims)
 
 
 class Machine(TorchDispatchMode):
@@ -36,7 +39,7 @@ class Machine(TorchDispatchMode):
     Attributes:
         written: bytes that operators have written on the device, views apart.
         reads: how often the host has asked for a number of the device.
-        truth: what it hears of a truth.
+        value: what it hears, and what is in all that is copied to it.
         attention: which kernels took the calls of attention.
     """
 
@@ -45,8 +48,9 @@ class Machine(TorchDispatchMode):
         self.fake = FakeTensorMode()
         self.written = 0
         self.reads = 0
-        self.truth = True
+        self.value = 1.0
         self.attention = Attention()
+        self._false: weakref.WeakValueDictionary[int, torch.Tensor] = weakref.WeakValueDictionary()
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
@@ -60,16 +64,28 @@ class Machine(TorchDispatchMode):
             return func(*args, **kwargs)
         if func in _READ:
             self.reads += 1
-            is_truth = func is torch.ops.aten.equal.default or args[0].dtype == torch.bool
-            return self.truth if is_truth else _one(args[0])
+            return self._read(args[0])
+        if func is _aten.index.Tensor and _is_mask(args[1]):
+            return args[0].flatten(0, args[1][0].dim() - 1).clone()
         own: dict[int, torch.Tensor] = {}
         if len(stand_ins) < sum(isinstance(value, torch.Tensor) for value in given):
             change = functools.partial(self._faked, own=own)
             args, kwargs = tree_map_only(torch.Tensor, change, (args, kwargs))
         with self.fake:
             made = func(*args, **kwargs)
+        if isinstance(made, FakeTensor) and made.fake_device.type == "cpu" and _on_cuda(stand_ins):
+            return torch.empty_strided(made.shape, made.stride(), dtype=made.dtype).fill_(
+                self.value
+            )
+        if func in _ANY:
+            self._false[id(made)] = made
         self._count(made, stand_ins, func._schema.is_mutable)
         return tree_map_only(torch.Tensor, lambda t: own.get(id(t), t), made) if own else made
+
+    def _read(self, tensor: torch.Tensor) -> bool | int | float:
+        if tensor.dtype == torch.bool:
+            return self._false.get(id(tensor)) is not tensor
+        return self.value if tensor.dtype.is_floating_point else 1
 
     def _faked(self, tensor: torch.Tensor, own: dict[int, torch.Tensor]) -> FakeTensor:
         """A tensor as operators of the device take it; `own` learns whose stand-in it is."""
@@ -98,8 +114,8 @@ def fake_cuda(count: int = 1) -> Iterator[Machine]:
         for name, found in _said(count).items():
             stack.enter_context(mock.patch.object(torch.cuda, name, found))
         stack.enter_context(mock.patch.object(fake_tensor, "init_gpu_context"))
-        stack.enter_context(mock.patch.object(torch.Tensor, "numpy", _numpy))
         stack.enter_context(mock.patch.object(torch.Tensor, "tolist", _tolist))
+        stack.enter_context(mock.patch.object(torch.Tensor, "__setitem__", _setitem))
         stack.enter_context(mock.patch.object(nn.Module, "_apply", _apply))
         machine = Machine()
         stack.enter_context(mock.patch.object(F, _ATTENTION, machine.attention))
@@ -127,6 +143,8 @@ def _said(count: int) -> dict[str, Callable[..., Any]]:
         "is_bf16_supported": lambda including_emulation=True: True,
         "is_initialized": lambda: True,
         "_lazy_init": lambda: None,
+        "get_rng_state": lambda device=0: torch.empty(0, dtype=torch.uint8),
+        "set_rng_state": lambda state, device=0: None,
         "manual_seed_all": lambda seed: None,
         "synchronize": lambda device=None: None,
         "get_device_capability": lambda device=None: (9, 0),
@@ -141,37 +159,31 @@ def _leaves(values: Iterable[Any]) -> Iterator[Any]:
             yield value
 
 
+def _is_mask(indices: list[torch.Tensor | None]) -> bool:
+    return len(indices) == 1 and indices[0] is not None and indices[0].dtype == torch.bool
+
+
 def _is_cuda(value: object) -> bool:
     return isinstance(value, torch.device) and value.type == "cuda"
 
 
-def _one(tensor: torch.Tensor) -> bool | int | float:
-    if tensor.dtype == torch.bool:
-        return True
-    return 1.0 if tensor.dtype.is_floating_point else 1
+def _on_cuda(tensors: Iterable[FakeTensor]) -> bool:
+    return any(tensor.fake_device.type == "cuda" for tensor in tensors)
 
 
-_real_numpy = torch.Tensor.numpy
 _real_tolist = torch.Tensor.tolist
-_real_apply = nn.Module._apply
-
-
-def _numpy(self: torch.Tensor, **arguments: Any) -> np.ndarray:
-    if not isinstance(self, FakeTensor):
-        return _real_numpy(self, **arguments)
-    if self.device.type != "cpu":
-        raise TypeError(f"can't convert {self.device} device type tensor to numpy")
-    if self.dtype == torch.bfloat16:
-        raise TypeError("Got unsupported ScalarType BFloat16")
-    if self.requires_grad:
-        raise RuntimeError("Can't call numpy() on Tensor that requires grad")
-    return np.ones(self.shape, _real_numpy(torch.empty(0, dtype=self.dtype)).dtype)
+_real_setitem = torch.Tensor.__setitem__
 
 
 def _tolist(self: torch.Tensor) -> Any:
     if not isinstance(self, FakeTensor):
         return _real_tolist(self)
-    return np.full(self.shape, _one(self)).tolist()
+    return _real_tolist(self.cpu())
+
+
+def _setitem(self: torch.Tensor, index: Any, value: Any) -> None:
+    """Lists as indices become tensors in C++, where no mode sees them: here before."""
+    _real_setitem(self, torch.tensor(index) if isinstance(index, list) else index, value)
 
 
 def _apply(

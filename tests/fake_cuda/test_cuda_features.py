@@ -16,6 +16,7 @@ from pyoco_eval.features.c3d_network import LAYER_DIMS as C3D_LAYERS
 from pyoco_eval.features.c3d_network import C3DNetwork
 from pyoco_eval.features.c3d_torchscript import RESIZE as SCRIPT_RESIZE
 from pyoco_eval.features.c3d_torchscript import TorchScriptC3DExtractor
+from pyoco_eval.features.catalogue import NETWORKS
 from pyoco_eval.features.clip import CLEAN_FID_RESIZE, ClipExtractor
 from pyoco_eval.features.clip_checkpoint import ARCHITECTURE
 from pyoco_eval.features.i3d import REFERENCE_RESIZE, I3DExtractor
@@ -26,7 +27,6 @@ from pyoco_eval.features.inception import CLEAN_RESIZE, InceptionExtractor
 from pyoco_eval.features.inception_network import LAYER_DIMS as INCEPTION_LAYERS
 from pyoco_eval.features.inception_network import InceptionNetwork
 from pyoco_eval.features.tiny import load_tiny
-from pyoco_eval.scoring.networks import DEFAULT_CONVENTION
 from pyoco_eval.videos.resize import IN_NETWORK, ResizeRule
 
 
@@ -81,7 +81,7 @@ def script_i3d(machine: Machine) -> FeatureExtractor:
 
 
 def script_c3d(machine: Machine) -> FeatureExtractor:
-    machine.truth = False  # nothing is wrong with the probabilities
+    machine.value = 1 / 101  # probabilities that sum to 1
     named = spec("c3d-torchscript", "log-probs", 101, SCRIPT_RESIZE, "x")
     return TorchScriptC3DExtractor(Program(101).requires_grad_(False), named)
 
@@ -136,4 +136,4 @@ def test_texts_of_tinyclip(cuda: Machine) -> None:
 
 def test_all_extractors_are_here() -> None:
     names = {name.split()[0] for name in (*MADE, *PROGRAMS)}
-    assert names == set(DEFAULT_CONVENTION)
+    assert names == set(NETWORKS)

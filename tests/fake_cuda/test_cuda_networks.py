@@ -28,7 +28,7 @@ CONFIGS = {
 
 def built(config: UNetConfig, machine: Machine) -> VideoUNet:
     with torch.device("meta"):
-        network = config.build()
+        network = VideoUNet(config)
     return hollow(network, machine, "cuda")
 
 

@@ -1,0 +1,81 @@
+"""Training on CUDA: steps, average, checkpoints, validation and sheets of samples."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fake_device import Machine
+
+from pyoco_eval.training.config import TrainConfig
+from pyoco_eval.training.engine import Engine
+from pyoco_eval.training.parts import Parts, make_parts
+from pyoco_eval.training.run_writer import Window
+from pyoco_eval.training.samples import Batch, collate
+from pyoco_eval.training.samples_sheet import SampleSheet
+
+sys.path[:0] = [str(Path(__file__).parents[1] / folder) for folder in ("training", "models")]
+from small_runs import small_config  # noqa: E402
+
+VIDEOS = {"data__num_frames": 4}
+PICTURES = {"source": "shapes", "split": "val", "size": 16, "num_frames": 1}
+RUNS: dict[str, dict[str, Any]] = {
+    "images": {},
+    "joint": {
+        **VIDEOS, "joint": {"per_video": 2, "data": PICTURES}, "hardware__micro_batch": 1,
+        "condition__labels": True,
+    },
+    "some frames known, temporal layers alone": {
+        **VIDEOS, "condition__known_every": 2,
+        "model": {"preset": "test", "train": "temporal", "overrides": {"known_frames": True}},
+    },
+}  # fmt: skip
+
+
+def config_of(out: Path, **changes: Any) -> TrainConfig:
+    return small_config(
+        out, hardware__device="cuda", hardware__precision="bf16",
+        hardware__gradient_checkpointing=True, batch=2, validation__every=2,
+        validation__samples=2, validation__sigmas=[1.0], validation__data={"split": "val"},
+        log__sampler="deis:order=1,num_steps=2", **changes,
+    )  # fmt: skip
+
+
+@contextmanager
+def made(config: TrainConfig) -> Iterator[tuple[Engine, Parts, Batch]]:
+    engine = Engine(config.hardware)
+    try:
+        assert engine.device.type == "cuda"
+        parts = make_parts(config, engine)
+        batch = collate([parts.samples[number] for number in range(config.batch)])
+        assert isinstance(batch, Batch)
+        yield engine, parts, batch
+    finally:
+        engine.end()
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_a_step_and_all_that_comes_after(cuda: Machine, tmp_path: Path, name: str) -> None:
+    config = config_of(tmp_path, **RUNS[name])
+    with made(config) as (engine, parts, batch):
+        trainer = parts.trainer
+        result = trainer.train_on(batch)
+        assert result is not None
+        assert result.loss.device.type == "cuda"
+        trainer.check_finite()
+        assert all(average.device.type == "cuda" for average in trainer.ema)
+        state = trainer.state()
+        assert set(state.optimizer) >= {
+            f"exp_avg/{name}" for name in state.network if "temporal" in name
+        }
+        trainer.restore(state)
+        assert trainer.train_on(batch) is not None
+        window = Window(0.0, 0, engine.device)
+        window.add(result, batch, 0, 0)
+        assert window.glance() == 1
+        assert parts.validation is not None
+        assert parts.validation.losses()
+        sheet = SampleSheet(config, parts.prior, parts.conditioner, batch, ())
+        assert sheet.sample(parts.averaged(trainer.averages())) is not None
