@@ -119,8 +119,20 @@ def fake_cuda(count: int = 1) -> Iterator[Machine]:
         stack.enter_context(mock.patch.object(nn.Module, "_apply", _apply))
         machine = Machine()
         stack.enter_context(mock.patch.object(F, _ATTENTION, machine.attention))
+        stack.enter_context(_lists_pass_the_cpu())
         stack.enter_context(engine_knows_cuda())
         yield stack.enter_context(machine)
+
+
+@contextmanager
+def _lists_pass_the_cpu() -> Iterator[None]:
+    """`torch.tensor` makes tensors of the CPU and moves them, which a mode sees."""
+    before = torch._C._only_lift_cpu_tensors()  # type: ignore[attr-defined]
+    torch._C._set_only_lift_cpu_tensors(True)  # type: ignore[attr-defined]
+    try:
+        yield
+    finally:
+        torch._C._set_only_lift_cpu_tensors(before)  # type: ignore[attr-defined]
 
 
 def hollow(network: Network, machine: Machine, device: str = "cpu") -> Network:
