@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 from fake_device import Machine
 
+from pyoco_eval.models.checkpoint import save_model
 from pyoco_eval.training.config import TrainConfig
 from pyoco_eval.training.engine import Engine
 from pyoco_eval.training.parts import Parts, make_parts
 from pyoco_eval.training.run_writer import Window
 from pyoco_eval.training.samples import Batch, collate
 from pyoco_eval.training.samples_sheet import SampleSheet
+from pyoco_eval.training.state_folder import load_state, save_state
 
 sys.path[:0] = [str(Path(__file__).parents[1] / folder) for folder in ("training", "models")]
 from small_runs import small_config  # noqa: E402
@@ -27,10 +29,11 @@ RUNS: dict[str, dict[str, Any]] = {
         **VIDEOS, "joint": {"per_video": 2, "data": PICTURES}, "hardware__micro_batch": 1,
         "condition__labels": True,
     },
-    "some frames known, temporal layers alone": {
+    "some frames known": {
         **VIDEOS, "condition__known_every": 2,
-        "model": {"preset": "test", "train": "temporal", "overrides": {"known_frames": True}},
+        "model": {"preset": "test", "overrides": {"known_frames": True}},
     },
+    "temporal layers alone": {**VIDEOS, "model": {"preset": "test", "train": "temporal"}},
 }  # fmt: skip
 
 
@@ -57,25 +60,35 @@ def made(config: TrainConfig) -> Iterator[tuple[Engine, Parts, Batch]]:
 
 
 @pytest.mark.parametrize("name", RUNS)
-def test_a_step_and_all_that_comes_after(cuda: Machine, tmp_path: Path, name: str) -> None:
-    config = config_of(tmp_path, **RUNS[name])
-    with made(config) as (engine, parts, batch):
+def test_a_step(cuda: Machine, tmp_path: Path, name: str) -> None:
+    with made(config_of(tmp_path, **RUNS[name])) as (_, parts, batch):
+        result = parts.trainer.train_on(batch)
+        assert result is not None
+        assert result.loss.device.type == "cuda"
+        parts.trainer.check_finite()
+        assert all(average.device.type == "cuda" for average in parts.trainer.ema)
+
+
+def test_checkpoints_and_the_log(cuda: Machine, tmp_path: Path) -> None:
+    with made(config_of(tmp_path)) as (engine, parts, batch):
         trainer = parts.trainer
         result = trainer.train_on(batch)
         assert result is not None
-        assert result.loss.device.type == "cuda"
-        trainer.check_finite()
-        assert all(average.device.type == "cuda" for average in trainer.ema)
-        state = trainer.state()
-        assert set(state.optimizer) >= {
-            f"exp_avg/{name}" for name in state.network if "temporal" in name
-        }
-        trainer.restore(state)
+        place = save_state(tmp_path / "checkpoints", trainer.state(), keep=1)
+        trainer.restore(load_state(place))
         assert trainer.train_on(batch) is not None
         window = Window(0.0, 0, engine.device)
         window.add(result, batch, 0, 0)
         assert window.glance() == 1
+        assert engine.sum(2) == 1  # nothing that was on the device is known
+        save_model(tmp_path / "model", parts.averaged(trainer.averages()), parts.info(1))
+
+
+@pytest.mark.parametrize("name", ["joint", "some frames known"])
+def test_validation_and_the_sheet(cuda: Machine, tmp_path: Path, name: str) -> None:
+    config = config_of(tmp_path, **RUNS[name])
+    with made(config) as (_, parts, batch):
         assert parts.validation is not None
         assert parts.validation.losses()
         sheet = SampleSheet(config, parts.prior, parts.conditioner, batch, ())
-        assert sheet.sample(parts.averaged(trainer.averages())) is not None
+        assert sheet.sample(parts.averaged(parts.trainer.averages())) is not None
