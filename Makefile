@@ -6,8 +6,9 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 # What runs in environments other than that of constraints.txt.
 ELSEWHERE := tests/test_installation.py tests/videos/test_video_files.py
 FRESH := $(PYTHON)
+WHAT := .
 
-.PHONY: demo test lint types suite test-processors test-unpinned test-lowest format benchmarks clean
+.PHONY: demo test lint types suite test-processors test-unpinned test-lowest format benchmarks docs clean
 
 demo: .venv/demo
 	$(BIN)/python scripts/demo.py
@@ -32,11 +33,12 @@ test-processors: .venv/dev
 	ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 $(BIN)/python -m pytest -n auto tests/features tests/test_installation.py
 	ONEDNN_MAX_CPU_ISA=SSE41 ATEN_CPU_CAPABILITY=default $(BIN)/python -m pytest -n auto tests/features/test_precision.py tests/features/test_tiny.py
 
-# As users install: no constraints, the newest of everything. FRESH=python3.13 chooses the Python.
+# As users install: no constraints, the newest of everything. FRESH=python3.13 chooses the Python,
+# WHAT=dist/pyoco_eval-0.1.0-py3-none-any.whl a wheel.
 test-unpinned:
 	rm -rf .venv-unpinned
 	$(FRESH) -m venv .venv-unpinned
-	.venv-unpinned/bin/python -m pip install --quiet '.[train,probe]' pytest hypothesis
+	.venv-unpinned/bin/python -m pip install --quiet '$(WHAT)[train,probe]' pytest hypothesis
 	.venv-unpinned/bin/pytest -W default $(ELSEWHERE)
 	rm -rf .venv-unpinned
 
@@ -55,6 +57,10 @@ format: .venv/dev
 benchmarks: .venv/dev
 	for script in benchmarks/bench_*.py; do $(BIN)/python $$script || exit 1; done
 
+# The pages of the Python API, in site/.
+docs: .venv/docs
+	$(BIN)/python scripts/api_pages.py site
+
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit("pyoco-eval needs Python 3.11 or newer, found %d.%d; choose one with: make PYTHON=python3.12 ..." % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv .venv
@@ -71,5 +77,9 @@ benchmarks: .venv/dev
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
+.venv/docs: .venv/base
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'
+	touch $@
+
 clean:
-	rm -rf .venv .venv-unpinned .venv-lowest dist build demo runs
+	rm -rf .venv .venv-unpinned .venv-lowest dist build site demo runs

@@ -38,6 +38,12 @@ def test_the_wheel_carries_code_weights_and_resources(wheel: Path) -> None:
     assert not any(name.startswith(("tests/", "scripts/", "benchmarks/")) for name in names)
 
 
+def test_the_package_index_can_show_it(wheel: Path) -> None:
+    check = [sys.executable, "-m", "twine", "check", "--strict", str(wheel)]
+    checked = subprocess.run(check, capture_output=True, text=True)
+    assert checked.returncode == 0, checked.stdout
+
+
 @pytest.mark.slow
 def test_it_scores_offline_in_a_fresh_environment(wheel: Path, tmp_path: Path) -> None:
     home = tmp_path / "env"

@@ -131,7 +131,7 @@ class Choices(VideoChoices, ScoreChoices, ReferenceChoices, LimitChoices, total=
     """Keyword arguments of every scoring function; each has a default."""
 
 
-Choices.__doc__ = f"{Choices.__doc__}\n\n{described(Choices)}\n"
+Choices.__doc__ = f"{Choices.__doc__}\n\nArgs:\n{described(Choices)}\n"
 OPTIONS = rows_of(Choices)
 
 
