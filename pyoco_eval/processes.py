@@ -4,11 +4,13 @@ How they talk to each other is in `peers`.
 """
 
 import atexit
+import math
 import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from pyoco_eval.errors import UsageError
@@ -93,6 +95,31 @@ def local_rank() -> int | None:
     """Number of this process on its machine, None if it was not launched with others."""
     value = os.environ.get("LOCAL_RANK")
     return int(value) if value is not None and "WORLD_SIZE" in os.environ else None
+
+
+def own_cores() -> int:
+    """CPU cores that this process may keep busy, at least one.
+
+    What affinity (Slurm, taskset) and a quota (containers) leave of the machine, shared among the
+    processes that were launched on it together.
+    """
+    allowed = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
+    cores = len(allowed) if allowed is not None else os.cpu_count() or 1
+    quota = _quota(Path("/sys/fs/cgroup/cpu.max"))
+    if quota is not None:
+        cores = min(cores, math.ceil(quota))
+    together = os.environ.get("LOCAL_WORLD_SIZE", "1")
+    beside = int(together) if local_rank() is not None and together.isdigit() else 1
+    return max(1, cores // max(1, beside))
+
+
+def _quota(file: Path) -> float | None:
+    """Cores of a cgroup's quota: `800000 100000` is eight; None for `max` or without cgroups."""
+    try:
+        quota, period = file.read_text(encoding="ascii").split()
+        return float(quota) / float(period)
+    except (OSError, ValueError):
+        return None
 
 
 def _join() -> Processes:

@@ -404,3 +404,29 @@ def test_who_is_no_member_of_a_group_is_told() -> None:
     (_, _, counted, _), (_, error, _, _) = two_ranks("no member")
     assert counted == "20/20"
     assert "no member" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("quota", "together", "expected"),
+    [("max 100000", None, 12), ("350000 100000", None, 4), ("max 100000", "4", 3), ("", "64", 1)],
+)
+def test_the_cores_of_a_process_are_those_left_to_it(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    quota: str,
+    together: str | None,
+    expected: int,
+) -> None:
+    file = tmp_path / "cpu.max"
+    file.write_text(quota)
+    plain = module._quota
+    monkeypatch.setattr(module, "_quota", lambda _: plain(file))
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(12)), raising=False)
+    if together is not None:
+        for name, value in (
+            ("LOCAL_RANK", "0"),
+            ("WORLD_SIZE", "8"),
+            ("LOCAL_WORLD_SIZE", together),
+        ):
+            monkeypatch.setenv(name, value)
+    assert module.own_cores() == expected

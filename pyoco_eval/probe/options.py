@@ -1,10 +1,10 @@
 """Everything a user can choose about a probe, in one object."""
 
-import os
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from pyoco_eval.errors import UsageError
+from pyoco_eval.processes import own_cores
 from pyoco_eval.videos.clip_rule import ClipRule
 from pyoco_eval.videos.frame_size import Size
 
@@ -80,4 +80,4 @@ class ProbeOptions:
             raise UsageError("--prompt and --captions: give one of them, both say what is shown")
 
     def num_workers(self) -> int:
-        return self.workers or min(4, os.cpu_count() or 1)
+        return self.workers or own_cores()

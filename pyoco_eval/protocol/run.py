@@ -8,7 +8,7 @@ from pathlib import Path
 from pyoco_eval.errors import UsageError
 from pyoco_eval.locks import LOCK, locked
 from pyoco_eval.metrics.catalogue import METRICS
-from pyoco_eval.processes import processes
+from pyoco_eval.processes import own_cores, processes
 from pyoco_eval.progress import Progress
 from pyoco_eval.protocol.arms import columns_of
 from pyoco_eval.protocol.checks import SPLITS
@@ -351,7 +351,7 @@ class ProtocolRun:
 
         def work() -> Outcome:
             if processes().is_main:
-                workers = self.choices.machine.workers or 4
+                workers = self.choices.machine.workers or own_cores()
                 self.real.check(self.progress, workers=workers)
             findings = [str(found) for found in self.real.findings]
             return {"findings": findings, "incomplete": self.real.is_incomplete}

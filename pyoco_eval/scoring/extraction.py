@@ -1,7 +1,8 @@
 """One pass over a source of videos, feeding any number of networks.
 
-Threads decode, resize and scale; this thread runs the networks in batches and hands each video's
-feature rows to its collectors. Videos are consumed in index order, so a run is repeatable.
+Threads decode and, for networks on the CPU, resize and scale; this thread runs the networks in
+batches and hands each video's feature rows to its collectors. Videos are consumed in index order,
+so a run is repeatable.
 """
 
 import hashlib
@@ -13,8 +14,9 @@ import torch
 
 from pyoco_eval.errors import UnusableVideosError, VideoError
 from pyoco_eval.scoring.feature_store import StoredVideo, VideoFacts
+from pyoco_eval.scoring.feed import Feed, PickedFrames, feed_for
 from pyoco_eval.scoring.options import Options
-from pyoco_eval.scoring.row_queue import RowQueue, Tap
+from pyoco_eval.scoring.row_queue import Inputs, RowQueue, Tap
 from pyoco_eval.scoring.stream import OrderedStream
 from pyoco_eval.videos.clip_rule import ShortVideo, VideoClip
 from pyoco_eval.videos.clips_by_rule import clips_by_rule
@@ -104,7 +106,7 @@ class _Prepared:
     size: tuple[int, int]
     looped: bool
     timed: bool
-    inputs: tuple[torch.Tensor | None, ...]
+    inputs: tuple[Inputs | None, ...]
     row_ids: tuple[tuple[str, ...], ...]
 
 
@@ -115,18 +117,21 @@ def run_pass(
     *,
     chosen: range | None = None,
     on_video: Callable[[], None] = lambda: None,
+    feed: Feed | None = None,
 ) -> Pass:
     """Decode every video once and collect the features of every tap.
 
     Args:
         chosen: which videos of the source, all by default; positions count from its first.
         on_video: told about every finished video.
+        feed: how clips reach the networks; by default what suits their device.
 
     Returns:
         What was found, still to be settled.
     """
     found = Pass()
-    queues = [RowQueue(tap, options) for tap in taps]
+    feed = feed or feed_for(taps)
+    queues = [feed.queue(tap, options) for tap in taps]
     chosen = range(len(source)) if chosen is None else chosen
     videos = [source[index] for index in chosen]
 
@@ -141,8 +146,8 @@ def run_pass(
         yield _Opened(digest, stored)
         waiting = [tap if known is None else None for tap, known in zip(taps, stored, strict=True)]
         rules = sorted({tap.pixels for tap in waiting if tap is not None})
-        for clips in clips_by_rule(video, options.clip, rules):
-            yield _prepare_clip(clips, waiting, options)
+        for clips in clips_by_rule(video, options.clip, rules, feed.memory):
+            yield _prepare_clip(clips, waiting, options, feed)
 
     with OrderedStream(videos, prepare, workers=options.num_workers()) as stream:
         for video, values in stream:
@@ -221,30 +226,42 @@ def _consume(
 
 
 def _prepare_clip(
-    read: Mapping[PixelRule, VideoClip], taps: Sequence[Tap | None], options: Options
+    read: Mapping[PixelRule, VideoClip], taps: Sequence[Tap | None], options: Options, feed: Feed
 ) -> _Prepared:
     """The network inputs of one clip, which was read by every rule that a tap has."""
     first = next(iter(read.values()))
     frames = {rule: _pre_resized(clip.frames, options) for rule, clip in read.items()}
-    select = options.clip.select
-    clip_id = f"{first.video_id}@{first.number}" if select == "all" else first.video_id
-    inputs: list[torch.Tensor | None] = []
+    picked = PickedFrames(frames, feed)
+    inputs: list[Inputs | None] = []
     ids: list[tuple[str, ...]] = []
     for tap in taps:
         if tap is None:
             inputs.append(None)
             ids.append(())
-        elif tap.extractor.kind == "image":
-            seen = frames[tap.pixels]
-            chosen = options.frames.indices(len(seen), first.video_id, first.number)
-            inputs.append(tap.extractor.prepare(seen[chosen]))
-            of_frames = tuple(f"{clip_id}:{index}" for index in chosen)
-            ids.append((clip_id,) if select == "images" else of_frames)
-        else:
-            inputs.append(tap.extractor.prepare(frames[tap.pixels])[None])
-            ids.append((clip_id,))
+            continue
+        chosen = _chosen(tap, len(frames[tap.pixels]), first, options)
+        inputs.append(picked.inputs(tap, chosen))
+        ids.append(_ids(tap, chosen, first, options))
+    for clip in read.values():
+        feed.release(clip.frames)
     size = (int(first.frames.shape[2]), int(first.frames.shape[1]))
     return _Prepared(size, first.looped, first.timed, tuple(inputs), tuple(ids))
+
+
+def _chosen(tap: Tap, num_frames: int, clip: VideoClip, options: Options) -> tuple[int, ...]:
+    """Which frames of a clip a network sees: all, or those that the frame rule names."""
+    if tap.extractor.kind == "video":
+        return tuple(range(num_frames))
+    return tuple(options.frames.indices(num_frames, clip.video_id, clip.number))
+
+
+def _ids(tap: Tap, chosen: Sequence[int], clip: VideoClip, options: Options) -> tuple[str, ...]:
+    """One id for each feature row."""
+    select = options.clip.select
+    clip_id = f"{clip.video_id}@{clip.number}" if select == "all" else clip.video_id
+    if tap.extractor.kind == "video" or select == "images":
+        return (clip_id,)
+    return tuple(f"{clip_id}:{index}" for index in chosen)
 
 
 def _pre_resized(frames: np.ndarray, options: Options) -> np.ndarray:

@@ -4,13 +4,13 @@
 checked. This module loads neither NumPy nor PyTorch, so that `--help` is quick.
 """
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 
 from pyoco_eval.errors import UsageError
+from pyoco_eval.processes import own_cores
 from pyoco_eval.scoring.option_table import Option, completed, described, rows_of
 
 if TYPE_CHECKING:
@@ -79,9 +79,10 @@ class VideoChoices(TypedDict, total=False):
     device: Annotated[str, Option(
         "auto, cpu, cuda, cuda:1, mps.", "auto", more="auto is CUDA if there is one.")]
     batch_size: Annotated[int | None, Option(
-        "Clips per call on a GPU.  [default: 4]",
+        "Clips per call on a GPU.  [default: 8]",
         more="Frames count as an eighth of a clip. A CPU takes one clip at a time.")]
-    workers: Annotated[int | None, Option("Decoding threads.  [default: up to 4]")]
+    workers: Annotated[int | None, Option(
+        "Decoding threads.  [default: one for each core of this process]")]
     precision: Annotated[str, Option(
         "Arithmetic of the networks; bf16 is faster and never mixes with fp32.",
         "fp32", ("fp32", "bf16"), signed="prec")]
@@ -194,8 +195,8 @@ class Options:
         return self.pixels or ("peer" if self.decoder == "decord" else own)
 
     def num_workers(self) -> int:
-        """Decoding threads: as many as asked for, or up to four."""
-        return self.workers or min(4, os.cpu_count() or 1)
+        """Decoding threads: as many as asked for, or one for each core of this process."""
+        return self.workers or own_cores()
 
 
 def options_from(choices: Choices) -> Options:

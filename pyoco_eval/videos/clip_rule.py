@@ -7,7 +7,7 @@ the positions start, start + stride, …; with a frame rate the stride is 1.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, cast, get_args
 
@@ -153,6 +153,15 @@ class ClipRule:
         )
 
 
+Memory = Callable[[tuple[int, ...]], np.ndarray]
+"""Gives uint8 memory of a shape (T, H, W, 3)."""
+
+
+def fresh_memory(shape: tuple[int, ...]) -> np.ndarray:
+    """Memory that nobody had before."""
+    return np.empty(shape, np.uint8)
+
+
 IMAGES = ClipRule(num_frames=1, select="images")
 """The rule of sources of images: each is read whole."""
 
@@ -177,8 +186,11 @@ class VideoClip:
     timed: bool = False
 
 
-def read_clips(video: Video, rule: ClipRule) -> Iterator[VideoClip]:
+def read_clips(video: Video, rule: ClipRule, memory: Memory = fresh_memory) -> Iterator[VideoClip]:
     """Cut the clips of one video, decoding no further than needed and not twice for `all`.
+
+    Args:
+        memory: gives the frames of a clip their place.
 
     Yields:
         One clip, or for `all` at least one, in order.
@@ -193,7 +205,7 @@ def read_clips(video: Video, rule: ClipRule) -> Iterator[VideoClip]:
     if rule.select in ("first", "images") and rule.least == rule.span:
         clips = [_positions(0, rule, pace)]
         try:
-            yield from _cut(video, clips, pace.timed)
+            yield from _cut(video, clips, pace.timed, memory)
         except EndOfVideoError as end:
             num_frames = end.num_frames
         else:
@@ -202,7 +214,7 @@ def read_clips(video: Video, rule: ClipRule) -> Iterator[VideoClip]:
         num_frames = video.count_frames()
         clips = clip_indices(rule, video.id, num_frames, pace)
         if clips:
-            yield from _cut(video, clips, pace.timed)
+            yield from _cut(video, clips, pace.timed, memory)
             return
     if rule.short != "loop" or not num_frames:
         kind = ShortVideo if rule.short in ("skip", "window") else VideoError
@@ -239,7 +251,9 @@ def _positions(start: int, rule: ClipRule, pace: Pacing) -> tuple[int, ...]:
     return tuple(pace.frame(start + i * rule.stride) for i in range(rule.num_frames))
 
 
-def _cut(video: Video, clips: Sequence[tuple[int, ...]], timed: bool) -> Iterator[VideoClip]:
+def _cut(
+    video: Video, clips: Sequence[tuple[int, ...]], timed: bool, memory: Memory
+) -> Iterator[VideoClip]:
     """Clips in order of their starts, from one pass over the frames."""
     wanted = sorted({index for clip in clips for index in clip})
     held: dict[int, np.ndarray] = {}
@@ -248,7 +262,8 @@ def _cut(video: Video, clips: Sequence[tuple[int, ...]], timed: bool) -> Iterato
         held[index] = frame
         while number < len(clips) and clips[number][-1] <= index:
             clip = clips[number]
-            frames = np.stack([held[i] for i in clip])
+            frames = memory((len(clip), *frame.shape))
+            np.stack([held[i] for i in clip], out=frames)
             yield VideoClip(video.id, number, clip, frames, timed=timed)
             number += 1
             oldest = clips[number][0] if number < len(clips) else index + 1

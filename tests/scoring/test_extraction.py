@@ -5,14 +5,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from toys import MeanColour, flat_videos
 
 from pyoco_eval.errors import UnusableVideosError
 from pyoco_eval.scoring.extraction import Pass, run_pass
+from pyoco_eval.scoring.feed import DeviceFeed
 from pyoco_eval.scoring.frame_rules import FrameRule
 from pyoco_eval.scoring.measure import RowCollector
 from pyoco_eval.scoring.options import Options
 from pyoco_eval.scoring.row_queue import Tap
+from pyoco_eval.scoring.transfers import Transfers
 from pyoco_eval.videos.clip_rule import ClipRule
 from pyoco_eval.videos.resize import ResizeRule
 from pyoco_eval.videos.source import open_source
@@ -25,7 +28,8 @@ def collect(
     network.pretended_device = device
     tap = Tap(network, [rows], "exact")
     opened = open_source(source)
-    found = run_pass(opened, [tap], options)
+    feed = DeviceFeed(Transfers(torch.device("cpu"))) if device == "cuda" else None
+    found = run_pass(opened, [tap], options, feed=feed)
     found.settle(len(opened), options)
     assert tap.row_ids is not None
     return rows.rows(), tap.row_ids, found, network
@@ -142,8 +146,8 @@ def test_a_later_clip_that_fails_takes_the_whole_video_out(
 
     original: Callable = clips_by_rule.read_clips
 
-    def breaking(video, rule):  # type: ignore[no-untyped-def]
-        for clip in original(video, rule):
+    def breaking(video, *rest):  # type: ignore[no-untyped-def]
+        for clip in original(video, *rest):
             yield clip
             if video.id == "v2.npy":
                 raise VideoError(video.id, "breaks")
