@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 
 from pyoco_eval.errors import UsageError
-from pyoco_eval.processes import own_cores
 from pyoco_eval.scoring.option_table import Option, completed, described, rows_of
 
 if TYPE_CHECKING:
@@ -196,6 +195,8 @@ class Options:
 
     def num_workers(self) -> int:
         """Decoding threads: as many as asked for, or one for each core of this process."""
+        from pyoco_eval.processes import own_cores
+
         return self.workers or own_cores()
 
 
