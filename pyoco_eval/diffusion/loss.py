@@ -2,7 +2,7 @@
 
 Axes: B batch, T frames, C channels, H, W.
 
-    x = clean + sigma e,   e from the prior,   ln sigma ~ N(P_mean, P_std²)
+    x = clean + sigma e,   e from the prior,   ln sigma ~ N(P_mean, P_std²) or one of some levels
     loss = lambda(sigma) mean (D(x; sigma) - clean)²
     lambda(sigma) = (sigma² + sigma_data²) / (sigma sigma_data)², or another of `weighting`
 
@@ -11,8 +11,10 @@ References:
     Karras et al., Elucidating the Design Space (2022), Eqs. 2 and 8, Table 1.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Protocol
 
 import torch
@@ -49,6 +51,8 @@ class EDMLoss:
         P_mean, P_std: of ln sigma.
         sigma_data: standard deviation of the data.
         weighting: of the noise levels.
+        levels: those that are drawn, all equally often, in place of ln sigma from a normal
+            distribution: what a network of discrete timesteps is trained at.
     """
 
     prior: NoisePrior
@@ -56,13 +60,26 @@ class EDMLoss:
     P_std: float = 1.2
     sigma_data: float = 0.5
     weighting: LossWeighting = EDM_WEIGHTING
+    levels: tuple[float, ...] = ()
 
     def draw_sigmas(self, generators: Sequence[torch.Generator]) -> torch.Tensor:
-        """One log-normal noise level per generator: float32 (B,) on the CPU."""
+        """One noise level per generator: float32 (B,) on the CPU."""
+        if self.levels:
+            levels, size = torch.tensor(self.levels), (1,)
+            return torch.cat(
+                [levels[torch.randint(len(levels), size, generator=g)] for g in generators]
+            )
         sigmas = torch.empty(len(generators), 1)
         for sigma, generator in zip(sigmas, generators, strict=True):
             sigma.log_normal_(self.P_mean, self.P_std, generator=generator)
         return sigmas[:, 0]
+
+    def quantile(self, share: float) -> float:
+        """The noise level that this share of the drawn ones lies below."""
+        if self.levels:
+            rising = sorted(self.levels)
+            return rising[min(int(share * len(rising)), len(rising) - 1)]
+        return math.exp(NormalDist(self.P_mean, self.P_std).inv_cdf(share))
 
     def weight(self, sigma: torch.Tensor) -> torch.Tensor:
         """lambda(sigma)."""

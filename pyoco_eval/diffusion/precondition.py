@@ -21,6 +21,7 @@ References:
     Salimans and Ho, Progressive Distillation (2022), Appendix D.
 """
 
+from collections.abc import Callable
 from typing import Final, Literal, Protocol, get_args
 
 import torch
@@ -30,6 +31,10 @@ from pyoco_eval.diffusion.denoiser import Conditioning
 from pyoco_eval.errors import UsageError
 
 Prediction = Literal["epsilon", "v_prediction", "sample"]
+
+OUTPUT_WEIGHTINGS: Final = {"epsilon": "eps", "v_prediction": "v", "sample": "x0"}
+"""What a variance-preserving network predicts -> the loss weighting of `weighting` that makes the
+loss the plain mean square of the error of that. For networks of EDM it is `edm`."""
 
 _RANGE_SLACK: Final = 1e-4
 
@@ -79,7 +84,7 @@ class EDMDenoiser(nn.Module):
 
 
 class VPNetwork(Protocol):
-    """A variance-preserving network on videos."""
+    """A variance-preserving network on videos; where images follow them, called as EDM's is."""
 
     def __call__(
         self, y: torch.Tensor, timestep: torch.Tensor, cond: Conditioning | None
@@ -88,7 +93,7 @@ class VPNetwork(Protocol):
         ...
 
 
-class VPDenoiser:
+class VPDenoiser(nn.Module):
     """A variance-preserving network, such as one of diffusers, as a denoiser.
 
     Args:
@@ -99,6 +104,7 @@ class VPDenoiser:
         dtype: of the network's inputs.
 
     Attributes:
+        levels: noise level of each timestep, rising.
         sigma_min, sigma_max: the range of levels; others are refused.
 
     Raises:
@@ -116,15 +122,13 @@ class VPDenoiser:
         if prediction not in get_args(Prediction):
             known = ", ".join(get_args(Prediction))
             raise UsageError(f"prediction {prediction!r}: a network predicts one of {known}")
-        alphas = alphas_cumprod.double()
-        alphas = alphas[alphas > 0]
-        if len(alphas) < 2 or not (alphas < 1).all() or not (alphas.diff() < 0).all():
-            raise UsageError("alphas_cumprod must fall from below 1 to 0 or above, over two levels")
+        super().__init__()
         self.network = network
         self.prediction = prediction
         self.dtype = dtype
-        self._log_sigmas = ((1 - alphas) / alphas).log() / 2
-        self.sigma_min, self.sigma_max = (float(s) for s in self._log_sigmas[[0, -1]].exp())
+        self._log_sigmas = _log_levels(alphas_cumprod)
+        self.levels: tuple[float, ...] = tuple(self._log_sigmas.exp().tolist())
+        self.sigma_min, self.sigma_max = self.levels[0], self.levels[-1]
 
     def timestep(self, sigma: torch.Tensor) -> torch.Tensor:
         """Float64 position of sigma in the schedule, linear in ln(sigma) between two levels.
@@ -144,19 +148,43 @@ class VPDenoiser:
         low = (torch.searchsorted(grid, log_sigma, right=True) - 1).clamp(0, len(grid) - 2)
         return low + (log_sigma - grid[low]) / (grid[low + 1] - grid[low])
 
-    def __call__(
-        self, x: torch.Tensor, sigma: torch.Tensor, cond: Conditioning | None = None
+    def forward(
+        self,
+        x: torch.Tensor,
+        sigma: torch.Tensor,
+        cond: Conditioning | None = None,
+        *,
+        num_images: int = 0,
+        image_cond: Conditioning | None = None,
     ) -> torch.Tensor:
-        """Noisy videos x (B, T, C, H, W) at levels sigma (B,) to clean ones of x's dtype."""
+        """Noisy videos x (B, T, C, H, W) at levels sigma (B,) to clean ones of x's dtype.
+
+        Args:
+            num_images, image_cond: as of `EDMDenoiser.forward`.
+        """
         level = per_sample(sigma, x)
         norm = (1 + level**2).sqrt()
         timestep = self.timestep(sigma).to(self.dtype)
-        F_x = self.network((x / norm).to(self.dtype), timestep, cond).to(x.dtype)
+        inputs = (x / norm).to(self.dtype), timestep, cond
+        network: Callable[..., torch.Tensor] = self.network
+        if num_images:
+            F_x = network(*inputs, num_images=num_images, image_cond=image_cond).to(x.dtype)
+        else:
+            F_x = network(*inputs).to(x.dtype)
         if self.prediction == "epsilon":
             return x - level * F_x
         if self.prediction == "v_prediction":
             return x / norm**2 - level / norm * F_x
         return F_x
+
+
+def _log_levels(alphas_cumprod: torch.Tensor) -> torch.Tensor:
+    """ln sigma, float64 (N,), rising, of the timesteps that have one."""
+    alphas = alphas_cumprod.double()
+    alphas = alphas[alphas > 0]
+    if len(alphas) < 2 or not (alphas < 1).all() or not (alphas.diff() < 0).all():
+        raise UsageError("alphas_cumprod must fall from below 1 to 0 or above, over two levels")
+    return ((1 - alphas) / alphas).log() / 2
 
 
 def per_sample(values: torch.Tensor, like: torch.Tensor) -> torch.Tensor:

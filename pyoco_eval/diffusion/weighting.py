@@ -11,6 +11,9 @@ With SNR = 1 / sigma², the error of D weighted by SNR is the error of the predi
     soft-min-snr   1 / (sigma² + sigma_data²): the same with a smooth corner
     p2             SNR / (k + SNR)^gamma
 
+`output` stands for the one that gives the network's own output unit weight: `edm` here, `eps` or
+`v` for networks of diffusers.
+
 References:
     Karras et al., Elucidating the Design Space (2022), Table 1 (edm).
     Ho et al., Denoising Diffusion Probabilistic Models (2020), Eq. 14 (eps).
@@ -69,17 +72,20 @@ class LossWeighting:
     settings: tuple[tuple[str, float], ...] = ()
 
     @classmethod
-    def parse(cls, text: str) -> "LossWeighting":
+    def parse(cls, text: str, output: str = "edm") -> "LossWeighting":
         """Read `NAME` or `NAME:key=value,key=value`, such as `min-snr:gamma=5`.
+
+        Args:
+            output: the weighting that `output` stands for: see `precondition.OUTPUT_WEIGHTINGS`.
 
         Raises:
             UsageError: an unknown name or key, or a value that is not positive.
         """
-        name, _, rest = text.partition(":")
+        name, _, rest = (output if text == "output" else text).partition(":")
         if name not in _KINDS:
             close = get_close_matches(name, _KINDS, 1)
             hint = f"; did you mean {close[0]}?" if close else ""
-            raise UsageError(f"weighting {name!r} is none of {', '.join(_KINDS)}{hint}")
+            raise UsageError(f"weighting {name!r} is none of {', '.join(_KINDS)}, output{hint}")
         settings = dict(_KINDS[name].defaults)
         for item in rest.split(",") if rest else []:
             key, _, value = item.strip().partition("=")

@@ -18,8 +18,10 @@ from pyoco_eval.errors import PyocoEvalError, UsageError
 from pyoco_eval.generation.request import GeneratorOptions, Request
 from pyoco_eval.models.checkpoint import Model, load_model
 from pyoco_eval.models.first_stage import FirstStage, find_first_stage
+from pyoco_eval.models.motion_config import MotionConfig
 from pyoco_eval.models.sampling_notes import sampling_notes
 from pyoco_eval.models.text import TextEncoder, load_text_encoder
+from pyoco_eval.models.text.pipeline import beside, check_text
 from pyoco_eval.priors import NoisePrior, parse_prior
 from pyoco_eval.seeding import torch_generator
 from pyoco_eval.videos.frame_size import Size, sides, size_text
@@ -88,6 +90,7 @@ class CheckpointGenerator:
                 f"{multiple}"
             )
         prior.frame_covariance(num_frames or info.num_frames)
+        sampler = sampler.within(info.unet.sigma_range)
         self._model = model
         self._encoders = tuple(encoders)
         self._sampler = sampler
@@ -214,6 +217,19 @@ def _steady_threads() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
+def _encoders(model: Model, options: GeneratorOptions) -> list[TextEncoder]:
+    info, stored = model.info, options.embeddings
+    if not isinstance(info.unet, MotionConfig):
+        specs: Sequence[str] = info.text_encoders
+    else:
+        specs = [beside(s, model.folder) if stored is None else s for s in info.text_encoders]
+    encoders = [load_text_encoder(spec, options.device, embeddings=stored) for spec in specs]
+    if isinstance(info.unet, MotionConfig):
+        for encoder in encoders:
+            check_text(encoder, info.unet.pipeline["text_encoder"], model.folder)
+    return encoders
+
+
 def load_checkpoint(folder: Path, options: GeneratorOptions) -> CheckpointGenerator:
     """The model of a folder, or of a training run, as a generator.
 
@@ -228,10 +244,7 @@ def load_checkpoint(folder: Path, options: GeneratorOptions) -> CheckpointGenera
         )
     model = load_model(folder, device=options.device)
     info = model.info
-    encoders = [
-        load_text_encoder(spec, options.device, embeddings=options.embeddings)
-        for spec in info.text_encoders
-    ]
+    encoders = _encoders(model, options)
     lacking = {source.name for source in info.unet.text} - {encoder.name for encoder in encoders}
     if lacking:
         raise UsageError(

@@ -8,20 +8,22 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, ClassVar, Final, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 import torch
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Discriminator, Tag
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
 from pyoco_eval.atomic import atomic_path
-from pyoco_eval.diffusion.precondition import EDMDenoiser
+from pyoco_eval.diffusion.precondition import EDMDenoiser, VPDenoiser
 from pyoco_eval.errors import MissingError, PyocoEvalError, UsageError
+from pyoco_eval.models.building import build, count_parameters
 from pyoco_eval.models.config import UNetConfig, check_ranges, validated
 from pyoco_eval.models.latent_space import LatentSpace, network_sides
+from pyoco_eval.models.motion_config import MotionConfig
+from pyoco_eval.models.network import VideoNetwork
 from pyoco_eval.models.state import load_state, not_finite
-from pyoco_eval.models.unet import VideoUNet, count_parameters
 from pyoco_eval.parsing import parse_json
 
 WEIGHTS: Final = "model.safetensors"
@@ -43,12 +45,23 @@ _RANGES: Final = {
 }
 
 
+def _kind_of(values: object) -> str:
+    spatial = "spatial" in values if isinstance(values, Mapping) else hasattr(values, "spatial")
+    return "motion" if spatial else "unet"
+
+
+AnyNetworkConfig = Annotated[
+    Annotated[UNetConfig, Tag("unet")] | Annotated[MotionConfig, Tag("motion")],
+    Discriminator(_kind_of),
+]
+
+
 @dataclass(frozen=True)
 class ModelInfo:
     """What a network is for and how it was trained.
 
     Attributes:
-        unet: its configuration.
+        unet: its configuration: a U-Net of this package, or of diffusers.
         kind: `image` or `video`.
         num_frames: T it was trained on, 1 for images.
         fps: frames per second of its videos.
@@ -65,7 +78,7 @@ class ModelInfo:
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
-    unet: UNetConfig
+    unet: AnyNetworkConfig
     kind: Literal["image", "video"]
     num_frames: int
     fps: float
@@ -150,14 +163,14 @@ class Model:
         folder: where it was read from.
     """
 
-    network: VideoUNet
-    denoiser: EDMDenoiser
+    network: VideoNetwork
+    denoiser: EDMDenoiser | VPDenoiser
     info: ModelInfo
     sha256: str
     folder: Path
 
 
-def save_model(folder: Path, network: VideoUNet, info: ModelInfo) -> str:
+def save_model(folder: Path, network: VideoNetwork, info: ModelInfo) -> str:
     """Write weights and description; returns the sha256 of the weights file.
 
     The description is written last, so a folder that has one is whole. The same weights make the
@@ -217,7 +230,7 @@ def load_model(folder: Path, *, device: torch.device | str = "cpu") -> Model:
         )
     _check_finite(path, state)
     with torch.random.fork_rng(devices=[]):
-        network = VideoUNet(info.unet)
+        network = build(info.unet)
     try:
         load_state(network, state)
     except UsageError as error:
@@ -225,8 +238,7 @@ def load_model(folder: Path, *, device: torch.device | str = "cpu") -> Model:
             f"{path}: does not fit the U-Net that {INFO} describes: {error}"
         ) from error
     network.to(device).eval()
-    denoiser = EDMDenoiser(network, info.sigma_data).eval()
-    return Model(network, denoiser, info, sha256, folder)
+    return Model(network, network.denoiser(info.sigma_data).eval(), info, sha256, folder)
 
 
 def read_info(folder: Path) -> tuple[ModelInfo, str]:

@@ -128,6 +128,21 @@ class UNetConfig:
         return 2 * self.frame_channels + 1 if self.known_frames else self.frame_channels
 
     @property
+    def output_weighting(self) -> str:
+        """The loss weighting that gives the network's output unit weight."""
+        return "edm"
+
+    @property
+    def levels(self) -> tuple[float, ...]:
+        """It is trained at noise of any level."""
+        return ()
+
+    @property
+    def sigma_range(self) -> None:
+        """It knows noise of any level."""
+        return
+
+    @property
     def size_multiple(self) -> int:
         """Height and width of the frames are multiples of this."""
         return 1 << (len(self.multipliers) - 1)

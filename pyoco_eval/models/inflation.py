@@ -12,8 +12,8 @@ import torch
 import torch.nn.functional as F
 
 from pyoco_eval.errors import UsageError
+from pyoco_eval.models.network import VideoNetwork
 from pyoco_eval.models.state import load_state
-from pyoco_eval.models.temporal import TemporalAttention
 from pyoco_eval.models.unet import VideoUNet
 
 _INPUT = "input.weight"
@@ -41,11 +41,11 @@ def inflate(image_state_dict: Mapping[str, torch.Tensor], video_network: VideoUN
     load_state(video_network, state, keep=temporal_names(video_network))
 
 
-def temporal_names(network: VideoUNet) -> frozenset[str]:
+def temporal_names(network: VideoNetwork) -> frozenset[str]:
     """Names of the parameters an image network does not have."""
     return frozenset(
         f"{name}.{parameter}"
         for name, module in network.named_modules()
-        if isinstance(module, TemporalAttention)
+        if isinstance(module, network.temporal_layers)
         for parameter, _ in module.named_parameters()
     )

@@ -13,6 +13,7 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from pyoco_eval.diffusion.denoiser import Conditioning
+from pyoco_eval.diffusion.precondition import EDMDenoiser
 from pyoco_eval.errors import UsageError
 from pyoco_eval.models.conditioning import ConditioningEncoder
 from pyoco_eval.models.config import UNetConfig
@@ -28,6 +29,7 @@ from pyoco_eval.models.layers import (
     silu,
     zeroed,
 )
+from pyoco_eval.models.network import VideoNetwork
 from pyoco_eval.models.temporal import TemporalAttention
 
 
@@ -54,7 +56,7 @@ class Stage(nn.Module):
         return x
 
 
-class VideoUNet(nn.Module):
+class VideoUNet(VideoNetwork):
     """F(x; c_noise, cond) of the EDM formulation, for images and videos.
 
     With `config.temporal` false it is an image network and treats all frames alike, one by one.
@@ -66,6 +68,10 @@ class VideoUNet(nn.Module):
         gradient_checkpointing: recompute each stage in the backward pass instead of keeping its
             activations: about a third more time for a fraction of the memory.
     """
+
+    config: UNetConfig
+    stages = (Stage,)
+    temporal_layers = (TemporalAttention,)
 
     def __init__(self, config: UNetConfig) -> None:
         super().__init__()
@@ -106,6 +112,10 @@ class VideoUNet(nn.Module):
         self.output_norm = group_norm(width)
         self.output = zeroed(nn.Conv2d(width, config.frame_channels, 3, padding=1))
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def denoiser(self, sigma_data: float) -> EDMDenoiser:
+        """With EDM's preconditioning."""
+        return EDMDenoiser(self, sigma_data)
 
     def forward(
         self,
@@ -239,9 +249,3 @@ def _stacked_tokens(
     rows = [pad(t, (0, 0, 0, length - t.shape[1])) for t in (tokens, image_tokens)]
     masks = [pad(m, (0, length - m.shape[1])) for m in (mask, image_mask)]
     return torch.cat(rows), torch.cat(masks)
-
-
-def count_parameters(config: UNetConfig) -> int:
-    """Parameters of the network, counted without making them."""
-    with torch.device("meta"):
-        return sum(parameter.numel() for parameter in VideoUNet(config).parameters())

@@ -25,21 +25,20 @@ import torch
 
 from pyoco_eval.diffusion.denoiser import Conditioning, TextEmbedding
 from pyoco_eval.diffusion.precondition import VPDenoiser
-from pyoco_eval.errors import MissingError, PyocoEvalError, UsageError
-from pyoco_eval.models.diffusers_parts import import_diffusers, load_part
+from pyoco_eval.errors import UsageError
+from pyoco_eval.models.diffusers_parts import (
+    FILES,
+    import_diffusers,
+    load_part,
+    part_folder,
+    read_index,
+    read_schedule,
+    weight_patterns,
+)
 from pyoco_eval.models.hub import folder_digest, model_folder
-from pyoco_eval.parsing import parse_json
 from pyoco_eval.probe.image_model import DIFFUSERS, ImageModel, same
 
 _UNETS: Final = ("UNet2DModel", "UNet2DConditionModel")
-_WEIGHTS: Final = (
-    "diffusion_pytorch_model.safetensors",
-    "diffusion_pytorch_model-*-of-*.safetensors",
-    "model.safetensors",
-)
-_FILES: Final = (
-    "*.json", "*/*.json", "tokenizer/*.txt", *_WEIGHTS[:2], *(f"*/{name}" for name in _WEIGHTS),
-)  # fmt: skip
 _PROMPT: Final = "prompt"
 """Name of the text embedding in `Conditioning.text`."""
 
@@ -54,9 +53,10 @@ def open_diffusers_model(path_or_id: str, device: torch.device) -> ImageModel:
     """
     argument = f"--model {DIFFUSERS}{path_or_id}"
     diffusers = import_diffusers()
-    folder = model_folder(path_or_id, _FILES, argument)
-    parts = _read_index(folder, argument)
-    alphas_cumprod, prediction = _read_scheduler(diffusers, folder, argument)
+    folder = model_folder(path_or_id, FILES, argument)
+    parts = read_index(folder, argument)
+    _check_parts(parts, argument)
+    alphas_cumprod, prediction = _levels(diffusers, folder, argument)
     unet = _load(getattr(diffusers, parts["unet"]), folder, "unet", argument).to(device).eval()
     _refuse_conditions(unet.config, argument)
     vae = None
@@ -64,7 +64,8 @@ def open_diffusers_model(path_or_id: str, device: torch.device) -> ImageModel:
         vae = _load(getattr(diffusers, parts["vae"]), folder, "vae", argument).to(device).eval()
     conditional = parts["unet"] == "UNet2DConditionModel"
     encode_text = _text_encoder(parts, folder, device, argument) if conditional else None
-    digest = folder_digest(folder, _weight_patterns(folder)).partition(":")[2]
+    weights = weight_patterns(folder, ("unet", "vae", "text_encoder"))
+    digest = folder_digest(folder, weights).partition(":")[2]
     denoiser = VPDenoiser(_Network(unet, conditional), alphas_cumprod, prediction)
     factor = 1 if vae is None else 2 ** (len(vae.config.block_out_channels) - 1)
     return ImageModel(
@@ -103,20 +104,7 @@ class _Network:
         return predicted.reshape(y.shape)
 
 
-def _read_index(folder: Path, argument: str) -> dict[str, str]:
-    """Part -> class name, of the parts that are there."""
-    path = folder / "model_index.json"
-    try:
-        index = parse_json(path.read_text(encoding="utf-8"))
-        parts = {
-            name: str(value[1])
-            for name, value in index.items()
-            if isinstance(value, list) and len(value) == 2 and value[1] is not None
-        }
-    except (OSError, ValueError, AttributeError) as error:
-        raise MissingError(
-            f"{argument}: {path} cannot be read ({error}); give the folder of a saved pipeline"
-        ) from error
+def _check_parts(parts: Mapping[str, str], argument: str) -> None:
     if parts.get("unet") not in _UNETS:
         raise UsageError(
             f"{argument}: its network is {parts.get('unet') or parts.get('transformer')}; the "
@@ -124,45 +112,19 @@ def _read_index(folder: Path, argument: str) -> dict[str, str]:
         )
     if parts.get("vae", "AutoencoderKL") != "AutoencoderKL":
         raise UsageError(f"{argument}: its autoencoder is {parts['vae']}, not AutoencoderKL")
-    return parts
 
 
-def _read_scheduler(diffusers: Any, folder: Path, argument: str) -> tuple[torch.Tensor, Any]:
+def _levels(diffusers: Any, folder: Path, argument: str) -> tuple[torch.Tensor, Any]:
     """`alphas_cumprod` (N,) and the prediction type."""
-    path = _place(folder, "scheduler") / "scheduler_config.json"
+    schedule, prediction = read_schedule(folder, argument, "the probe inverts")
     try:
-        config = parse_json(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise PyocoEvalError(f"{argument}: {path} cannot be read ({error})") from error
-    if "beta_schedule" not in config and "trained_betas" not in config:
-        raise UsageError(
-            f"{argument}: {config.get('_class_name')} states no betas; the probe inverts "
-            "variance-preserving models, not those of flow matching or EDM"
-        )
-    known = ("num_train_timesteps", "beta_start", "beta_end", "beta_schedule", "trained_betas",
-             "rescale_betas_zero_snr")  # fmt: skip
-    try:
-        levels = diffusers.DDPMScheduler(**{name: config[name] for name in known if name in config})
+        return diffusers.DDPMScheduler(**schedule).alphas_cumprod, prediction
     except (NotImplementedError, TypeError, ValueError) as error:
-        raise UsageError(f"{argument}: {path}: {error}") from error
-    return levels.alphas_cumprod, config.get("prediction_type", "epsilon")
+        raise UsageError(f"{argument}: {folder}: its scheduler: {error}") from error
 
 
 def _load(kind: Any, folder: Path, part: str, argument: str) -> Any:
-    return load_part(kind, _place(folder, part), f"{argument}: its {part}")
-
-
-def _place(folder: Path, part: str) -> Path:
-    """The folder of a part; old pipelines have everything in one."""
-    return folder / part if (folder / part).is_dir() else folder
-
-
-def _weight_patterns(folder: Path) -> list[str]:
-    """Where the weights lie that make the digest."""
-    parts = {_place(folder, part) for part in ("unet", "vae", "text_encoder")}
-    return [
-        (part / name).relative_to(folder).as_posix() for part in sorted(parts) for name in _WEIGHTS
-    ]
+    return load_part(kind, part_folder(folder, part), f"{argument}: its {part}")
 
 
 def _side(sample_size: object, argument: str) -> int:

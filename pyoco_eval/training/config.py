@@ -96,7 +96,12 @@ class ModelConfig:
 
     Attributes:
         preset: a name in `models.presets.PRESETS`.
-        overrides: fields of the preset's `UNetConfig` to change.
+        diffusers: in place of a preset, a text-to-image pipeline of diffusers, the kind of Stable
+            Diffusion: its folder or its name on the Hugging Face hub. Its U-Net gets temporal
+            layers; unless they are stated, VAE, text encoder and loss weighting are its own.
+        overrides: fields of the preset's `UNetConfig` to change; with `diffusers` the `heads` of
+            the temporal layers (8) and `max_frames` that they tell apart (32, or more if there are
+            more).
         train: `all` weights, or `temporal`: only the layers an image model does not have. The
             image model then stays as it is, frame by frame; the paper finetunes all.
     """
@@ -104,6 +109,7 @@ class ModelConfig:
     __pydantic_config__: ClassVar[dict[str, Any]] = FORBID
 
     preset: str | None = None
+    diffusers: str | None = None
     overrides: dict[str, Any] = field(default_factory=dict)
     train: Literal["all", "temporal"] = "all"
 
@@ -168,10 +174,11 @@ class LossConfig:
     """The EDM objective (paper §3, eq. 1).
 
     Attributes:
-        P_mean, P_std: of ln sigma.
+        P_mean, P_std: of ln sigma. A network of diffusers is trained at its own timesteps instead,
+            all equally often.
         sigma_data: standard deviation of the data.
-        weighting: of the noise levels: `edm`, `eps`, `x0`, `v`, `min-snr:gamma=5`, `soft-min-snr`
-            or `p2:gamma=1,k=1`.
+        weighting: of the noise levels: `edm`, `eps`, `x0`, `v`, `min-snr:gamma=5`, `soft-min-snr`,
+            `p2:gamma=1,k=1`, or `output`: the one that weighs the network's own output evenly.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = FORBID

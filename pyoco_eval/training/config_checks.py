@@ -3,14 +3,17 @@
 import math
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import Any
+from typing import Any, Final
 
 from pyoco_eval.diffusion.samplers.spec import SamplerSpec
 from pyoco_eval.diffusion.weighting import LossWeighting
 from pyoco_eval.errors import UsageError
 from pyoco_eval.priors import parse_prior
-from pyoco_eval.training.config import TrainConfig
+from pyoco_eval.training.config import LossConfig, TrainConfig
 from pyoco_eval.videos.frame_size import sides, size_text
+
+PIPELINE: Final = "diffusers:"
+"""Begins the spec of a pipeline's own text encoder."""
 
 
 def out_of_range(config: TrainConfig) -> Iterator[str]:
@@ -82,8 +85,42 @@ def out_of_range(config: TrainConfig) -> Iterator[str]:
                 "optimizer.temporal_lr: model.train=temporal trains no other layers; "
                 "give their rate as optimizer.lr, and leave this out"
             )
-    if config.model.preset is None and config.init is None:
+    model = config.model
+    if model.preset is None and model.diffusers is None and config.init is None:
         yield "model.preset: must be given where there is no init; see docs/training.md"
+    if model.diffusers is not None:
+        yield from _diffusers(config)
+
+
+def _diffusers(config: TrainConfig) -> Iterator[str]:
+    """What a pipeline of diffusers decides by itself."""
+    model, own = config.model, f"{PIPELINE}{config.model.diffusers}"
+    if model.preset is not None:
+        yield "model.preset: model.diffusers names the network; give one of them"
+    unknown = sorted(set(model.overrides) - {"heads", "max_frames"})
+    if unknown:
+        yield (
+            f"model.overrides: {unknown[0]} is of a preset; with model.diffusers there are heads "
+            "and max_frames"
+        )
+    if any(type(number) is not int for number in model.overrides.values()):
+        yield "model.overrides: heads and max_frames are whole numbers"
+    if config.data.num_frames == 1:
+        yield "model.diffusers: becomes a video model; data.num_frames is 1"
+    if config.latent.vae is None:
+        yield "latent.vae: a pipeline of diffusers works on latents; leave it out for its own VAE"
+    if config.condition.encoders not in ((), (own,)):
+        yield (
+            f"condition.encoders: the network reads {own} alone; leave them out, or give [] for no "
+            "text"
+        )
+    if config.condition.labels or config.condition.known_every:
+        yield "condition: a pipeline of diffusers takes no labels and no known frames"
+    if (config.loss.P_mean, config.loss.P_std) != (LossConfig().P_mean, LossConfig().P_std):
+        yield (
+            "loss.P_mean and loss.P_std: a pipeline of diffusers is trained at its own timesteps; "
+            "leave them out"
+        )
 
 
 def _buckets(config: TrainConfig) -> Iterator[str]:

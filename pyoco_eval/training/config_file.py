@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from pyoco_eval.errors import UsageError
 from pyoco_eval.resources import resource_folder
 from pyoco_eval.training.config import WHICH_SAMPLES, TrainConfig
-from pyoco_eval.training.config_checks import out_of_range
+from pyoco_eval.training.config_checks import PIPELINE, out_of_range
 from pyoco_eval.validation import in_words
 from pyoco_eval.yaml_text import YamlTextError, parse_yaml
 
@@ -56,6 +56,7 @@ def load_config(path: Path, settings: Sequence[str] = ()) -> TrainConfig:
 def parse_config(tree: Mapping[str, Any], where: str) -> TrainConfig:
     """The config that a tree of plain values means; `where` begins the error messages."""
     complete = copy.deepcopy(dict(tree))
+    _complete_diffusers(complete)
     _complete_joint(complete)
     _complete_validation(complete)
     try:
@@ -88,6 +89,24 @@ def differences(one: TrainConfig, other: TrainConfig) -> dict[str, tuple[Any, An
     return {
         key: (first.get(key), second.get(key)) for key in keys if first.get(key) != second.get(key)
     }
+
+
+def _complete_diffusers(tree: Tree) -> None:
+    """VAE, text encoder and weighting of a pipeline are its own unless something else is said."""
+    model = tree.get("model")
+    place = model.get("diffusers") if isinstance(model, dict) else None
+    if not isinstance(place, str):
+        return
+    own: dict[str, Tree] = {
+        "latent": {"vae": place},
+        "condition": {"encoders": [f"{PIPELINE}{place}"]},
+        "loss": {"weighting": "output", "sigma_data": 1.0},
+    }
+    for section, values in own.items():
+        if tree.get(section) is None:
+            tree[section] = {}
+        if isinstance(tree[section], dict):
+            tree[section] = {**values, **tree[section]}
 
 
 def _complete_joint(tree: Tree) -> None:

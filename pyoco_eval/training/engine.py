@@ -19,13 +19,13 @@ from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.nn.parallel import DistributedDataParallel
 
 from pyoco_eval.errors import MissingError, UsageError
-from pyoco_eval.models.unet import Stage
+from pyoco_eval.models.network import VideoNetwork
 from pyoco_eval.processes import await_launched
 from pyoco_eval.training.config import HardwareConfig
 from pyoco_eval.training.products import Products
 
 if TYPE_CHECKING:
-    from pyoco_eval.diffusion.precondition import EDMDenoiser
+    from pyoco_eval.diffusion.precondition import EDMDenoiser, VPDenoiser
 
 
 class Engine:
@@ -78,7 +78,7 @@ class Engine:
     def is_main(self) -> bool:
         return self.rank == 0
 
-    def wrap(self, denoiser: "EDMDenoiser") -> nn.Module:
+    def wrap(self, denoiser: "EDMDenoiser | VPDenoiser") -> nn.Module:
         """The denoiser as this run calls it; its parameters may be other objects afterwards."""
         if not self._fully_sharded:
             wrapped = self._accelerator.prepare(denoiser)
@@ -89,9 +89,10 @@ class Engine:
         warnings.filterwarnings("ignore", r"FSDP2-wrapped module .* returned a view tensor")
         for parameter in denoiser.parameters():  # channels last cannot be divided
             parameter.data = parameter.data.contiguous()
+        assert isinstance(denoiser.network, VideoNetwork)
         mesh, policy = self._mesh(), self._policy()
         for module in denoiser.modules():
-            if isinstance(module, Stage):
+            if isinstance(module, denoiser.network.stages):
                 fully_shard(module, mesh=mesh, mp_policy=policy)
         fully_shard(denoiser, mesh=mesh)  # noise levels and what enters and leaves stay float32
         return denoiser

@@ -3,12 +3,12 @@
 import math
 
 from pyoco_eval.models.inflation import temporal_names
-from pyoco_eval.models.unet import VideoUNet
+from pyoco_eval.models.network import VideoNetwork
 from pyoco_eval.training.config import OptimizerConfig, TrainConfig
 from pyoco_eval.training.network import trained_names
 
 
-def rate_groups(network: VideoUNet, config: TrainConfig) -> list[tuple[float, list[str]]]:
+def rate_groups(network: VideoNetwork, config: TrainConfig) -> list[tuple[float, list[str]]]:
     """The rate after the warm-up, and the names of the trained parameters that have it.
 
     One group of all; with `optimizer.temporal_lr` the layers that an image model has, then the

@@ -22,17 +22,25 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from pyoco_eval.diffusion.denoiser import Conditioning, KnownFrames, TextEmbedding
-from pyoco_eval.diffusion.precondition import EDMDenoiser
 from pyoco_eval.errors import MissingError, UsageError
+from pyoco_eval.models.building import build
 from pyoco_eval.models.checkpoint import model_folder, read_info
-from pyoco_eval.models.config import TextInput, UNetConfig
+from pyoco_eval.models.config import TextInput
 from pyoco_eval.models.first_stage import read_space
 from pyoco_eval.models.latent_space import LatentSpace, network_sides
+from pyoco_eval.models.motion_unet import PROMPT, MotionUNet
+from pyoco_eval.models.network import NetworkConfig, VideoNetwork
 from pyoco_eval.models.presets import PRESETS
-from pyoco_eval.models.unet import Stage, VideoUNet
 from pyoco_eval.training.buckets import buckets_of, in_bucket
 from pyoco_eval.training.config import TrainConfig
-from pyoco_eval.training.network import network_config, only_trained, trained_names
+from pyoco_eval.training.finetuning import finetuned_config
+from pyoco_eval.training.network import (
+    check_sizes,
+    network_config,
+    only_trained,
+    own_config,
+    trained_names,
+)
 from pyoco_eval.videos.frame_size import sides
 
 _FLOAT: Final = 4
@@ -117,7 +125,7 @@ def plan_memory(config: TrainConfig, size: int = 1) -> MemoryPlan:
     latent = _latent(config)
     unet, notes = _network(config, latent)
     with torch.device("meta"):
-        network = VideoUNet(unet)
+        network = build(unet)
     only_trained(network, config)
     shards = shards_of(config, size)
     samples = min(config.hardware.micro_batch or config.batch, config.batch // size)
@@ -169,7 +177,7 @@ def held(parameter: torch.Tensor, shards: int) -> int:
     return _FLOAT * math.ceil(rows / shards) * (parameter.numel() // max(rows, 1))
 
 
-def _exchange(network: VideoUNet, config: TrainConfig, size: int, shards: int) -> int:
+def _exchange(network: VideoNetwork, config: TrainConfig, size: int, shards: int) -> int:
     """A copy of the gradients in buckets; or, of a divided network, what is gathered of it.
 
     The unit of all layers outside the stages stays whole through a step; of the stages one is at
@@ -179,7 +187,7 @@ def _exchange(network: VideoUNet, config: TrainConfig, size: int, shards: int) -
     whole = sum(_FLOAT * p.numel() for p in network.parameters() if p.requires_grad)
     if shards == 1:
         return whole if size > 1 else 0
-    stages = [module for module in network.modules() if isinstance(module, Stage)]
+    stages = [module for module in network.modules() if isinstance(module, network.stages)]
     sizes = [sum(p.numel() for p in stage.parameters()) for stage in stages]
     rest = _FLOAT * (sum(p.numel() for p in network.parameters()) - sum(sizes))
     gathered = _BYTES[config.hardware.param_dtype]
@@ -190,22 +198,22 @@ def _exchange(network: VideoUNet, config: TrainConfig, size: int, shards: int) -
 
 
 def _activations(
-    network: VideoUNet, config: TrainConfig, samples: int, latent: LatentSpace | None
+    network: VideoNetwork, config: TrainConfig, samples: int, latent: LatentSpace | None
 ) -> int:
     """The most bytes alive at once in a forward and backward pass, weights and gradients apart."""
     per_video = config.joint.per_video
     frames = config.data.num_frames + per_video
     network.gradient_checkpointing = config.hardware.gradient_checkpointing
+    called = _called(network, config)
     with FakeTensorMode():
         _as_fake(network)
         if config.hardware.param_dtype == "bf16":
             for module in network.modules():
-                if isinstance(module, Stage):
+                if isinstance(module, network.stages):
                     module.to(torch.bfloat16)
         for parameter in network.parameters():
             if parameter.requires_grad:
                 parameter.register_post_accumulate_grad_hook(_forget)  # type: ignore[no-untyped-call]
-        denoiser = EDMDenoiser(network, config.loss.sigma_data)
         frame = network_sides(sides(config.data.size), latent)
         x = torch.empty(samples, frames, network.config.frame_channels, *frame)
         cond, images = _told(network, config, samples, x), None
@@ -213,20 +221,31 @@ def _activations(
             images = _told(network, config, samples * per_video, None)
         with _Alive(network) as alive:
             with torch.autocast("cpu", torch.bfloat16, enabled=config.hardware.precision == "bf16"):
-                denoised = denoiser(
+                denoised = called(
                     x, torch.ones(samples), cond, num_images=per_video, image_cond=images
                 )
             torch.autograd.backward(denoised.square().mean())
     return int(alive.most)
 
 
+def _called(network: VideoNetwork, config: TrainConfig) -> nn.Module:
+    """What a step calls; where it looks at the noise levels, which are not real here, without that.
+
+    The schedule of a network of timesteps has no activations of a size that counts.
+    """
+    return network if network.config.levels else network.denoiser(config.loss.sigma_data)
+
+
 def _told(
-    network: VideoUNet, config: TrainConfig, rows: int, frames: torch.Tensor | None
+    network: VideoNetwork, config: TrainConfig, rows: int, frames: torch.Tensor | None
 ) -> Conditioning:
+    lengths = _TOKENS
+    if isinstance(network, MotionUNet):
+        lengths = {PROMPT: network.config.text_tokens}
     text = {
         source.name: TextEmbedding(
-            torch.empty(rows, _TOKENS[source.name], source.width),
-            torch.ones(rows, _TOKENS[source.name], dtype=torch.bool),
+            torch.empty(rows, lengths[source.name], source.width),
+            torch.ones(rows, lengths[source.name], dtype=torch.bool),
         )
         for source in network.config.text
     }
@@ -298,12 +317,18 @@ def _latent(config: TrainConfig) -> LatentSpace | None:
     return None if vae is None else read_space(vae, f"latent.vae: {vae}", scaling_factor=factor)[0]
 
 
-def _network(config: TrainConfig, latent: LatentSpace | None) -> tuple[UNetConfig, tuple[str, ...]]:
+def _network(
+    config: TrainConfig, latent: LatentSpace | None
+) -> tuple[NetworkConfig, tuple[str, ...]]:
     """The network, and what about it is assumed. Nothing is loaded."""
+    if config.model.diffusers is not None:
+        unet = finetuned_config(config)[1]
+        check_sizes(config, unet, latent)
+        return unet, ()
     start, notes = None, []
     if config.init is not None:
         if Path(config.init).exists():
-            start = read_info(model_folder(Path(config.init)))[0].unet
+            start = own_config(read_info(model_folder(Path(config.init)))[0], config)
         elif config.model.preset is None:
             raise MissingError(f"init: the model at {config.init}, which is not there yet, decides")
         else:

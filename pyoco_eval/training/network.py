@@ -5,17 +5,20 @@ model, inflated.
 """
 
 import difflib
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import torch
 
+from pyoco_eval.diffusion.samplers.spec import SamplerSpec
 from pyoco_eval.errors import UsageError
-from pyoco_eval.models.checkpoint import Model, load_model
+from pyoco_eval.models.checkpoint import Model, ModelInfo, load_model
 from pyoco_eval.models.config import TextInput, UNetConfig
 from pyoco_eval.models.inflation import inflate, temporal_names
 from pyoco_eval.models.latent_space import LatentSpace, in_words, same_space
+from pyoco_eval.models.network import NetworkConfig, VideoNetwork
 from pyoco_eval.models.presets import PRESETS
 from pyoco_eval.models.state import load_state
 from pyoco_eval.models.text.encoder import TextEncoder
@@ -23,6 +26,7 @@ from pyoco_eval.models.unet import VideoUNet
 from pyoco_eval.seeding import derive_seed
 from pyoco_eval.training.buckets import buckets_of
 from pyoco_eval.training.config import TrainConfig
+from pyoco_eval.training.finetuning import finetuned_network
 from pyoco_eval.videos.frame_size import size_text
 
 
@@ -31,7 +35,7 @@ def build_network(
     encoders: Sequence[TextEncoder],
     num_classes: int,
     latent: LatentSpace | None = None,
-) -> VideoUNet:
+) -> VideoNetwork:
     """The network on the CPU, float32, in training mode.
 
     Args:
@@ -41,19 +45,33 @@ def build_network(
 
     Raises:
         UsageError: no such preset, or a network that `config.init` does not fit; says what differs.
-        MissingError: there is no model at `config.init`.
+        MissingError: there is no model at `config.init`, or no pipeline at `model.diffusers`.
     """
+    if config.model.diffusers is not None:
+        network: VideoNetwork = finetuned_network(config)
+        check_sizes(config, network.config, latent)
+    else:
+        network = _own_network(config, encoders, num_classes, latent)
+    only_trained(network, config)
+    network.gradient_checkpointing = config.hardware.gradient_checkpointing
+    return network
+
+
+def _own_network(
+    config: TrainConfig,
+    encoders: Sequence[TextEncoder],
+    num_classes: int,
+    latent: LatentSpace | None,
+) -> VideoUNet:
     start = None if config.init is None else load_model(Path(config.init))
     text = tuple(TextInput(encoder.name, encoder.width) for encoder in encoders)
-    known = None if start is None else start.info.unet
+    known = None if start is None else own_config(start.info, config)
     unet = network_config(config, known, text, num_classes, latent)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(config.seed, "weights"))
         network = VideoUNet(unet)
     if start is not None:
         _start_from(network, start, config, latent)
-    only_trained(network, config)
-    network.gradient_checkpointing = config.hardware.gradient_checkpointing
     return network
 
 
@@ -85,6 +103,12 @@ def network_config(
         num_classes=num_classes,
         frame_channels=unet.frame_channels if latent is None else latent.channels,
     )
+    check_sizes(config, unet, latent)
+    return unet
+
+
+def check_sizes(config: TrainConfig, unet: NetworkConfig, latent: LatentSpace | None) -> None:
+    """Raises UsageError if frames, of any bucket, do not fit the levels of the network."""
     multiple = unet.size_multiple * (1 if latent is None else latent.downscale)
     for _, height, width in buckets_of(config.data):
         if height % multiple or width % multiple:
@@ -93,22 +117,44 @@ def network_config(
                 f"{key}: {size_text((height, width))} is no multiple of {multiple}, "
                 f"which the levels of the network{'' if latent is None else ' and of the VAE'} need"
             )
-    return unet
 
 
-def only_trained(network: VideoUNet, config: TrainConfig) -> None:
+def check_levels(config: TrainConfig, unet: NetworkConfig) -> None:
+    """Raises UsageError if noise is asked for that a network of timesteps does not know."""
+    SamplerSpec.parse(config.log.sampler).within(unet.sigma_range)
+    low, high = unet.sigma_range or (0, math.inf)
+    for sigma in config.validation.sigmas:
+        if not low <= sigma <= high:
+            raise UsageError(
+                f"validation.sigmas: {sigma:g} is none the network knows, {low:.4g} to {high:.4g}"
+            )
+
+
+def only_trained(network: VideoNetwork, config: TrainConfig) -> None:
     """Ask for gradients of those parameters alone that the optimizer changes."""
     trained = trained_names(network, config)
     for name, parameter in network.named_parameters():
+        if name in network.fixed:
+            continue
         # Group norm's backward pass on CPUs fails in torch 2.13 where its scale needs no gradient.
         parameter.requires_grad_(name in trained or parameter.ndim == 1)
 
 
-def trained_names(network: VideoUNet, config: TrainConfig) -> frozenset[str]:
+def trained_names(network: VideoNetwork, config: TrainConfig) -> frozenset[str]:
     """Names of the parameters that the optimizer changes."""
     if config.model.train == "temporal":
         return temporal_names(network)
-    return frozenset(name for name, _ in network.named_parameters())
+    return frozenset(name for name, _ in network.named_parameters()) - network.fixed
+
+
+def own_config(info: ModelInfo, config: TrainConfig) -> UNetConfig:
+    """Of the model at `config.init`; raises UsageError if its network is one of diffusers."""
+    if isinstance(info.unet, UNetConfig):
+        return info.unet
+    raise UsageError(
+        f"init: {config.init} is a U-Net of diffusers with temporal layers; name its pipeline as "
+        "model.diffusers, too"
+    )
 
 
 def _unet(config: TrainConfig, start: UNetConfig | None) -> UNetConfig:
@@ -150,6 +196,7 @@ def _start_from(
     network: VideoUNet, start: Model, config: TrainConfig, latent: LatentSpace | None
 ) -> None:
     info = start.info
+    assert isinstance(info.unet, UNetConfig)
     if not same_space(info.latent, latent):
         raise UsageError(
             f"latent.vae: the model {config.init} works on {in_words(info.latent)}, the config "

@@ -10,11 +10,11 @@ from pyoco_eval.diffusion.loss import EDMLoss
 from pyoco_eval.diffusion.samplers.spec import SamplerSpec
 from pyoco_eval.diffusion.weighting import LossWeighting
 from pyoco_eval.errors import UsageError
+from pyoco_eval.models.building import build
 from pyoco_eval.models.checkpoint import ModelInfo, model_folder, read_info
-from pyoco_eval.models.config import UNetConfig
+from pyoco_eval.models.network import NetworkConfig, VideoNetwork
 from pyoco_eval.models.state import load_state
 from pyoco_eval.models.text.load import load_text_encoder
-from pyoco_eval.models.unet import VideoUNet
 from pyoco_eval.priors import NoisePrior, parse_prior
 from pyoco_eval.provenance import code_state, environment
 from pyoco_eval.training.buckets import buckets_of
@@ -25,7 +25,7 @@ from pyoco_eval.training.engine import Engine
 from pyoco_eval.training.example import ExampleSet
 from pyoco_eval.training.examples import open_examples
 from pyoco_eval.training.latents import Latents
-from pyoco_eval.training.network import build_network
+from pyoco_eval.training.network import build_network, check_levels
 from pyoco_eval.training.samples import TrainingSamples
 from pyoco_eval.training.state_folder import Tensors
 from pyoco_eval.training.trainer import Trainer
@@ -59,16 +59,16 @@ class Parts:
     prior: NoisePrior
     conditioner: Conditioner
     trainer: Trainer
-    unet: UNetConfig
+    unet: NetworkConfig
     class_names: tuple[str, ...]
     validation: Validation | None
     code: dict[str, str]
     latents: Latents | None = None
 
-    def averaged(self, weights: Tensors) -> VideoUNet:
+    def averaged(self, weights: Tensors) -> VideoNetwork:
         """A network with these weights, in evaluation mode, on their device."""
         with torch.random.fork_rng(devices=[]):
-            network = VideoUNet(self.unet)
+            network = build(self.unet)
         load_state(network, weights)
         return network.to(next(iter(weights.values())).device).eval()
 
@@ -77,7 +77,7 @@ class Parts:
         config = self.config
         fps = self.examples.fps or _FPS_OF_IMAGES
         return ModelInfo(
-            unet=self.unet,
+            unet=self.unet,  # type: ignore[arg-type]  # one of the two
             kind="video" if self.unet.temporal else "image",
             num_frames=config.data.num_frames,
             fps=fps,
@@ -86,7 +86,7 @@ class Parts:
             prior=self.prior.spec,
             text_encoders=config.condition.encoders,
             labels=self.class_names,
-            sampler=str(SamplerSpec.parse(config.log.sampler)),
+            sampler=str(SamplerSpec.parse(config.log.sampler).within(self.unet.sigma_range)),
             step=step,
             latent=None if self.latents is None else self.latents.first_stage.space,
             provenance=self._provenance(step),
@@ -122,7 +122,6 @@ def make_parts(config: TrainConfig, engine: Engine) -> Parts:
         raise UsageError(
             f"batch: {config.batch} samples do not divide among {engine.size} processes"
         )
-    SamplerSpec.parse(config.log.sampler)
     examples = open_examples(config.data)
     images = open_examples(config.joint.data) if config.joint.per_video else None
     class_names: tuple[str, ...] = ()
@@ -152,8 +151,10 @@ def make_parts(config: TrainConfig, engine: Engine) -> Parts:
         config.loss.P_mean,
         config.loss.P_std,
         config.loss.sigma_data,
-        LossWeighting.parse(config.loss.weighting),
+        LossWeighting.parse(config.loss.weighting, network.config.output_weighting),
+        network.config.levels,
     )
+    check_levels(config, network.config)
     trainer = Trainer(config, engine, network, conditioner, loss, latents)
     validation = None
     if config.validation.every:

@@ -17,6 +17,7 @@ from pyoco_eval.training.buckets import counted, in_words, own_bucket
 from pyoco_eval.training.conditions import unconditional_share
 from pyoco_eval.training.config import TrainConfig
 from pyoco_eval.training.engine import Engine
+from pyoco_eval.training.finetuning import check_same_pipeline
 from pyoco_eval.training.interrupts import Interrupts, Stop, StoppedError
 from pyoco_eval.training.latents import check_same_space, deviation_notes
 from pyoco_eval.training.parts import Parts, make_parts
@@ -92,6 +93,7 @@ class _Run:
             place = newest_state(folder.checkpoints)
             assert place is not None
             check_same_space(place, None if latents is None else latents.first_stage.space)
+            check_same_pipeline(place, self.parts.unet)
             self.trainer.restore(state)
         self.first = self.trainer.step
         self.writer = RunWriter(config, engine, folder, self.parts, watcher, state)
@@ -212,7 +214,7 @@ class _Run:
         share, scale = unconditional_share(config.condition), config.log.guidance_scale
         if scale != 1 and share is not None and share < FEW_UNCONDITIONAL:
             yield guidance_note(scale, share)
-        if self.deviation is not None:
+        if self.deviation is not None and not self.parts.unet.levels:
             yield from deviation_notes(self.deviation, config.loss.sigma_data)
         if config.data.num_frames > 1 and is_frozen(prior, config.data.num_frames):
             yield frozen_note(prior)
@@ -224,10 +226,11 @@ class _Run:
         if isinstance(examples, VideoExamples) and examples.bucket_of is not None:
             shape = counted(config.data.buckets, examples.bucket_of)
         parameters = sum(average.numel() for average in self.trainer.ema)
+        begin = config.init or config.model.diffusers
         images = f" and {config.joint.per_video} images" if config.joint.per_video else ""
         about = {
             "run": str(self.folder.path),
-            "network": f"{parameters:,} parameters" + (f", from {config.init}" * bool(config.init)),
+            "network": f"{parameters:,} parameters" + (f", from {begin}" * bool(begin)),
             "data": f"{parts.examples.name}, {len(parts.examples):,} examples, {shape}{images}",
             "prior": parts.prior.spec,
             "device": f"{self.engine.device} x {self.engine.size}, {config.hardware.precision}",

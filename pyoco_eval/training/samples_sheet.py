@@ -11,10 +11,9 @@ import torch
 
 from pyoco_eval.atomic import atomic_path
 from pyoco_eval.diffusion.denoiser import Conditioning, KnownFrames
-from pyoco_eval.diffusion.precondition import EDMDenoiser
 from pyoco_eval.diffusion.samplers.spec import SamplerSpec
 from pyoco_eval.models.latent_space import network_sides
-from pyoco_eval.models.unet import VideoUNet
+from pyoco_eval.models.network import VideoNetwork
 from pyoco_eval.priors import NoisePrior
 from pyoco_eval.seeding import torch_generator
 from pyoco_eval.training.conditions import Conditioner
@@ -58,7 +57,7 @@ class SampleSheet:
         self._sampler = SamplerSpec.parse(config.log.sampler)
 
     @torch.no_grad()
-    def sample(self, network: VideoUNet) -> np.ndarray | None:
+    def sample(self, network: VideoNetwork) -> np.ndarray | None:
         """Frames uint8 (B, T, H, W, 3) by a network in evaluation mode; None if not finite."""
         config = self._config
         device = next(network.parameters()).device
@@ -71,8 +70,8 @@ class SampleSheet:
         shape = network.config.frame_channels, *frame
         noise = self._prior.sample(shape, num_frames, generators).to(device)
         with torch.autocast(device.type, torch.bfloat16, config.hardware.precision == "bf16"):
-            x = self._sampler.sample(
-                EDMDenoiser(network, config.loss.sigma_data),
+            x = self._sampler.within(network.config.sigma_range).sample(
+                network.denoiser(config.loss.sigma_data),
                 noise,
                 cond=self._told().to(device),
                 prior=self._prior,
@@ -94,7 +93,7 @@ class SampleSheet:
         known = KnownFrames(self._known.frames[:, :frames], self._known.mask[:, :frames])
         return replace(cond, known=known)
 
-    def write(self, network: VideoUNet, path: Path, note: str = "") -> np.ndarray | None:
+    def write(self, network: VideoNetwork, path: Path, note: str = "") -> np.ndarray | None:
         """Write the sheet as PNG; its pixels, uint8 (H, W, 3), or None for samples not finite.
 
         Args:

@@ -15,9 +15,8 @@ import torch
 from torch import nn
 
 from pyoco_eval.diffusion.loss import EDMLoss
-from pyoco_eval.diffusion.precondition import EDMDenoiser
 from pyoco_eval.errors import PyocoEvalError
-from pyoco_eval.models.unet import VideoUNet
+from pyoco_eval.models.network import VideoNetwork
 from pyoco_eval.seeding import derive_seed, torch_generator
 from pyoco_eval.training.conditions import Conditioner
 from pyoco_eval.training.config import TrainConfig
@@ -83,7 +82,7 @@ class Trainer:
         self,
         config: TrainConfig,
         engine: Engine,
-        network: VideoUNet,
+        network: VideoNetwork,
         conditioner: Conditioner,
         loss: EDMLoss,
         latents: Latents | None = None,
@@ -100,7 +99,7 @@ class Trainer:
         network = network.to(engine.device).train()
         if config.hardware.compile:
             network.compile()
-        self._denoiser = engine.wrap(EDMDenoiser(network, config.loss.sigma_data))
+        self._denoiser = engine.wrap(network.denoiser(config.loss.sigma_data))
         self._names = [name for name, _ in network.named_parameters()]
         by_name = dict(zip(self._names, self._parameters(), strict=True))
         groups = rate_groups(network, config)

@@ -13,7 +13,6 @@ their mean estimates what the loss of training would be on these samples.
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from statistics import NormalDist
 from typing import Final
 
 import torch
@@ -23,7 +22,7 @@ from pyoco_eval.errors import UsageError
 from pyoco_eval.seeding import torch_generator
 from pyoco_eval.training.batches import Batches
 from pyoco_eval.training.conditions import Conditioner
-from pyoco_eval.training.config import JointConfig, LossConfig, TrainConfig
+from pyoco_eval.training.config import JointConfig, TrainConfig
 from pyoco_eval.training.engine import Engine
 from pyoco_eval.training.examples import open_examples
 from pyoco_eval.training.samples import Batch, TrainingSamples
@@ -38,10 +37,9 @@ def level_name(sigma: float) -> str:
     return f"{LEVEL}{sigma:.4g}"
 
 
-def default_sigmas(config: LossConfig) -> tuple[float, ...]:
+def default_sigmas(loss: EDMLoss) -> tuple[float, ...]:
     """Quantiles of the levels that are trained on."""
-    levels = NormalDist(config.P_mean, config.P_std)
-    return tuple(math.exp(levels.inv_cdf(share)) for share in _QUANTILES)
+    return tuple(loss.quantile(share) for share in _QUANTILES)
 
 
 class Validation:
@@ -67,7 +65,7 @@ class Validation:
         loss: EDMLoss,
         class_names: tuple[str, ...],
     ) -> None:
-        self.sigmas = config.validation.sigmas or default_sigmas(config.loss)
+        self.sigmas = config.validation.sigmas or default_sigmas(loss)
         self._config = config
         self._engine = engine
         self._trainer = trainer

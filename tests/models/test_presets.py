@@ -6,9 +6,10 @@ import pytest
 import torch
 
 from pyoco_eval.errors import UsageError
+from pyoco_eval.models.building import count_parameters
 from pyoco_eval.models.config import UNetConfig
 from pyoco_eval.models.presets import PRESETS
-from pyoco_eval.models.unet import VideoUNet, count_parameters
+from pyoco_eval.models.unet import VideoUNet
 
 # Ge et al. (2023), §5.1.
 PUBLISHED = {

@@ -31,21 +31,27 @@ def pixel_pipeline(folder: Path, *, size: int = 16, scheduler: Any = None, **cha
     return folder
 
 
-def latent_pipeline(folder: Path, *, prediction: str = "epsilon") -> Path:
-    """A StableDiffusionPipeline of 16 x 16 pixels, 8 x 8 latents."""
+def small_unet(**changes: Any) -> Any:
+    """A UNet2DConditionModel of 8 x 8 latents."""
     torch.manual_seed(0)
-    unet = diffusers.UNet2DConditionModel(
-        sample_size=8,
-        in_channels=4,
-        out_channels=4,
-        block_out_channels=(8, 16),
-        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
-        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
-        layers_per_block=1,
-        norm_num_groups=4,
-        cross_attention_dim=12,
-        attention_head_dim=4,
-    )
+    settings: dict[str, Any] = {
+        "sample_size": 8,
+        "in_channels": 4,
+        "out_channels": 4,
+        "block_out_channels": (8, 16),
+        "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D"),
+        "up_block_types": ("CrossAttnUpBlock2D", "UpBlock2D"),
+        "layers_per_block": 1,
+        "norm_num_groups": 4,
+        "cross_attention_dim": 12,
+        "attention_head_dim": 4,
+    }
+    return diffusers.UNet2DConditionModel(**settings | changes).eval()
+
+
+def latent_pipeline(folder: Path, *, prediction: str = "epsilon", **changes: Any) -> Path:
+    """A StableDiffusionPipeline of 16 x 16 pixels, 8 x 8 latents."""
+    unet = small_unet(**changes)
     vae = diffusers.AutoencoderKL(
         block_out_channels=(8, 8),
         down_block_types=("DownEncoderBlock2D",) * 2,

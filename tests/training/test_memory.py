@@ -9,8 +9,9 @@ from small_runs import small_config
 from pyoco_eval.diffusion.denoiser import Conditioning, TextEmbedding
 from pyoco_eval.diffusion.precondition import EDMDenoiser
 from pyoco_eval.errors import MissingError, UsageError
+from pyoco_eval.models.building import count_parameters
 from pyoco_eval.models.presets import PRESETS
-from pyoco_eval.models.unet import VideoUNet, count_parameters
+from pyoco_eval.models.unet import VideoUNet
 from pyoco_eval.training.config_file import find_config, load_config
 from pyoco_eval.training.memory import plan_memory
 

@@ -23,8 +23,8 @@ from process_runs import (
 )
 
 from pyoco_eval.errors import UsageError
+from pyoco_eval.models.building import count_parameters
 from pyoco_eval.models.presets import PRESETS
-from pyoco_eval.models.unet import count_parameters
 from pyoco_eval.training.config import HardwareConfig
 from pyoco_eval.training.engine import Engine
 from pyoco_eval.training.log import read_log

@@ -13,13 +13,14 @@ from process_runs import TRAIN, assert_same_bits, final, finish_all, losses, sta
 from small_runs import small_config, small_tree
 
 from pyoco_eval.diffusion.denoiser import Conditioning
+from pyoco_eval.diffusion.loss import EDMLoss
 from pyoco_eval.diffusion.precondition import EDMDenoiser
 from pyoco_eval.errors import UsageError
 from pyoco_eval.models.checkpoint import load_model
 from pyoco_eval.models.text.load import load_text_encoder
 from pyoco_eval.priors import parse_prior
 from pyoco_eval.seeding import torch_generator
-from pyoco_eval.training.config import LossConfig, TrainConfig
+from pyoco_eval.training.config import TrainConfig
 from pyoco_eval.training.config_file import parse_config
 from pyoco_eval.training.engine import Engine
 from pyoco_eval.training.examples import open_examples
@@ -206,7 +207,7 @@ def test_two_processes_find_what_one_finds(tmp_path: Path, sharding: str) -> Non
 
 
 def test_default_levels_are_quantiles_of_those_trained_on() -> None:
-    sigmas = default_sigmas(LossConfig(P_mean=-0.4, P_std=1.0))
+    sigmas = default_sigmas(EDMLoss(parse_prior("independent"), P_mean=-0.4, P_std=1.0))
     drawn = np.exp(np.random.default_rng(0).normal(-0.4, 1.0, 100_000))
     assert sigmas == pytest.approx(np.quantile(drawn, [0.1, 0.3, 0.5, 0.7, 0.9]), rel=0.02)
 

@@ -8,7 +8,7 @@ whatever the defaults become; `parse` takes any part of them.
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Any, Final
 
@@ -143,6 +143,30 @@ class SamplerSpec:
         """Whether `sample` needs a prior and generators."""
         settings = dict(self.settings)
         return bool(settings.get("S_churn", 0) or settings.get("eta", 0))
+
+    def within(self, known: tuple[float, float] | None) -> "SamplerSpec":
+        """The same for a network that knows noise of some sigmas alone; None changes nothing.
+
+        Ends of the grid that are the default ones become those of the network. Noise is added where
+        the sum stays within: up to sigma_max / sqrt(2), since one step adds that factor at most.
+
+        Raises:
+            UsageError: an end of one's own that lies outside.
+        """
+        if known is None:
+            return self
+        default, slack = SamplerSpec(), 1 + 1e-4
+        low = known[0] if self.sigma_min == default.sigma_min else self.sigma_min
+        high = known[1] if self.sigma_max == default.sigma_max else self.sigma_max
+        if low * slack < known[0] or high > known[1] * slack:
+            raise UsageError(
+                f"sampler {self}: the network knows noise of sigma {known[0]:.6g} to "
+                f"{known[1]:.6g}; leave sigma_min and sigma_max out, or set them within"
+            )
+        settings = dict(self.settings)
+        if "S_max" in settings:
+            settings["S_max"] = min(float(settings["S_max"]), known[1] / math.sqrt(2))
+        return replace(self, sigma_min=low, sigma_max=high, settings=tuple(settings.items()))
 
     def sigmas(self) -> torch.Tensor:
         """The grid, float64 (num_steps + 1,), falling from sigma_max to sigma_min, then 0."""

@@ -8,7 +8,14 @@ import torch
 from pyoco_eval.errors import UsageError
 from pyoco_eval.models.text.encoder import TextEncoder
 
-KINDS: Final = ("t5:PATH-OR-ID", "clip", "clip:FILE", "clip:PATH-OR-ID", "shapes")
+KINDS: Final = (
+    "t5:PATH-OR-ID",
+    "clip",
+    "clip:FILE",
+    "clip:PATH-OR-ID",
+    "shapes",
+    "diffusers:PATH-OR-ID",
+)
 
 
 def load_text_encoder(
@@ -23,7 +30,8 @@ def load_text_encoder(
     Args:
         spec: `t5:PATH-OR-ID` in the layout of transformers; `clip` for OpenAI's ViT-B/32 among the
             network weights, `clip:FILE` for another copy of it, `clip:PATH-OR-ID` for a model saved
-            by open_clip; `shapes` for moving-shapes captions.
+            by open_clip; `shapes` for moving-shapes captions; `diffusers:PATH-OR-ID` for that of a
+            text-to-image pipeline.
         device: where the network runs, and embeddings go.
         half: compute T5 in bfloat16; embeddings are float32 in any case.
         embeddings: folder of `precompute_embeddings`; the network is then never loaded.
@@ -34,7 +42,8 @@ def load_text_encoder(
         WeightsError: the files hold another network.
     """
     kind, _, where = spec.partition(":")
-    if kind not in ("t5", "clip", "shapes") or (kind == "t5") > bool(where):
+    needs_place = kind in ("t5", "diffusers")
+    if kind not in ("t5", "clip", "shapes", "diffusers") or needs_place > bool(where):
         raise UsageError(f"text encoder {spec!r} is not one of {', '.join(KINDS)}")
     if kind == "shapes" and where:
         raise UsageError(f"text encoder {spec!r}: shapes takes no path")
@@ -46,6 +55,10 @@ def load_text_encoder(
         from pyoco_eval.models.text.t5 import load_t5
 
         return load_t5(spec, where, dtype=torch.bfloat16 if half else torch.float32).to(device)
+    if kind == "diffusers":
+        from pyoco_eval.models.text.pipeline import load_pipeline_text
+
+        return load_pipeline_text(spec, where).to(device)
     if kind == "clip":
         from pyoco_eval.models.text.clip import load_clip_tokens
 

@@ -76,7 +76,7 @@ def load_t5(spec: str, path_or_id: str, *, dtype: torch.dtype = torch.float32) -
         MissingError: transformers or the model is not there.
         WeightsError: the folder holds no safetensors, or another network.
     """
-    transformers = _import_transformers()
+    transformers = import_transformers()
     folder = model_folder(path_or_id, _FILES, spec)
     if not any(folder.glob("*.safetensors")):
         raise WeightsError(
@@ -107,7 +107,8 @@ def load_t5(spec: str, path_or_id: str, *, dtype: torch.dtype = torch.float32) -
     return T5TextEncoder(spec, network.eval().requires_grad_(False), tokenizer, folder)
 
 
-def _import_transformers() -> Any:
+def import_transformers() -> Any:
+    """The package, without progress bars of its own; raises MissingError where it is not there."""
     import_torchvision()
     try:
         transformers = importlib.import_module("transformers")
