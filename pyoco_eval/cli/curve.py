@@ -12,13 +12,14 @@ from pyoco_eval.cli.scoring import (
     score_options,
 )
 from pyoco_eval.cli.terminal import say
+from pyoco_eval.metrics.catalogue import METRICS
 
 
 @click.command("curve")
 @score_options(
     click.option(
         "--metric",
-        type=click.Choice(["fvd", "fid", "clip-fid"]),
+        type=click.Choice([name for name, row in METRICS.own.items() if row.extrapolates]),
         default="fvd",
         show_default=True,
         help="Which distance.",

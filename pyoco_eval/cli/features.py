@@ -8,6 +8,18 @@ import click
 from pyoco_eval.cli.options import build_options, video_options
 from pyoco_eval.cli.scoring import captions_option
 from pyoco_eval.cli.terminal import open_console, say_json
+from pyoco_eval.features.catalogue import NETWORKS
+
+_SHOWN = "|".join(name for name, row in NETWORKS.own.items() if not row.program)
+"""Networks that help names: those that need no word of trust."""
+
+
+def _known(ctx: click.Context, param: click.Parameter, value: str) -> str:
+    """The name of a network, of any package."""
+    if value not in NETWORKS:
+        known = ", ".join(repr(name) for name in NETWORKS)
+        raise click.BadParameter(f"{value!r} is not one of {known}.", ctx, param)
+    return value
 
 
 @click.command("features")
@@ -15,7 +27,8 @@ from pyoco_eval.cli.terminal import open_console, say_json
 @click.option(
     "--extractor",
     required=True,
-    type=click.Choice(["i3d", "c3d", "inception", "clip", "tiny3d", "tiny2d", "tinyclip"]),
+    metavar=f"[{_SHOWN}]",
+    callback=_known,
     help="The network.",
 )
 @click.option("--convention", default=None, help="Whose input rule to follow, e.g. tf-fvd.")

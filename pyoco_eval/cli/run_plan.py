@@ -41,12 +41,12 @@ def print_plan(
     from pyoco_eval.protocol.outlook import (
         Rates,
         amount,
-        duration,
         num_real,
         plan_arms,
         total_hours,
     )
     from pyoco_eval.protocol.trust import title_of
+    from pyoco_eval.report.numbers import duration
 
     console = open_console()
     console.print(Text(f"{run.label()}  {title_of(run.loaded)}", style="bold"))

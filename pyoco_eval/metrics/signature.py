@@ -122,6 +122,11 @@ class Signature:
         return self.as_dict().get(key)
 
 
+def token(name: str) -> str:
+    """A name as part of a signature's value: letters, digits, dots, dashes and underscores."""
+    return "".join(c if c.isalnum() or c in "._-" else "_" for c in name) or "memory"
+
+
 def differing_keys(
     a: Signature, b: Signature, ignore: frozenset[str] = frozenset()
 ) -> dict[str, tuple[str, str]]:

@@ -6,7 +6,6 @@ Threads decode while the network runs. A video that is on disk needs neither. Ea
 the files of its own videos into one folder, which all of them and process 0 must see.
 """
 
-import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
@@ -16,7 +15,7 @@ import torch
 from pydantic import TypeAdapter
 
 from pyoco_eval.atomic import atomic_path
-from pyoco_eval.errors import UnusableVideosError, UsageError, VideoError
+from pyoco_eval.errors import UsageError, VideoError
 from pyoco_eval.parsing import parse_json
 from pyoco_eval.peers import Processes, SharedStage
 from pyoco_eval.probe.invert import RoundTrip, Walk, invert_frames, round_trip
@@ -26,6 +25,7 @@ from pyoco_eval.progress import Progress, Silent
 from pyoco_eval.scoring.stream import OrderedStream
 from pyoco_eval.seeding import numpy_generator
 from pyoco_eval.videos.clip_rule import ShortVideo, VideoClip, read_clips
+from pyoco_eval.videos.outcome import set_digest, settle
 from pyoco_eval.videos.resize import ResizeRule, resize_frames
 from pyoco_eval.videos.source import VideoSource
 from pyoco_eval.videos.video import Video
@@ -54,16 +54,17 @@ class Inverted:
             UnusableVideosError: with `error`, naming every unusable video; also when fewer than
                 two usable videos are left.
         """
-        if self.failures and on_error == "error":
-            raise UnusableVideosError(self.failures, total)
-        self.skipped |= self.failures
-        if not self.facts:
-            raise UnusableVideosError(self.skipped, total, already_skipping=True)
+        settle(
+            self.skipped,
+            self.failures,
+            num_usable=len(self.facts),
+            total=total,
+            on_error=on_error,
+        )
 
     def digest(self) -> str:
-        """sha256 over ids and contents of the inverted videos."""
-        lines = (f"{known.digest} {known.id}" for _, known in sorted(self.facts.items()))
-        return hashlib.sha256("\n".join(lines).encode(errors="surrogateescape")).hexdigest()
+        """sha256 over ids and contents of the inverted videos, in the order of the source."""
+        return set_digest((known.id, known.digest) for _, known in sorted(self.facts.items()))
 
 
 _INVERTED = TypeAdapter(Inverted)

@@ -11,7 +11,7 @@ import numpy as np
 
 from pyoco_eval import provenance
 from pyoco_eval.metrics.base import Score
-from pyoco_eval.metrics.signature import Signature
+from pyoco_eval.metrics.signature import Signature, token
 from pyoco_eval.probe.correlation import FEW_VIDEOS, Similarity, Spread
 from pyoco_eval.probe.fit import Fit, better_fit
 from pyoco_eval.probe.inversion_pass import Inverted, resize_rule
@@ -163,11 +163,10 @@ def _sign(
     recipe: dict[str, str | None] = dict(recipe_of(walk, options, source.decoder_label()))
     if not any(known.looped for known in facts):
         recipe["clip"] = str(recipe["clip"]).removesuffix("-loop")
-    name = "".join(c if c.isalnum() or c in "._-" else "_" for c in source.name) or "memory"
     recipe |= {
         "n": str(len(inverted.facts) * similarity.num_frames),
         "size": "{}x{}".format(*sizes.pop()) if len(sizes) == 1 else "mixed",
-        "ref": f"{name}@{inverted.digest()[:8]}",
+        "ref": f"{token(source.name)}@{inverted.digest()[:8]}",
         "ci": f"bootstrap{options.num_resamples}-{similarity.level:.0%}-seed{options.seed}",
         "text": f"captions@{_short(told)}" if options.captions else recipe.get("text"),
         "times": f"{num_timed}of{num_chosen}" if num_timed else None,

@@ -15,6 +15,7 @@ from pyoco_eval.protocol.checks import SPLITS
 from pyoco_eval.protocol.choices import RunChoices
 from pyoco_eval.protocol.run import ProtocolRun
 from pyoco_eval.protocol.training_stage import training_tree
+from pyoco_eval.report.numbers import duration
 from pyoco_eval.report.results import StageRecord
 from pyoco_eval.scoring.networks import dim_of
 
@@ -191,20 +192,6 @@ def expected_stages(run: ProtocolRun) -> dict[str, int]:
         for repeat in range(run.num_repeats):
             found["score"] += len(run.groups(name, first_repeat=repeat == 0))
     return found
-
-
-def duration(seconds: float) -> str:
-    """`3.2 s`, `5 min`, `2 h 10 min`, `3 d 4 h`."""
-    if seconds < 60:
-        return f"{seconds:.2g} s"
-    minutes = round(seconds / 60)
-    if minutes < 60:
-        return f"{minutes} min"
-    hours, minutes = divmod(minutes, 60)
-    if hours < 48:
-        return f"{hours} h {minutes} min"
-    days, hours = divmod(hours, 24)
-    return f"{days} d {hours} h"
 
 
 def amount(num_bytes: float) -> str:

@@ -35,14 +35,17 @@ def spread_text(std: float, places: int) -> str:
 
 
 def duration(seconds: float) -> str:
-    """`9.6 s`, `12 min 5 s`, `3 h 20 min`."""
+    """`9.6 s`, `12 min 5 s`, `3 h 20 min`, `3 d 4 h`."""
     if seconds < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:
-        return f"{minutes} min {rest} s"
+        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
     hours, minutes = divmod(minutes, 60)
-    return f"{hours:,} h {minutes} min"
+    if hours < 48:
+        return f"{hours} h {minutes} min"
+    days, hours = divmod(hours, 24)
+    return f"{days:,} d {hours} h"
 
 
 def arrow(higher_is_better: bool) -> str:

@@ -5,14 +5,13 @@ batches and hands each video's feature rows to its collectors. Videos are consum
 so a run is repeatable.
 """
 
-import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 
-from pyoco_eval.errors import UnusableVideosError, VideoError
+from pyoco_eval.errors import VideoError
 from pyoco_eval.scoring.feature_store import StoredVideo, VideoFacts
 from pyoco_eval.scoring.feed import Feed, PickedFrames, feed_for
 from pyoco_eval.scoring.options import Options
@@ -20,6 +19,7 @@ from pyoco_eval.scoring.row_queue import Inputs, RowQueue, Tap
 from pyoco_eval.scoring.stream import OrderedStream
 from pyoco_eval.videos.clip_rule import ShortVideo, VideoClip
 from pyoco_eval.videos.clips_by_rule import clips_by_rule
+from pyoco_eval.videos.outcome import set_digest, settle
 from pyoco_eval.videos.readers.pixels import PixelRule
 from pyoco_eval.videos.resize import resize_frames
 from pyoco_eval.videos.source import VideoSource
@@ -71,17 +71,18 @@ class Pass:
             UnusableVideosError: with `on_error="error"`, naming every unusable video; also when no
                 usable video is left.
         """
-        if self.failures and options.on_error == "error":
-            raise UnusableVideosError(self.failures, total)
-        self.skipped.update(self.failures)
-        if not self.num_videos:
-            raise UnusableVideosError(self.skipped, total, already_skipping=True)
+        settle(
+            self.skipped,
+            self.failures,
+            num_usable=self.num_videos,
+            total=total,
+            on_error=options.on_error,
+        )
 
     def digest(self) -> str:
         """sha256 over the ids and contents of the videos whose features were collected."""
         kept = (name for name in sorted(self.digests) if name not in self.skipped)
-        lines = (f"{self.digests[name]} {name}" for name in kept)
-        return hashlib.sha256("\n".join(lines).encode(errors="surrogateescape")).hexdigest()
+        return set_digest((name, self.digests[name]) for name in kept)
 
     def size_label(self) -> str:
         """`320x240`, or `mixed`."""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from pyoco_eval.errors import PyocoEvalError, UsageError
-from pyoco_eval.metrics.signature import Signature
+from pyoco_eval.metrics.signature import Signature, token
 from pyoco_eval.scoring.grouping import Grouping
 from pyoco_eval.scoring.pixel_recipes import with_pixels
 from pyoco_eval.statistics.files import FeatureSet, StatisticsFile
@@ -59,8 +59,7 @@ class Side:
 
     def label(self) -> str:
         """Name and hash in one signature token."""
-        token = "".join(c if c.isalnum() or c in "._-" else "_" for c in self.name) or "memory"
-        return f"{token}@{self.digest[:8]}" + ("-imported" if self.imported else "")
+        return f"{token(self.name)}@{self.digest[:8]}" + ("-imported" if self.imported else "")
 
     def dim(self) -> int:
         """D."""

@@ -1,6 +1,5 @@
 """Any set of videos as one ordered sequence: folders, shards, lists, URLs, arrays in memory."""
 
-import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from os import PathLike, fspath
 from pathlib import Path
@@ -20,6 +19,7 @@ from pyoco_eval.videos.listing.pictures import (
     PictureRule,
     could_be_either,
 )
+from pyoco_eval.videos.outcome import set_digest
 from pyoco_eval.videos.readers.array_reader import ArrayReader, Levels, unstated_range
 from pyoco_eval.videos.readers.choose import check_decoder, decoders_label
 from pyoco_eval.videos.readers.pixels import PixelRule, rgb_label
@@ -89,11 +89,11 @@ class VideoSource:
         return dict(self._digests)
 
     def digest(self) -> str:
-        """sha256 over ids and contents: equal for equal sources, wherever they are stored."""
-        whole = hashlib.sha256()
-        for video_id, digest in self.file_digests().items():
-            whole.update(f"{digest} {video_id}\n".encode(errors="surrogateescape"))
-        return whole.hexdigest()
+        """sha256 over ids and contents: equal for equal sources, wherever they are stored.
+
+        It is that of a side all of whose videos were used.
+        """
+        return set_digest(sorted(self.file_digests().items()))
 
     def decoder_label(self) -> str:
         """For signatures: `pyav-18.1`, or `pillow-13.0+pyav-18.1` where files of both kinds are."""

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from pyoco_eval.protocol.outlook import TimeLeft, amount, duration
+from pyoco_eval.protocol.outlook import TimeLeft, amount
 from pyoco_eval.protocol.stages import Outcome, Stages, fingerprint
+from pyoco_eval.report.numbers import duration
 from pyoco_eval.report.results import StageRecord
 
 
@@ -60,8 +61,8 @@ def test_the_time_left_is_told_from_stages_of_the_same_kind() -> None:
 
 
 def test_amounts_and_durations_read_well() -> None:
-    assert [duration(s) for s in (3.21, 300, 7800, 400_000)] == [
-        "3.2 s", "5 min", "2 h 10 min", "4 d 15 h",
+    assert [duration(s) for s in (3.21, 300, 725, 7800, 400_000)] == [
+        "3.2 s", "5 min", "12 min 5 s", "2 h 10 min", "4 d 15 h",
     ]  # fmt: skip
     assert [amount(b) for b in (12, 12_300_000, 3.4e9, 5e13)] == [
         "12 B", "12.3 MB", "3.4 GB", "50 TB",
