@@ -37,11 +37,25 @@ _PIECE = 1 << 28
 class Store(Protocol):
     """What is used of a `torch.distributed` key-value store."""
 
-    def set(self, key: str, value: str) -> None: ...
-    def get(self, key: str) -> bytes: ...
-    def add(self, key: str, amount: int) -> int: ...
-    def check(self, keys: list[str]) -> bool: ...
-    def clone(self) -> "Store": ...
+    def set(self, key: str, value: str) -> None:
+        """Write a value."""
+        ...
+
+    def get(self, key: str) -> bytes:
+        """Wait for a value and read it."""
+        ...
+
+    def add(self, key: str, amount: int) -> int:
+        """Add to a counter, from 0 on; what it is then."""
+        ...
+
+    def check(self, keys: list[str]) -> bool:
+        """Whether all of these have a value, without waiting."""
+        ...
+
+    def clone(self) -> "Store":
+        """Another connection to the same store, for another thread."""
+        ...
 
 
 class PeerError(PyocoEvalError):
@@ -79,6 +93,7 @@ class Processes:
 
     @property
     def is_main(self) -> bool:
+        """Whether this process speaks and writes for all."""
         return self.rank == 0
 
     def share(self, count: int) -> range:

@@ -75,6 +75,36 @@ def public(tree: ast.AST, name: str = "") -> Iterator[tuple[str, Function | ast.
             yield from public(node, own)
 
 
+def bases_of(class_: ast.ClassDef) -> set[str]:
+    """Names of the classes it is made of, without modules and parameters."""
+    found = set()
+    for base in class_.bases:
+        plain = base.value if isinstance(base, ast.Subscript) else base
+        found.add(ast.unparse(plain).rpartition(".")[2])
+    return found
+
+
+def is_bare(name: str, node: Function | ast.ClassDef, classes: Mapping[str, ast.ClassDef]) -> bool:
+    """Whether one must look for what it does: neither it nor what it overrides here says so."""
+    decorators = {ast.unparse(decorator) for decorator in node.decorator_list}
+    if ast.get_docstring(node) is not None or "overload" in decorators:
+        return False
+    owner, _, method = name.rpartition(".")
+    if not owner:
+        return True
+    waiting, seen = bases_of(classes[owner.rpartition(".")[2]]), set()
+    while waiting:
+        base = waiting.pop()
+        if base in seen or base not in classes:
+            continue
+        seen.add(base)
+        waiting |= bases_of(classes[base])
+        same = (n for n in classes[base].body if isinstance(n, Function) and n.name == method)
+        if any(ast.get_docstring(one) is not None for one in same):
+            return False
+    return True
+
+
 def imported(module: str, tree: ast.Module, known: Mapping[str, Any]) -> set[str]:
     """Modules of the package that one imports: within functions and for types alone as well."""
     found = set()
@@ -124,8 +154,14 @@ def read(root: Path) -> list[Counted]:
         Counted(f"functions of more than {MOST_PARAMETERS} parameters"),
     )
     files = Counted(f"files over {LONGEST_FILE} lines")
-    bare = Counted("public names without a docstring")
+    bare = Counted("public names without a docstring of their own or of what they override")
     modules = parsed(root)
+    classes = {
+        node.name: node
+        for _, tree in modules.values()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef)
+    }
     for path, tree in modules.values():
         place = path.relative_to(root).as_posix()
         lines = len(path.read_text(encoding="utf-8").splitlines())
@@ -141,7 +177,7 @@ def read(root: Path) -> list[Counted]:
         bare.names += [
             f"{place}:{node.lineno} {name}"
             for name, node in public(tree)
-            if ast.get_docstring(node) is None
+            if is_bare(name, node, classes)
         ]
     imports = {name: imported(name, tree, modules) for name, (_, tree) in modules.items()}
     around = Counted("circles of imports", [", ".join(circle) for circle in circles(imports)])

@@ -11,9 +11,11 @@ class FrameSize(click.ParamType):  # type: ignore[type-arg]
     name = "size"
 
     def get_metavar(self, *_: Any, **__: Any) -> str:
+        """What `--help` shows for a value."""
         return "SIZE"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """A side or HEIGHTxWIDTH, read; what is neither fails and names the option."""
         from pyoco_eval.errors import UsageError
         from pyoco_eval.videos.frame_size import parse_size
 

@@ -43,6 +43,7 @@ class TerminalProgress:
 
     @contextmanager
     def stage(self, title: str, total: int, unit: str = "videos") -> Iterator[Stage]:
+        """A bar on a terminal; elsewhere a line now and then."""
         if self._console.is_terminal:
             columns = (
                 TextColumn("{task.description:<12}"),

@@ -12,6 +12,7 @@ class SuggestingGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does, but an unknown name is answered with the nearest one."""
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:

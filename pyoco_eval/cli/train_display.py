@@ -48,6 +48,7 @@ class TrainDisplay:
             self._bar.stop()
 
     def started(self, step: int, steps: int, about: Mapping[str, str]) -> None:
+        """See `Watcher.started`."""
         for name, value in about.items():
             self._print(f"{name + ':':<9}{value}")
         if step >= steps:
@@ -74,6 +75,7 @@ class TrainDisplay:
             self._bar.start()
 
     def advanced(self, step: int, loss: float | None) -> None:
+        """See `Watcher.advanced`."""
         now = time.perf_counter()
         seconds, self._stepped = max(now - self._stepped, 1e-9), now
         weight = _SMOOTHING if self._rate else 1.0
@@ -84,6 +86,7 @@ class TrainDisplay:
             self._bar.update(self._task, completed=step, loss=self._loss, rate=self._rate)
 
     def logged(self, entry: Mapping[str, Any]) -> None:
+        """See `Watcher.logged`."""
         if self._bar is None:
             left = (self._steps - entry["step"]) / max(entry["steps_per_second"], 1e-9)
             loss = "-" if entry["loss"] is None else f"{entry['loss']:.4f}"
@@ -102,6 +105,7 @@ class TrainDisplay:
             )
 
     def noted(self, text: str) -> None:
+        """See `Watcher.noted`."""
         self._print(text)
 
     def finished(self, model: Path) -> None:

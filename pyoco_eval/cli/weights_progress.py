@@ -59,6 +59,7 @@ class FetchProgress:
 
 @contextmanager
 def fetch_progress(keys: Sequence[str], sizes: Sequence[int | None]) -> Iterator[FetchProgress]:
+    """Bars of bytes, one for each file, as they arrive; `sizes` in bytes, None where unknown."""
     console = open_console(stderr=True)
     columns = (
         TextColumn("{task.description:<10}"),

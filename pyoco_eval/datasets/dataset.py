@@ -80,6 +80,7 @@ class Dataset:
 
     @property
     def split(self) -> str:
+        """Of the dataset: `all`, `train01`, `test`."""
         return self.known.split
 
     def check(

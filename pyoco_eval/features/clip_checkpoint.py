@@ -57,6 +57,11 @@ def _build_image_tower(open_clip: Any) -> nn.Module:
 
 
 def import_open_clip() -> Any:
+    """The module `open_clip`.
+
+    Raises:
+        MissingError: it is not installed or does not import.
+    """
     import_torchvision()
     try:
         return importlib.import_module("open_clip")

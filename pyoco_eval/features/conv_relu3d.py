@@ -27,6 +27,7 @@ class ConvReLU3d(nn.Module):
         self.register_load_state_dict_post_hook(_forget_row_filters)  # type: ignore[no-untyped-call]
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(B, C, T, H, W) to (B, D, T', H', W'), each length divided by its stride, rounded up."""
         if (self.weight.shape[2:], self.stride) == ((3, 3, 3), (1, 1, 1)) and suits_row_pairs(x):
             if self._row_filters is None:
                 self._row_filters = row_filters(self.weight)

@@ -34,6 +34,7 @@ class MaxPool(nn.Module):
         self.stride = stride
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(B, C, T, H, W) to (B, C, T', H', W'), each length divided by its stride, rounded up."""
         return same_max_pool3d(x, self.kernel, self.stride)
 
 
@@ -50,6 +51,7 @@ class Mixed(nn.Module):
         self.b3b = ConvReLU3d(channels, widths[5], 1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """The four branches, one after the other along C."""
         pooled = same_max_pool3d(x, (3, 3, 3), (1, 1, 1))
         branches = [self.b0(x), self.b1b(self.b1a(x)), self.b2b(self.b2a(x)), self.b3b(pooled)]
         return torch.cat(branches, 1)

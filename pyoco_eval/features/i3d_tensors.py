@@ -59,6 +59,7 @@ class PublishedTensor:
 
     @property
     def num_bytes(self) -> int:
+        """Of its float32 values."""
         return 4 * math.prod(self.shape)
 
     def matches(self, tensors: Mapping[str, torch.Tensor]) -> bool:

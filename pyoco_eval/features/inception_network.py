@@ -38,6 +38,7 @@ class ConvReLU(nn.Conv2d):
     """Convolution with the folded batch normalisation, then ReLU."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(B, C, H, W) to (B, D, H', W')."""
         return F.relu_(super().forward(x))
 
 
@@ -45,6 +46,7 @@ class AveragePooledConvReLU(ConvReLU):
     """3x3 average pool that does not count padding, then 1x1 convolution and ReLU."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(B, C, H, W) to (B, D, H, W)."""
         x = self._conv_forward(x, self.weight, self.bias)
         return F.relu_(F.avg_pool2d(x, 3, stride=1, padding=1, count_include_pad=False))
 
@@ -53,6 +55,7 @@ class MaxPooledConvReLU(ConvReLU):
     """3x3 max pool, then 1x1 convolution and ReLU."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(B, C, H, W) to (B, D, H, W)."""
         return super().forward(F.max_pool2d(x, 3, stride=1, padding=1))
 
 
@@ -70,6 +73,7 @@ class BlockA(nn.Module):
         self.branch_pool = AveragePooledConvReLU(channels, pool_channels, 1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """The branches, one after the other along C."""
         narrow = self.branch1x1(x)
         wide = self.branch5x5_2(self.branch5x5_1(x))
         double = self.branch3x3dbl_3(self.branch3x3dbl_2(self.branch3x3dbl_1(x)))
@@ -87,6 +91,7 @@ class BlockB(nn.Module):
         self.branch3x3dbl_3 = ConvReLU(96, 96, 3, stride=2)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """The branches, one after the other along C."""
         single = self.branch3x3(x)
         double = self.branch3x3dbl_3(self.branch3x3dbl_2(self.branch3x3dbl_1(x)))
         return torch.cat([single, double, F.max_pool2d(x, 3, stride=2)], 1)
@@ -110,6 +115,7 @@ class BlockC(nn.Module):
         self.branch_pool = AveragePooledConvReLU(channels, 192, 1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """The branches, one after the other along C."""
         narrow = self.branch1x1(x)
         single = self.branch7x7_3(self.branch7x7_2(self.branch7x7_1(x)))
         double = self.branch7x7dbl_3(self.branch7x7dbl_2(self.branch7x7dbl_1(x)))
@@ -130,6 +136,7 @@ class BlockD(nn.Module):
         self.branch7x7x3_4 = ConvReLU(192, 192, 3, stride=2)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """The branches, one after the other along C."""
         small = self.branch3x3_2(self.branch3x3_1(x))
         large = self.branch7x7x3_3(self.branch7x7x3_2(self.branch7x7x3_1(x)))
         large = self.branch7x7x3_4(large)
@@ -153,6 +160,7 @@ class BlockE(nn.Module):
         self.branch_pool = pool(channels, 192, 1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """The branches, one after the other along C."""
         narrow = self.branch1x1(x)
         single = self.branch3x3_1(x)
         double = self.branch3x3dbl_2(self.branch3x3dbl_1(x))

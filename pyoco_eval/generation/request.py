@@ -78,10 +78,14 @@ class VideoGenerator(Protocol):
     """
 
     @property
-    def recipe(self) -> Mapping[str, str]: ...
+    def recipe(self) -> Mapping[str, str]:
+        """What decides the pixels besides the request."""
+        ...
 
     @property
-    def fps(self) -> float: ...
+    def fps(self) -> float:
+        """Frames per second of its videos."""
+        ...
 
     def check(self, requests: Sequence[Request]) -> None:
         """Refuse, before anything is made, what cannot be made.

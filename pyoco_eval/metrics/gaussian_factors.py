@@ -123,6 +123,7 @@ class FromRows:
 
     @property
     def triangular(self) -> bool:
+        """No: its factor is of rows."""
         return False
 
     @property

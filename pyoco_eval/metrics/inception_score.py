@@ -51,6 +51,7 @@ class SplitRule:
         )
 
     def spec(self) -> str:
+        """In one token: `1`, `10-sequential`, `10-shuffle42`."""
         if self.count == 1 and self.order == "sequential":
             return "1"
         return f"{self.count}-{self.order}{'' if self.seed is None else self.seed}"

@@ -70,6 +70,7 @@ def student_quantile(level: float, freedom: int) -> float:
 
 
 def root_mean_square(errors: np.ndarray) -> float:
+    """Of errors of any shape."""
     return float(np.sqrt(np.mean(np.square(errors))))
 
 

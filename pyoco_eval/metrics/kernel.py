@@ -70,6 +70,7 @@ class KernelRule:
         return cls(kernel, int(match["subsets"]), int(match["size"]), int(match["seed"]))
 
     def spec(self) -> str:
+        """In one token: `poly3-unbiased`, `poly3-100x1000-seed0`, `rbf10`."""
         if self.subsets:
             return f"{self.kernel}-{self.subsets}x{self.size}-seed{self.seed}"
         return self.kernel if self.kernel == "rbf10" else f"{self.kernel}-unbiased"
@@ -81,6 +82,7 @@ class KernelRule:
 
     @property
     def unbiased(self) -> bool:
+        """Whether its expectation does not depend on the number of rows."""
         return self.kernel != "rbf10"
 
     def draws(self, num_generated: int, num_reference: int) -> Iterator[tuple[np.ndarray, ...]]:

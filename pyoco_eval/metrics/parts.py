@@ -35,6 +35,7 @@ class Sample:
 
     @property
     def names(self) -> str:
+        """Hash of what counts as one, the same where two sides were divided alike."""
         return self.division.names_hash()
 
     def labels(self, count: int, draw: int) -> np.ndarray:
@@ -42,6 +43,7 @@ class Sample:
         return self.division.parts(count, draw, self._seed)
 
     def parts(self, count: int, draw: int) -> list[Moments]:
+        """Moments of each of `count` parts, divided anew for every `draw`."""
         labels = self.labels(count, draw)
         return [Moments.of(self.rows[labels == part]) for part in range(count)]
 
@@ -56,6 +58,7 @@ class Exact:
     names = "exact"
 
     def parts(self, count: int, _draw: int) -> list[Moments]:
+        """The whole, `count` times."""
         return [self.whole] * count
 
 

@@ -116,9 +116,11 @@ class Signature:
         )
 
     def as_dict(self) -> dict[str, str]:
+        """Key -> value, in the order of `KEYS`."""
         return dict(self.entries)
 
     def get(self, key: str) -> str | None:
+        """The value of a key; None where the signature does not have it."""
         return self.as_dict().get(key)
 
 

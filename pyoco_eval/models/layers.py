@@ -103,6 +103,7 @@ class NoiseEmbedding(nn.Module):
         self.second = nn.Linear(width, width)
 
     def forward(self, c_noise: torch.Tensor) -> torch.Tensor:
+        """c_noise (R,) to (R, E), in the dtype of the weights."""
         angles = c_noise.float()[:, None] * self.frequencies.float()
         waves = torch.cat([angles.cos(), angles.sin()], 1)
         embedding: torch.Tensor = self.second(silu(self.first(waves.to(self.first.weight.dtype))))
@@ -123,6 +124,7 @@ class ResidualBlock(nn.Module):
         self.skip = nn.Conv2d(inputs, outputs, 1) if inputs != outputs else nn.Identity()
 
     def forward(self, x: torch.Tensor, context: FrameContext) -> torch.Tensor:
+        """(N, C, H, W) to (N, D, H, W)."""
         h = self.conv1(silu(self.norm1(x)))
         scale, shift = self.affine(F.silu(context.embedding))[context.rows, :, None, None].chunk(
             2, 1
@@ -143,6 +145,7 @@ class SpatialAttention(nn.Module):
         self.output = zeroed(nn.Linear(channels, channels))
 
     def forward(self, x: torch.Tensor, context: FrameContext) -> torch.Tensor:  # noqa: ARG002
+        """(N, C, H, W) to the same shape."""
         h: torch.Tensor = self.qkv(positions_last(self.norm(x)))
         q, k, v = heads(h, 3 * self.num_heads).chunk(3, 1)  # each (N, heads, H·W, C / heads)
         h = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
@@ -161,6 +164,7 @@ class CrossAttention(nn.Module):
         self.output = zeroed(nn.Linear(channels, channels))
 
     def forward(self, x: torch.Tensor, context: FrameContext) -> torch.Tensor:
+        """(N, C, H, W) to the same shape; `context` has tokens."""
         assert context.tokens is not None
         assert context.mask is not None
         q = self.query(positions_last(self.norm(x)))
@@ -185,6 +189,7 @@ class Downsample(nn.Module):
         self.conv = nn.Conv2d(channels, channels, 3, stride=2, padding=1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(N, C, H, W) to (N, C, H / 2, W / 2)."""
         halved: torch.Tensor = self.conv(x)
         return halved
 
@@ -197,5 +202,6 @@ class Upsample(nn.Module):
         self.conv = nn.Conv2d(channels, channels, 3, padding=1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(N, C, H, W) to (N, C, 2 H, 2 W)."""
         doubled: torch.Tensor = self.conv(F.interpolate(x, scale_factor=2, mode="nearest"))
         return doubled

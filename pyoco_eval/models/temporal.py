@@ -59,6 +59,7 @@ class TemporalAttention(nn.Module):
         self.output = zeroed(nn.Linear(channels, channels))
 
     def forward(self, x: torch.Tensor, context: FrameContext) -> torch.Tensor:
+        """(B·T, C, H, W) to the same shape."""
         num_video_frames = context.num_frames - context.num_images
         if num_video_frames == 0:
             return x

@@ -51,6 +51,7 @@ class Stage(nn.Module):
             self.temporal = TemporalAttention(outputs, heads, config.max_frame_distance)
 
     def forward(self, x: torch.Tensor, context: FrameContext) -> torch.Tensor:
+        """(B·T, C, H, W) to (B·T, D, H, W)."""
         for layer in self.children():
             x = layer(x, context)
         return x

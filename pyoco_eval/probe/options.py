@@ -80,4 +80,5 @@ class ProbeOptions:
             raise UsageError("--prompt and --captions: give one of them, both say what is shown")
 
     def num_workers(self) -> int:
+        """Decoding threads: as many as asked for, or as suits this machine."""
         return self.workers or own_cores()

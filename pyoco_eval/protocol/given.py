@@ -49,6 +49,7 @@ class Given:
 
     @property
     def trains(self) -> bool:
+        """Whether any arm is trained by the run."""
         return any(source.kind == "train" for source in self.sources.values())
 
 

@@ -71,6 +71,7 @@ class Identification:
 
     @property
     def is_published(self) -> bool:
+        """Whether every class has the prompt of the list."""
         return not self.differences
 
     def sentences(self) -> list[str]:

@@ -137,6 +137,7 @@ class RealVideos:
 
     @property
     def is_incomplete(self) -> bool:
+        """Whether the copy of the dataset lacks what scores need."""
         return any(finding.hinders for finding in self.findings)
 
     def reference(self, rule: ReferenceRule, limit: int | None) -> VideoSource:

@@ -38,6 +38,7 @@ class Reduction:
         return ",".join(parts) or None
 
     def num_repeats(self, protocol: Protocol) -> int:
+        """The number asked for, or else the protocol's."""
         return self.repeats or protocol.repeats.count
 
     def num_videos(self, protocol: Protocol, arm: ArmRule) -> int:

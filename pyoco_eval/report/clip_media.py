@@ -48,6 +48,7 @@ class Media:
 
     @property
     def is_video(self) -> bool:
+        """Whether it plays; else it is a picture."""
         return self.uri.startswith("data:video/")
 
 

@@ -33,6 +33,7 @@ class KeyDifference:
 
     @property
     def meaning(self) -> str:
+        """What the key says, in words."""
         return KEYS.get(self.key, "a key that this version does not know")
 
 

@@ -37,6 +37,7 @@ class ScoreRecord(BaseModel):
 
     @classmethod
     def of(cls, score: Score) -> "ScoreRecord":
+        """A score as it is stored."""
         return cls(
             metric=score.metric,
             value=score.value,
@@ -51,6 +52,7 @@ class ScoreRecord(BaseModel):
         )
 
     def to_score(self) -> Score:
+        """The score that was stored."""
         return Score(
             metric=self.metric,
             value=self.value,

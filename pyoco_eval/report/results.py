@@ -307,6 +307,7 @@ class Results(_Part):
     warnings: list[str] = Field(default_factory=list)
 
     def to_json(self) -> str:
+        """The text of results.json."""
         return json_text(self.model_dump(mode="json"))
 
     def save(self, path: str | Path) -> None:

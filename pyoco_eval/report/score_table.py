@@ -64,10 +64,12 @@ class ScoreTable:
 
     @property
     def published(self) -> list[TableRow]:
+        """Rows that a paper printed."""
         return [row for row in self.rows if not row.is_own]
 
     @property
     def own(self) -> list[TableRow]:
+        """Rows of this run."""
         return [row for row in self.rows if row.is_own]
 
     @property
@@ -77,6 +79,7 @@ class ScoreTable:
 
     @property
     def has_intervals(self) -> bool:
+        """Whether any number has an interval."""
         return any(cell is not None and cell.interval for row in self.rows for cell in row.cells)
 
 

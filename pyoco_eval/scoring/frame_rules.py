@@ -33,6 +33,7 @@ class FrameRule:
         return cls(spec)
 
     def spec(self) -> str:
+        """In one token: `all`, `middle`, `random(seed=3)`."""
         return f"random(seed={self.seed})" if self.select == "random" else self.select
 
     def indices(self, num_frames: int, video_id: str, clip_number: int) -> list[int]:

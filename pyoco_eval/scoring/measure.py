@@ -45,13 +45,16 @@ class RowCollector:
         self._blocks: list[np.ndarray] = []
 
     def add(self, position: int, rows: np.ndarray) -> None:
+        """Rows (n, D) of the video at `position`, which is the next one."""
         assert position == len(self._blocks)
         self._blocks.append(rows)
 
     def rows(self) -> np.ndarray:
+        """(N, D) of all videos, in their order."""
         return np.concatenate(self._blocks)
 
     def rows_per_video(self) -> list[int]:
+        """How many rows each video brought."""
         return [len(block) for block in self._blocks]
 
 

@@ -96,6 +96,7 @@ class Part:
 
     @classmethod
     def unpack(cls, payload: bytes) -> "Part":
+        """The part that `pack` wrote. Nothing is unpickled."""
         with np.load(io.BytesIO(payload), allow_pickle=False) as arrays:
             header = json.loads(arrays["header"].tobytes())
             pieces = tuple(

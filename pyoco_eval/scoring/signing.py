@@ -108,6 +108,7 @@ def interval_warnings(interval: Interval | None) -> tuple[str, ...]:
 
 
 def bounds(interval: Interval | None) -> tuple[float, float] | None:
+    """Both ends of an interval, if there is one."""
     return None if interval is None else (interval.low, interval.high)
 
 

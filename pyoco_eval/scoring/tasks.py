@@ -37,6 +37,7 @@ class Networks:
         return self._loaded[key]
 
     def loaded(self) -> list[FeatureExtractor]:
+        """Every network that was loaded so far."""
         return list(self._loaded.values())
 
 
@@ -63,9 +64,11 @@ class Task:
 
     @property
     def needs_reference(self) -> bool:
+        """Whether the metric compares samples with anything."""
         return self.metric.known.needs_reference
 
     def extractor(self) -> FeatureExtractor:
+        """Its network, loaded on first use."""
         return self._networks.get(self.network)
 
     def dim(self) -> int:

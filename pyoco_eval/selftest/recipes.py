@@ -27,12 +27,14 @@ _CLIP_BLOCKS: Final = 12
 
 
 def load_i3d(folder: Path) -> FeatureExtractor:
+    """I3D with made-up weights in the published format, written to `folder`."""
     from pyoco_eval.features.i3d import load_i3d as load
 
     return load(_write(folder / "i3d", "i3d", _network_values(published_shapes())))
 
 
 def load_inception(folder: Path) -> FeatureExtractor:
+    """Inception with made-up weights in the published format, written to `folder`."""
     from pyoco_eval.features.inception import load_inception as load
 
     return load(_write(folder / "inception", "inception", _network_values(_inception_shapes())))
@@ -47,6 +49,7 @@ def load_clip(folder: Path) -> FeatureExtractor:
 
 
 def load_c3d(folder: Path) -> FeatureExtractor:
+    """C3D with made-up weights in the published format, written to `folder`."""
     from pyoco_eval.features.c3d import load_c3d as load
 
     shapes: dict[str, tuple[int, ...]] = {

@@ -37,6 +37,7 @@ class Moments:
 
     @classmethod
     def empty(cls, dim: int) -> "Moments":
+        """Of no rows of D features."""
         return cls(0, np.zeros(dim), np.zeros((dim, dim)))
 
     @classmethod

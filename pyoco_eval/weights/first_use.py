@@ -27,6 +27,7 @@ def recorded_digest(path: Path) -> str | None:
 
 
 def record_digest(path: Path, digest: str) -> None:
+    """Remember the hash of the file at `path`."""
     with atomic_path(record_path(path)) as temporary:
         temporary.write_text(digest + "\n", encoding="ascii")
 

@@ -65,7 +65,9 @@ class TokenEncoder(ABC):
 
     @property
     @abstractmethod
-    def digest(self) -> str: ...
+    def digest(self) -> str:
+        """See `TextEncoder.digest`."""
+        ...
 
     @abstractmethod
     def tokenise(self, text: str) -> list[int]:
@@ -76,7 +78,9 @@ class TokenEncoder(ABC):
         """Token numbers int64 (B, L) and mask bool (B, L) to (B, L, E)."""
 
     @abstractmethod
-    def to(self, device: torch.device | str) -> Self: ...
+    def to(self, device: torch.device | str) -> Self:
+        """Compute on `device` from now on."""
+        ...
 
     def encode(self, texts: Sequence[str]) -> TextEmbedding:
         """See `TextEncoder.encode`."""

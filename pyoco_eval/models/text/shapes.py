@@ -30,6 +30,7 @@ class ShapesTextEncoder:
 
     @property
     def digest(self) -> str:
+        """See `TextEncoder.digest`."""
         return self._network.spec.weights.digest
 
     def encode(self, texts: Sequence[str]) -> TextEmbedding:
@@ -42,6 +43,7 @@ class ShapesTextEncoder:
         return stack_texts([rows[text] for text in texts], self.width)
 
     def to(self, device: torch.device | str) -> Self:
+        """Compute on `device` from now on."""
         self._network.to(torch.device(device))
         return self
 

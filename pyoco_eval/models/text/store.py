@@ -129,6 +129,7 @@ class StoredTextEncoder:
         return stack_texts([rows[text] for text in texts], self.width)
 
     def to(self, device: torch.device | str) -> Self:
+        """Give embeddings on `device` from now on."""
         self._device = torch.device(device)
         return self
 

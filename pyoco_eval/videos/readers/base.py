@@ -150,7 +150,9 @@ class FrameReader(ABC):
 class Digested(Protocol):
     """Content that can be told from other content: a `StoredFile`."""
 
-    def digest(self) -> str: ...
+    def digest(self) -> str:
+        """sha256 of the content, 64 hexadecimal digits."""
+        ...
 
 
 class BrokenReader(FrameReader):
