@@ -27,7 +27,7 @@ from pyoco_eval.metrics.catalogue import METRICS
         "--metrics",
         default="fvd,is,fid,clip-fid",
         show_default=True,
-        help=f"Comma-separated: {', '.join(METRICS)}.",
+        help=f"Comma-separated: {', '.join(METRICS.own)}.",
     ),
     conventions_option,
     also_as_option,

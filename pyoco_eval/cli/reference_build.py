@@ -13,7 +13,7 @@ from pyoco_eval.metrics.catalogue import METRICS
 if TYPE_CHECKING:
     from pyoco_eval.scoring.reference_build import Built
 
-_COMPARING = [name for name, row in METRICS.items() if row.needs_reference]
+_COMPARING = [name for name, row in METRICS.own.items() if row.needs_reference]
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 
 
