@@ -14,7 +14,8 @@ from click.testing import CliRunner
 
 from pyoco_eval.cli.main import cli
 
-TEXTS = Path(__file__).parent / "help"
+TEXTS = Path(__file__).with_name("help.txt")
+MARK = "=" * 60
 
 
 def commands(command: click.Command = cli, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
@@ -37,29 +38,37 @@ def help_of(path: tuple[str, ...]) -> str:
     return shown.stdout
 
 
-def name_of(path: tuple[str, ...]) -> str:
-    return f"{'-'.join(('pyoco-eval', *path))}.txt"
+def texts() -> dict[str, str]:
+    """By command, with the name of each in front."""
+    return {" ".join(("pyoco-eval", *path)): help_of(path) for path in commands()}
+
+
+def joined(found: dict[str, str]) -> str:
+    return "".join(f"{MARK} {name}\n{text}" for name, text in found.items())
 
 
 @pytest.fixture(scope="module")
-def shown(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def shown(tmp_path_factory: pytest.TempPathFactory) -> str:
     """From a process of its own: commands keep what they are called with first."""
-    folder = tmp_path_factory.mktemp("help")
-    subprocess.run([sys.executable, __file__, str(folder)], check=True)
-    return folder
+    path = tmp_path_factory.mktemp("help") / "help.txt"
+    subprocess.run([sys.executable, __file__, str(path)], check=True)
+    return path.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("path", list(commands()), ids=lambda path: " ".join(path) or "pyoco-eval")
-def test_help_is_as_written(path: tuple[str, ...], shown: Path) -> None:
-    name = name_of(path)
-    assert (shown / name).read_text("utf-8") == (TEXTS / name).read_text("utf-8")
+def by_command(text: str) -> dict[str, str]:
+    parts = text.split(f"{MARK} ")[1:]
+    return {name: told for name, _, told in (part.partition("\n") for part in parts)}
 
 
-def test_no_text_is_of_a_command_that_is_gone() -> None:
-    assert {path.name for path in TEXTS.iterdir()} == {name_of(path) for path in commands()}
+@pytest.mark.parametrize("name", list(by_command(TEXTS.read_text(encoding="utf-8"))))
+def test_help_is_as_written(name: str, shown: str) -> None:
+    assert by_command(shown)[name] == by_command(TEXTS.read_text(encoding="utf-8"))[name]
+
+
+def test_every_command_is_written(shown: str) -> None:
+    assert shown == TEXTS.read_text(encoding="utf-8")
 
 
 if __name__ == "__main__":
-    folder = Path(sys.argv[1]) if sys.argv[1:] else TEXTS
-    for path in commands():
-        (folder / name_of(path)).write_text(help_of(path), encoding="utf-8")
+    path = Path(sys.argv[1]) if sys.argv[1:] else TEXTS
+    path.write_text(joined(texts()), encoding="utf-8")
