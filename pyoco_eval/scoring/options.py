@@ -82,7 +82,6 @@ class VideoChoices(TypedDict, total=False):
         more="Frames count as an eighth of a clip. A CPU takes one clip at a time.")]
     workers: Annotated[int | None, Option(
         "Decoding threads.  [default: one for each core of this process]")]
-    spare_cores: Annotated[int, Option("Cores left to others; not with --workers.", 0)]
     precision: Annotated[str, Option(
         "Arithmetic of the networks; bf16 is faster and never mixes with fp32.",
         "fp32", ("fp32", "bf16"), signed="prec")]
@@ -161,7 +160,6 @@ class Options:
     device: str = _DEFAULTS["device"]
     batch_size: int | None = _DEFAULTS["batch_size"]
     workers: int | None = _DEFAULTS["workers"]
-    spare_cores: int = _DEFAULTS["spare_cores"]
     on_error: OnError = _DEFAULTS["on_error"]
     allow_small: bool = _DEFAULTS["allow_small"]
     interval: int = _DEFAULTS["interval"]
@@ -199,7 +197,7 @@ class Options:
         """Decoding threads: as many as asked for, or one for each core of this process."""
         from pyoco_eval.processes import own_cores
 
-        return self.workers or max(1, own_cores() - self.spare_cores)
+        return self.workers or own_cores()
 
 
 def options_from(choices: Choices) -> Options:

@@ -99,7 +99,7 @@ CHANGES: list[tuple[str, Any, dict[str, Any]]] = [
     ("allow_small", True, {"frames": "first"}), ("interval", 20, {}),
     ("group_by", GROUPS, {"interval": 20}), ("reference_group_by", GROUPS, {"interval": 20}),
     ("reference_clip", "2f-s1-center", {}), ("extrapolate", True, {}),
-    ("batch_size", 3, {}), ("workers", 2, {}), ("spare_cores", 1, {}), ("device", "cpu", {}),
+    ("batch_size", 3, {}), ("workers", 2, {}), ("device", "cpu", {}),
 ]  # fmt: skip
 """An option, another value of it, and what else must be said for it to matter."""
 ELSEWHERE = {
