@@ -6,32 +6,44 @@ from typing import Final
 import torch
 
 from pyoco_eval.errors import MissingError, UsageError
-from pyoco_eval.processes import local_rank
+from pyoco_eval.processes import local_rank, local_size
 
 EMULATED: Final = "bf16-emulated"
 """How scores are signed whose bfloat16 values were multiplied without instructions for them."""
 
 
 def pick_device(name: str) -> torch.device:
-    """`auto` is CUDA where there is one, else the CPU; each of several processes has its own GPU.
+    """The device of this process, for every command that takes `--device`.
+
+    `auto` is CUDA where there is one, else the CPU. Where a launcher started several processes on
+    this machine, `auto` and `cuda` are a GPU of each one's own, as far as there are so many.
 
     Raises:
-        UsageError: not a device.
+        UsageError: not a device, or one GPU for several processes of this machine.
         MissingError: a device this machine does not have.
     """
     if name == "auto":
-        if not torch.cuda.is_available():
-            return torch.device("cpu")
-        rank = local_rank()
-        return torch.device("cuda" if rank is None else f"cuda:{rank % torch.cuda.device_count()}")
+        name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         device = torch.device(name)
     except RuntimeError as error:
         raise UsageError(f"--device {name!r}: use auto, cpu, cuda, cuda:1 or mps") from error
-    present = {"cpu": True, "cuda": (device.index or 0) < torch.cuda.device_count()}
+    count = torch.cuda.device_count()
+    present = {"cpu": True, "cuda": (device.index or 0) < count}
     present["mps"] = torch.backends.mps.is_available()
     if not present.get(device.type, False):
         raise MissingError(f"--device {name}: not available here; use --device cpu")
+    rank = local_rank()
+    if device.type != "cuda" or rank is None:
+        return device
+    if name == "cuda":
+        return torch.device("cuda", rank % count)
+    together = local_size()
+    if together > 1:
+        raise UsageError(
+            f"--device {name}: is one GPU for {together} processes of this machine; --device cuda "
+            "gives each its own"
+        )
     return device
 
 

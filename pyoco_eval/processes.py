@@ -122,6 +122,11 @@ def _quota(file: Path) -> float | None:
         return None
 
 
+def local_size() -> int:
+    """How many processes were launched together on this machine."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE") or os.environ.get("WORLD_SIZE") or 1)
+
+
 def _join() -> Processes:
     size = os.environ.get("WORLD_SIZE", "1")
     if size == "1" or "RANK" not in os.environ:

@@ -253,7 +253,7 @@ class ProtocolRun:
         }
         folder = choices.out / "training" / arm / f"r{repeat}-{digest_of(inputs)[:8]}"
         tree["out"] = str(folder)
-        if choices.machine.device in ("cpu", "cuda"):
+        if choices.machine.device not in ("auto", "mps"):
             tree.setdefault("hardware", {})["device"] = choices.machine.device
 
         def work() -> Outcome:

@@ -241,7 +241,7 @@ class HardwareConfig:
     """How the same numbers are computed.
 
     Attributes:
-        device: `auto`, `cpu` or `cuda`.
+        device: `auto`, `cpu`, `cuda` (of several processes each has its own GPU) or `cuda:1`.
         precision: `bf16` runs the network under autocast; parameters, optimizer and loss stay
             float32.
         micro_batch: samples per forward pass of a process; the batch is accumulated from these.
@@ -266,7 +266,7 @@ class HardwareConfig:
 
     __pydantic_config__: ClassVar[dict[str, Any]] = FORBID
 
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    device: str = "auto"
     precision: Precision = "fp32"
     micro_batch: int | None = None
     gradient_checkpointing: bool = False

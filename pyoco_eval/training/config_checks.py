@@ -1,6 +1,7 @@
 """What no type says of a training config: ranges, and keys that need or exclude each other."""
 
 import math
+import re
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any, Final
@@ -42,6 +43,8 @@ def out_of_range(config: TrainConfig) -> Iterator[str]:
     log = config.log
     if log.keep_every % log.checkpoint_every:
         yield f"log.keep_every: must be a multiple of log.checkpoint_every, {log.checkpoint_every}"
+    if not re.fullmatch(r"auto|cpu|cuda(:[0-9]+)?", config.hardware.device):
+        yield f"hardware.device: is auto, cpu, cuda or cuda:1, found {config.hardware.device}"
     yield from _never_learnt(config)
     yield from _buckets(config)
     yield from _validation(config)

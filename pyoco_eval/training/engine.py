@@ -22,6 +22,7 @@ from pyoco_eval.errors import MissingError, UsageError
 from pyoco_eval.models.network import VideoNetwork
 from pyoco_eval.processes import await_launched
 from pyoco_eval.training.config import HardwareConfig
+from pyoco_eval.training.hardware_device import accelerate_told, asked_device
 from pyoco_eval.training.products import Products
 
 if TYPE_CHECKING:
@@ -48,8 +49,7 @@ class Engine:
             raise MissingError(
                 "training needs accelerate, which is not installed; pip install 'pyoco-eval[train]'"
             ) from error
-        if config.device == "cuda" and not torch.cuda.is_available():
-            raise UsageError("hardware.device: there is no CUDA device here; use cpu or auto")
+        device = asked_device(config.device)
         if config.threads is not None:
             torch.set_num_threads(config.threads)
         self._config = config
@@ -57,7 +57,8 @@ class Engine:
         self._autocast = config.precision == "bf16"
         self._wrapped: list[nn.Module] = []
         await_launched()
-        self._accelerator = accelerate.Accelerator(cpu=config.device == "cpu")
+        with accelerate_told(device):
+            self._accelerator = accelerate.Accelerator(cpu=config.device == "cpu")
         self.rank: int = self._accelerator.process_index
         self.size: int = self._accelerator.num_processes
         self.device: torch.device = self._accelerator.device
