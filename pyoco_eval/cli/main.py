@@ -31,6 +31,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     "invert-noise": ("invert_noise", "How correlated is the noise of real videos? Fit a prior."),
     "index": ("index", "Count the samples of tar shards, to train on millions of them."),
     "train": ("train", "Train an image or video diffusion model, or go on with one."),
+    "export": ("export", "Write a model made of a diffusers pipeline for diffusers."),
     "step-scores": ("step_scores", "Score every checkpoint of a training run: score against step."),
     "weights": ("weights", "List, fetch, verify and bundle network weights."),
     "doctor": ("doctor", "Examine this machine: libraries, decoders, weights, caches."),

@@ -71,6 +71,11 @@ class FirstStage:
         self._vae: Any = vae.to(self.device).eval().requires_grad_(False)
         self._at_once = 1 if self.device.type == "cpu" else frames_at_once
 
+    def network(self) -> Any:
+        """The `AutoencoderKL`, its config with the scaling factor that is used."""
+        self._vae.register_to_config(scaling_factor=self.space.scaling_factor)
+        return self._vae
+
     @torch.no_grad()
     def moments(self, images: torch.Tensor) -> torch.Tensor:
         """Mean and standard deviation of the latents' posterior, scaled: (N, 2, c, h, w).
