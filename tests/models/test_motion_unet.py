@@ -11,6 +11,7 @@ import torch
 pytest.importorskip("diffusers")
 from pyoco_eval.diffusion.denoiser import Conditioning, KnownFrames, TextEmbedding
 from pyoco_eval.errors import PyocoEvalError, UsageError
+from pyoco_eval.models.building import count_parameters
 from pyoco_eval.models.checkpoint import ModelInfo, load_model, save_model
 from pyoco_eval.models.config import TextInput
 from pyoco_eval.models.inflation import temporal_names
@@ -241,3 +242,15 @@ def test_a_changed_description_is_noticed(tmp_path: Path) -> None:
     path.write_text(path.read_text().replace('"beta_end": 0.012', '"beta_end": 0.013'))
     with pytest.raises(PyocoEvalError, match="was changed after it was written"):
         load_model(tmp_path)
+
+
+def test_stable_diffusion_has_its_published_sizes() -> None:
+    """Of 1.5, as published: 859,520,964 parameters, and 453,209,280 of AnimateDiff's layers."""
+    settings = spatial_config({"cross_attention_dim": 768})
+    config = config_of(
+        small_unet(), spatial=settings, heads=8, max_frames=32, text=(TextInput("prompt", 768),),
+        text_tokens=77, text_width=768,
+    )  # fmt: skip
+    assert count_parameters(config) == 859_520_964 + 453_209_280 + 77 * 768
+    assert config.sigma_range == pytest.approx((0.0292, 14.61), rel=2e-3)
+    assert (config.size_multiple, config.frame_channels) == (8, 4)

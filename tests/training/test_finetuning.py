@@ -4,6 +4,7 @@ import json
 import math
 import shutil
 import sys
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import yaml
 from click.testing import CliRunner
 
 pytest.importorskip("diffusers")
@@ -20,6 +22,7 @@ from process_runs import losses as losses_of
 from small_runs import small_config
 
 from pyoco_eval.cli.sample import command as sample
+from pyoco_eval.diffusion.loss import EDMLoss
 from pyoco_eval.errors import MissingError, PyocoEvalError, UsageError
 from pyoco_eval.generation.open import GeneratorOptions, open_generator
 from pyoco_eval.generation.request import make_requests
@@ -128,8 +131,6 @@ def test_the_loss_is_the_mean_square_error_of_what_the_network_predicts(
 
 
 def test_timesteps_are_drawn_evenly(run: TrainConfig) -> None:
-    from pyoco_eval.diffusion.loss import EDMLoss
-
     info = load_model(Path(run.out)).info
     loss = EDMLoss(parse_prior("independent"), levels=info.unet.levels)
     drawn = loss.draw_sigmas([torch_generator("level", number) for number in range(4000)])
@@ -147,8 +148,6 @@ def test_the_config_of_a_run_names_what_comes_from_the_pipeline(
     assert config.latent.vae == place
     assert config.condition.encoders == (f"diffusers:{place}",)
     assert (config.loss.weighting, config.loss.sigma_data) == ("output", 1.0)
-    import yaml
-
     assert parse_config(yaml.safe_load(dump_config(config)), "again") == config
     own = finetuning(tmp_path, pipelines["epsilon"], loss={"weighting": "min-snr:gamma=5"})
     assert own.loss.weighting == "min-snr:gamma=5"
@@ -179,8 +178,6 @@ def test_a_killed_run_goes_on_bit_for_bit(tmp_path: Path, run: TrainConfig) -> N
     shutil.rmtree(out / "model")
     lines = (out / "log.jsonl").read_text().splitlines()
     (out / "log.jsonl").write_text("\n".join(lines[:2]) + "\n")
-    from dataclasses import replace
-
     train(replace(run, out=str(out)))
     assert_same_bits(final(out), final(Path(run.out)))
     assert losses_of(out) == losses_of(Path(run.out))
@@ -358,6 +355,15 @@ def test_bfloat16_trains_on_the_same_samples(tmp_path: Path, pipelines: dict[str
         found.append(losses_of(Path(config.out)))
     assert found[0] != found[1]
     assert found[0] == pytest.approx(found[1], rel=0.05)
+
+
+def test_the_config_of_the_page_is_one() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "training.md").read_text(encoding="utf-8")
+    text = page.split("## From a text-to-image pipeline")[1].split("```yaml\n")[1].split("```")[0]
+    config = parse_config(yaml.safe_load(text), "docs/training.md")
+    assert config.latent.vae == config.model.diffusers
+    assert config.condition.encoders == (f"diffusers:{config.model.diffusers}",)
+    assert config.loss.weighting == "output"
 
 
 @pytest.mark.parametrize(
