@@ -47,8 +47,10 @@ def pick_device(name: str) -> torch.device:
     return device
 
 
-def arithmetic(precision: str, device: torch.device) -> str:
+def arithmetic(precision: str, device: torch.device, *, tf32: bool = False) -> str:
     """A precision as it is signed: `fp32`, `bf16`, or `bf16-emulated` on devices without it.
+
+    With `tf32` it is named so on CUDA, whose products then round; bfloat16 comes before it.
 
     Features of the last two differ by 1e-3 (I3D) to 9e-3 (CLIP) of their length, so scores say
     which it was.
@@ -58,6 +60,8 @@ def arithmetic(precision: str, device: torch.device) -> str:
         supported = onednn_takes(torch.bfloat16)
     if precision == "bf16" and device.type == "cuda":
         supported = torch.cuda.is_bf16_supported(including_emulation=False)
+    if precision == "fp32" and tf32 and device.type == "cuda":
+        return "tf32"
     return precision if supported else EMULATED
 
 

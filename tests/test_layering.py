@@ -18,7 +18,7 @@ RANKS = {
     "launching": 0, "peers": 0.5,
     "atomic": 1, "catalogue": 1, "locks": 1.5, "provenance": 1, "resources": 1, "processes": 1,
     "yaml_text": 1, "validation": 1,
-    "weights": 2, "priors": 2, "devices": 2, "shapes": 2,
+    "weights": 2, "priors": 2, "devices": 2, "products": 2, "shapes": 2,
     "statistics": 3, "videos": 3, "diffusion": 3,
     "datasets": 4, "features": 4, "metrics": 4,
     "report": 5, "models": 5,

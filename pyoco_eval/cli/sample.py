@@ -104,6 +104,9 @@ Examples:
 @click.option("--batch-size", type=click.IntRange(1), default=1, show_default=True)
 @option("device")
 @option("precision", help=None)
+@click.option(
+    "--tf32", is_flag=True, help="Let CUDA round factors of float32 products to ten bits; signed."
+)
 @click.option("--overwrite", is_flag=True, help="Replace samples of another recipe in --out.")
 def command(
     ckpt: str,
@@ -125,6 +128,7 @@ def command(
     batch_size: int,
     device: str,
     precision: str,
+    tf32: bool,
     overwrite: bool,
 ) -> None:
     """Make videos and write them with everything that is needed to make them again."""
@@ -144,6 +148,7 @@ def command(
         GeneratorOptions(
             device=pick_device(device),
             precision=precision,
+            tf32=tf32,
             sampler=sampler,
             prior=prior,
             guidance_scale=guidance_scale,

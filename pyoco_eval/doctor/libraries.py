@@ -98,7 +98,7 @@ def _graphics(torch: Any) -> list[Finding]:
             _card(torch.cuda.get_device_properties(index), index, driver)
             for index in range(torch.cuda.device_count())
         ]
-        return [*found, _tf32(torch)]
+        return [*found, _tf32()]
     if torch.backends.mps.is_available():
         return [Finding(SECTION, "GPU mps", "ok", "Apple; use it with --device mps")]
     if driver:
@@ -119,14 +119,18 @@ def _card(properties: Any, index: int, driver: str) -> Finding:
     )
 
 
-def _tf32(torch: Any) -> Finding:
-    precision = torch.get_float32_matmul_precision()
-    return Finding(
-        SECTION,
-        "TF32",
-        "ok",
-        f"matrix products of this process: {precision}; always off inside the networks",
+def _tf32() -> Finding:
+    """Kinds of products that a program's own networks round; ours are told in each case."""
+    from pyoco_eval.products import rounded_products
+
+    rounded = rounded_products()
+    words = {"conv": "convolutions", "matmul": "matrix products"}
+    told = " and ".join(words[name] for name in rounded) or "no products"
+    text = (
+        f"this process rounds factors of {told}, as PyTorch is set; never in scores and the probe; "
+        "in sampling with --tf32, in training with hardware.tf32"
     )
+    return Finding(SECTION, "TF32", "ok", text)
 
 
 def _driver(path: Path) -> str:

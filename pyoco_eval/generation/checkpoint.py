@@ -23,6 +23,7 @@ from pyoco_eval.models.sampling_notes import sampling_notes
 from pyoco_eval.models.text import TextEncoder, load_text_encoder
 from pyoco_eval.models.text.pipeline import beside, check_text
 from pyoco_eval.priors import NoisePrior, parse_prior
+from pyoco_eval.products import products
 from pyoco_eval.seeding import torch_generator
 from pyoco_eval.videos.frame_size import Size, sides, size_text
 
@@ -42,6 +43,7 @@ class CheckpointGenerator:
         size: of the frames; None for that of the training.
         fps: of the videos; None for the model's.
         precision: `fp32`, or `bf16` under autocast.
+        tf32: see `GeneratorOptions`.
         check_texts: whether `check` asks the encoders for every prompt.
         first_stage: decodes the samples of a latent model.
 
@@ -61,6 +63,7 @@ class CheckpointGenerator:
         size: Size | None = None,
         fps: float | None = None,
         precision: str = "fp32",
+        tf32: bool = False,
         check_texts: bool = False,
         first_stage: FirstStage | None = None,
     ) -> None:
@@ -98,6 +101,7 @@ class CheckpointGenerator:
         self._guidance_scale = guidance_scale
         self._num_frames = num_frames or info.num_frames
         self._precision = precision
+        self._tf32 = tf32
         self._check_texts = check_texts
         self._first_stage = first_stage
         self._device = next(model.network.parameters()).device
@@ -114,7 +118,7 @@ class CheckpointGenerator:
             "guidance_scale": f"{guidance_scale:g}",
             "num_frames": str(self._num_frames),
             "size": "{}x{}".format(*self._size),
-            "precision": arithmetic(precision, self._device),
+            "precision": arithmetic(precision, self._device, tf32=tf32),
             **({"notes": "; ".join(notes)} if notes else {}),
             **{f"text:{e.name}": f"{e.spec}@{e.digest}" for e in encoders},
         }
@@ -157,7 +161,7 @@ class CheckpointGenerator:
             device=self._device,
         )
         half = torch.autocast(self._device.type, torch.bfloat16, enabled=self._precision == "bf16")
-        with torch.inference_mode(), half:
+        with torch.inference_mode(), products(tf32=self._tf32), half:
             x = self._sampler.sample(
                 self._model.denoiser,
                 noise,
@@ -266,6 +270,7 @@ def load_checkpoint(folder: Path, options: GeneratorOptions) -> CheckpointGenera
         size=options.size,
         fps=options.fps,
         precision=options.precision,
+        tf32=options.tf32,
         check_texts=options.embeddings is not None or "shapes" in info.text_encoders,
         first_stage=(
             None if latent is None else find_first_stage(latent, model.folder, options.device)

@@ -18,6 +18,7 @@ from pyoco_eval.errors import MissingError, PyocoEvalError, UsageError
 from pyoco_eval.features.torchvision_operators import import_torchvision
 from pyoco_eval.generation.request import Request
 from pyoco_eval.models.hub import folder_digest, model_folder
+from pyoco_eval.products import products
 
 DEFAULT_FPS: Final = 8.0
 _FILES: Final = (
@@ -41,6 +42,7 @@ class DiffusersGenerator:
         options: further arguments of its call, such as num_frames, height, guidance_scale or
             num_inference_steps; what it does not take is refused.
         fps: of the videos; pipelines do not say.
+        tf32: see `GeneratorOptions`.
 
     Raises:
         UsageError: the pipeline needs inputs besides text or class, or does not take an option.
@@ -54,7 +56,9 @@ class DiffusersGenerator:
         *,
         options: Mapping[str, float] | None = None,
         fps: float = DEFAULT_FPS,
+        tf32: bool = False,
     ) -> None:
+        self._tf32 = tf32
         self._pipeline = pipeline
         self._options = dict(options or {})
         self.fps = float(fps)
@@ -84,6 +88,7 @@ class DiffusersGenerator:
             "pipeline": type(pipeline).__name__,
             "diffusers": importlib.import_module("diffusers").__version__,
             "sampler": _scheduler(pipeline),
+            **({"tf32": "on"} if tf32 else {}),
             **{name: f"{value:g}" for name, value in sorted(self._options.items())},
         }
 
@@ -112,7 +117,7 @@ class DiffusersGenerator:
         given["generator"] = [torch.Generator().manual_seed(request.seed) for request in requests]
         if not self._takes:
             given["generator"] = given["generator"][0]
-        with torch.inference_mode():
+        with torch.inference_mode(), products(tf32=self._tf32):
             output = self._pipeline(**given, output_type="np")
         return _as_videos(output, len(requests), str(self.recipe["pipeline"]))
 
@@ -124,6 +129,7 @@ def load_diffusers(
     dtype: torch.dtype = torch.float32,
     options: Mapping[str, float] | None = None,
     fps: float = DEFAULT_FPS,
+    tf32: bool = False,
 ) -> DiffusersGenerator:
     """The pipeline that `diffusers:PATH-OR-ID` names. No code of the model's own is run.
 
@@ -150,7 +156,7 @@ def load_diffusers(
         raise PyocoEvalError(f"{spec}: {folder} cannot be read as a pipeline: {reason}") from error
     pipeline.set_progress_bar_config(disable=True)
     model = folder_digest(folder, _FILES)
-    return DiffusersGenerator(pipeline.to(device), spec, model, options=options, fps=fps)
+    return DiffusersGenerator(pipeline.to(device), spec, model, options=options, fps=fps, tf32=tf32)
 
 
 def _import_diffusers() -> Any:

@@ -29,7 +29,7 @@ def open_generator(spec: str | Path, options: GeneratorOptions | None = None) ->
 
         options.refuse(
             name,
-            "precision", "sampler", "prior", "guidance_scale", "num_frames", "size",
+            "precision", "tf32", "sampler", "prior", "guidance_scale", "num_frames", "size",
             "embeddings", "call",
         )  # fmt: skip
         return load_callable(name, fps=options.fps)
@@ -52,6 +52,7 @@ def open_generator(spec: str | Path, options: GeneratorOptions | None = None) ->
             dtype=torch.bfloat16 if options.precision == "bf16" else torch.float32,
             options=call,
             fps=options.fps or DEFAULT_FPS,
+            tf32=options.tf32,
         )
     from pyoco_eval.generation.checkpoint import load_checkpoint
 

@@ -40,6 +40,7 @@ class GeneratorOptions:
     Attributes:
         device: where networks run.
         precision: `fp32` or `bf16`.
+        tf32: let CUDA round the factors of float32 products to ten bits.
         sampler, prior: specs for own checkpoints; None for the model's own.
         guidance_scale: 1 for none; None for the generator's default.
         num_frames: T; None for the generator's default.
@@ -51,6 +52,7 @@ class GeneratorOptions:
 
     device: torch.device | str = "cpu"
     precision: str = "fp32"
+    tf32: bool = False
     sampler: str | None = None
     prior: str | None = None
     guidance_scale: float | None = None
@@ -63,7 +65,7 @@ class GeneratorOptions:
     def refuse(self, spec: str, *names: str) -> None:
         """Raises UsageError if one of `names` is set, which has no meaning for `spec`."""
         for name in names:
-            if getattr(self, name) not in (None, {}, "fp32"):
+            if getattr(self, name) not in (None, {}, "fp32", False):
                 option = _OPTIONS.get(name, f"--{name.replace('_', '-')}")
                 raise UsageError(f"{option} {getattr(self, name)}: has no meaning for {spec}")
 

@@ -21,6 +21,7 @@ from pyoco_eval.peers import Processes, SharedStage
 from pyoco_eval.probe.invert import RoundTrip, Walk, invert_frames, round_trip
 from pyoco_eval.probe.noise_store import NoiseStore, VideoFacts, describe_maps
 from pyoco_eval.probe.options import ProbeOptions
+from pyoco_eval.products import products
 from pyoco_eval.progress import Progress, Silent
 from pyoco_eval.scoring.stream import OrderedStream
 from pyoco_eval.seeding import numpy_generator
@@ -227,7 +228,7 @@ def _invert(
 ) -> VideoFacts:
     prompt = prompt_of(video, options)
     maps = invert_frames(clip.frames, walk, prompt=prompt).numpy()
-    with torch.inference_mode():
+    with torch.inference_mode(), products(tf32=False):
         encoded = walk.model.encode(clip.frames.to(walk.model.device)).cpu().numpy()
     height, width = clip.clip.frames.shape[1:3]
     facts = VideoFacts(

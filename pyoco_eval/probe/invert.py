@@ -15,6 +15,7 @@ import torch
 from pyoco_eval.diffusion.inversion import invert
 from pyoco_eval.diffusion.samplers.spec import SamplerSpec
 from pyoco_eval.probe.image_model import ImageModel
+from pyoco_eval.products import products
 
 RANGE = 2.0
 """Of pixels in [-1, 1], for the PSNR."""
@@ -107,6 +108,7 @@ class RoundTrip:
         return [float(np.sqrt(change / self.map_power)) for change in self.map_change]
 
 
+@products(tf32=False)
 @torch.inference_mode()
 def invert_frames(
     frames: torch.Tensor, walk: Walk, *, prompt: str | None = None, num_steps: int | None = None
@@ -129,6 +131,7 @@ def invert_frames(
     return torch.cat(maps).cpu()
 
 
+@products(tf32=False)
 @torch.inference_mode()
 def round_trip(frames: torch.Tensor, walk: Walk, *, prompt: str | None = None) -> RoundTrip:
     """Invert and sample with a quarter, half, once and twice the steps in use."""

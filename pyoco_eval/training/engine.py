@@ -21,9 +21,9 @@ from torch.nn.parallel import DistributedDataParallel
 from pyoco_eval.errors import MissingError, UsageError
 from pyoco_eval.models.network import VideoNetwork
 from pyoco_eval.processes import await_launched
+from pyoco_eval.products import Products
 from pyoco_eval.training.config import HardwareConfig
 from pyoco_eval.training.hardware_device import accelerate_told, asked_device
-from pyoco_eval.training.products import Products
 
 if TYPE_CHECKING:
     from pyoco_eval.diffusion.precondition import EDMDenoiser, VPDenoiser

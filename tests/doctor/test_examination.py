@@ -126,7 +126,7 @@ def test_graphics_processors(tmp_path, monkeypatch):
     gpu, tf32 = libraries._graphics(Torch(card))
     assert gpu.name == "GPU cuda:0"
     assert gpu.text == "H100, 80 GiB, compute capability 9.0, driver 550.54.15"
-    assert "high; always off inside the networks" in tf32.text
+    assert "rounds factors of convolutions, as PyTorch is set; never in scores" in tf32.text
     (unused,) = libraries._graphics(Torch(warning="driver too old (found version 11)\nUpdate"))
     assert unused.level == "note"
     assert unused.text.endswith("does not use it; driver too old (found version 11)")
