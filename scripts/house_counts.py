@@ -25,6 +25,8 @@ LONGEST_FUNCTION = 40
 MOST_PARAMETERS = 6
 LONGEST_FILE = 250
 
+WRITTEN_BY_SCRIPTS = ("docs/conventions.md", "docs/options.md", "tests/cli/help/")
+
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -223,11 +225,16 @@ def run(root: Path) -> list[Counted]:
     ]
 
 
-def touched(commit: str, root: Path) -> Counted:
-    """The files of a commit, tests and documents included."""
+def touched(commit: str, root: Path) -> list[Counted]:
+    """The files of a commit, tests and documents included; those that scripts write apart."""
     command = ["git", "-C", str(root), "show", "--name-only", "--format=", commit]
     text = subprocess.run(command, capture_output=True, text=True, check=True).stdout  # noqa: S603
-    return Counted(f"files touched by {commit}", text.split())
+    files = text.split()
+    made = [name for name in files if name.startswith(WRITTEN_BY_SCRIPTS)]
+    return [
+        Counted(f"files touched by {commit}", [name for name in files if name not in made]),
+        Counted(f"files written by scripts for {commit}", made),
+    ]
 
 
 def main() -> None:
@@ -238,7 +245,7 @@ def main() -> None:
     parser.add_argument("--commit", action="append", default=[], help="count the files it touched")
     arguments = parser.parse_args()
     root = arguments.root.resolve()
-    found = [touched(commit, root) for commit in arguments.commit]
+    found = [counted for commit in arguments.commit for counted in touched(commit, root)]
     if not found:
         found = read(root) + ([] if arguments.no_run else run(root))
     for counted in found:
