@@ -105,12 +105,6 @@ _ALL: Final = (
         has_interval=False, higher_is_better=True,
         scores=("precision", "recall", "density", "coverage"),
     ),
-    KnownMetric(
-        "energy", "Energy", "Energy distance", "Energy distance of the features of two sets.",
-        "pyoco_eval.scoring.energy:Energy",
-        {"published": "energy-i3d", "embedded": "embedded-energy"},
-        has_interval=False, unbiased=True,
-    ),
 )  # fmt: skip
 
 METRICS: Final = Catalogue("pyoco_eval.metrics", KnownMetric, _ALL)

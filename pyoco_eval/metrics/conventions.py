@@ -239,15 +239,6 @@ _ALL: Final[tuple[Convention, ...]] = (
         estimator="k5-open",
     ),
     Convention(
-        "energy-i3d", "energy", "i3d", "logits", "224-tf1bilinear-squash", "2x/255-1",
-        "energy distance of the features of tf-fvd", estimator="unbiased",
-    ),
-    Convention(
-        "embedded-energy", "energy", "tiny3d", "embedding", "", "",
-        "energy distance on the embedded video network", estimator="unbiased", label="embedded",
-        pixels="exact",
-    ),
-    Convention(
         "embedded-fvd", "fvd", "tiny3d", "embedding", "", "",
         "FVD on the embedded video network", label="embedded",
         pixels="exact",
