@@ -93,9 +93,6 @@ _ALL: Final = (
         "pyoco_eval.features.tiny:open_tiny", text="pyoco_eval.features.tiny:open_tiny_text",
         refuses_text="pyoco_eval.features.tiny:checked_sentences",
     ),
-    KnownNetwork(
-        "grey", "image", {"thumbnail": 64}, "grey-fid", "pyoco_eval.features.grey:open_grey",
-    ),
 )  # fmt: skip
 
 NETWORKS: Final = Catalogue("pyoco_eval.networks", KnownNetwork, _ALL)

@@ -239,10 +239,6 @@ _ALL: Final[tuple[Convention, ...]] = (
         estimator="k5-open",
     ),
     Convention(
-        "grey-fid", "fid", "grey", "thumbnail", "", "",
-        "Fréchet distance of grey thumbnails of 8 x 8 pixels", label="embedded", pixels="exact",
-    ),
-    Convention(
         "embedded-fvd", "fvd", "tiny3d", "embedding", "", "",
         "FVD on the embedded video network", label="embedded",
         pixels="exact",

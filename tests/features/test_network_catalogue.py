@@ -12,7 +12,6 @@ from pyoco_eval.features.c3d_network import LAYER_DIMS as C3D_LAYERS
 from pyoco_eval.features.c3d_torchscript import NUM_CLASSES, TorchScriptC3DExtractor
 from pyoco_eval.features.catalogue import EMBEDDED, NETWORKS
 from pyoco_eval.features.clip import EMBEDDING_DIM, ClipExtractor
-from pyoco_eval.features.grey import LAYERS, GreyExtractor
 from pyoco_eval.features.i3d import I3DExtractor
 from pyoco_eval.features.i3d_network import LAYER_DIMS as I3D_LAYERS
 from pyoco_eval.features.i3d_torchscript import DIM, TorchScriptI3DExtractor
@@ -38,7 +37,6 @@ CLASSES: dict[str, tuple[type[FeatureExtractor], dict[str, int]]] = {
     "c3d-torchscript": (TorchScriptC3DExtractor, {"log-probs": NUM_CLASSES}),
     "tiny3d": (TinyVideoExtractor, TinyVideoExtractor.layers),
     "tiny2d": (TinyFrameExtractor, TinyFrameExtractor.layers),
-    "grey": (GreyExtractor, LAYERS),
     "tinyclip": (TinyImageTextExtractor, TinyImageTextExtractor.layers),
 }
 
