@@ -40,7 +40,7 @@ class Stream:
 
 
 @pytest.fixture
-def streams(cuda: Machine) -> Iterator[Stream]:  # noqa: ARG001
+def streams(cuda: Machine) -> Iterator[Stream]:
     """The stream that computes. Page-locked memory is ordinary; tables made here do not stay."""
     computing = Stream(torch.device("cuda", 0))
     with (
