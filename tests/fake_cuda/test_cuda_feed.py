@@ -45,8 +45,8 @@ def streams(cuda: Machine) -> Iterator[Stream]:
     computing = Stream(torch.device("cuda", 0))
     with (
         mock.patch.object(torch.cuda, "Stream", Stream),
-        mock.patch.object(torch.cuda, "stream", lambda _: nullcontext()),
-        mock.patch.object(torch.cuda, "current_stream", lambda _: computing),
+        mock.patch.object(torch.cuda, "stream", return_value=nullcontext()),
+        mock.patch.object(torch.cuda, "current_stream", return_value=computing),
         mock.patch.object(CudaTransfers, "host", Transfers.host),
     ):
         yield computing
