@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 from pyoco_eval.metrics.base import Score
+from pyoco_eval.metrics.catalogue import USUAL
 from pyoco_eval.processes import sharing
 from pyoco_eval.progress import Progress
 from pyoco_eval.scoring import evaluate as _evaluate
@@ -28,7 +29,7 @@ def evaluate(
     samples: Samples,
     reference: Samples | None = None,
     *,
-    metrics: Sequence[str] = ("fvd", "is", "fid", "clip-fid"),
+    metrics: Sequence[str] = USUAL,
     profile: str = "published",
     conventions: Mapping[str, str] | None = None,
     also_as: Sequence[str] = (),

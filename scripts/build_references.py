@@ -25,7 +25,7 @@ OUT = Path(__file__).resolve().parents[1] / "reference_stats" / "shapes"
 def main() -> None:
     options = Options()
     rules = [convention(row.conventions["embedded"]) for row in METRICS.own.values()]
-    networks = [Network.of(rule, options) for rule in rules if rule.metric != "is"]
+    networks = [Network.of(rule, options) for rule in rules if METRICS[rule.metric].needs_reference]
     with tempfile.TemporaryDirectory() as folder:
         clips = Path(folder) / "shapes-test"
         shapes = MovingShapes("test")

@@ -15,7 +15,7 @@ from pyoco_eval.cli.scoring import (
     score_options,
     split_names,
 )
-from pyoco_eval.metrics.catalogue import METRICS
+from pyoco_eval.metrics.catalogue import METRICS, USUAL
 
 
 @click.command("evaluate")
@@ -25,7 +25,7 @@ from pyoco_eval.metrics.catalogue import METRICS
     extrapolate_option,
     click.option(
         "--metrics",
-        default="fvd,is,fid,clip-fid",
+        default=",".join(USUAL),
         show_default=True,
         help=f"Comma-separated: {', '.join(METRICS.own)}.",
     ),

@@ -109,6 +109,9 @@ _ALL: Final = (
 
 METRICS: Final = Catalogue("pyoco_eval.metrics", KnownMetric, _ALL)
 
+USUAL: Final = ("fvd", "is", "fid", "clip-fid")
+"""What `evaluate` scores when no metric is named."""
+
 PROFILES: Final = ("published", "embedded")
 """Published networks, or those that come with the package."""
 

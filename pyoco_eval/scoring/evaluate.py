@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pyoco_eval.errors import UsageError
 from pyoco_eval.metrics.base import Score
-from pyoco_eval.metrics.catalogue import METRICS, extrapolated
+from pyoco_eval.metrics.catalogue import METRICS, USUAL, extrapolated
 from pyoco_eval.metrics.conventions import Convention
 from pyoco_eval.metrics.inception_score import SplitRule
 from pyoco_eval.metrics.sample_floor import SmallSampleError
@@ -58,7 +58,7 @@ def evaluate(
     samples: Samples,
     reference: Samples | None = None,
     *,
-    metrics: Sequence[str] = ("fvd", "is", "fid", "clip-fid"),
+    metrics: Sequence[str] = USUAL,
     profile: str = "published",
     conventions: Mapping[str, str] | None = None,
     also_as: Sequence[str] = (),
