@@ -8,7 +8,7 @@ FVD 355.19 | net:i3d-k400-logits@fa7df956 | ...
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 from pyoco_eval.metrics.base import Score
 from pyoco_eval.metrics.catalogue import USUAL
@@ -83,7 +83,8 @@ def fvd(
     **choices: Unpack[Choices],
 ) -> Score:
     """Fréchet Video Distance: `pyoco-eval fvd`. Arguments as in `evaluate`."""
-    return _one("fvd", samples, reference, profile, convention, None, progress, group, choices)
+    said = {"profile": profile, "progress": progress, "group": group, **choices}
+    return _one("fvd", samples, reference, convention=convention, **said).scores[0]
 
 
 def fid(
@@ -97,7 +98,8 @@ def fid(
     **choices: Unpack[Choices],
 ) -> Score:
     """Fréchet Inception Distance of frames: `pyoco-eval fid`. Arguments as in `evaluate`."""
-    return _one("fid", samples, reference, profile, convention, None, progress, group, choices)
+    said = {"profile": profile, "progress": progress, "group": group, **choices}
+    return _one("fid", samples, reference, convention=convention, **said).scores[0]
 
 
 def clip_fid(
@@ -111,7 +113,8 @@ def clip_fid(
     **choices: Unpack[Choices],
 ) -> Score:
     """Fréchet distance of CLIP embeddings: `pyoco-eval clip-fid`. Arguments as in `evaluate`."""
-    return _one("clip-fid", samples, reference, profile, convention, None, progress, group, choices)
+    said = {"profile": profile, "progress": progress, "group": group, **choices}
+    return _one("clip-fid", samples, reference, convention=convention, **said).scores[0]
 
 
 def inception_score(
@@ -125,7 +128,8 @@ def inception_score(
     **choices: Unpack[Choices],
 ) -> Score:
     """Inception Score of videos: `pyoco-eval is`. Arguments as in `evaluate`."""
-    return _one("is", samples, None, profile, convention, splits, progress, group, choices)
+    said = {"profile": profile, "progress": progress, "group": group, **choices}
+    return _one("is", samples, None, convention=convention, splits=splits, **said).scores[0]
 
 
 def kvd(
@@ -139,7 +143,8 @@ def kvd(
     **choices: Unpack[Choices],
 ) -> Score:
     """Kernel Video Distance: `pyoco-eval kvd`. Arguments as in `evaluate`."""
-    return _one("kvd", samples, reference, profile, convention, None, progress, group, choices)
+    said = {"profile": profile, "progress": progress, "group": group, **choices}
+    return _one("kvd", samples, reference, convention=convention, **said).scores[0]
 
 
 def kid(
@@ -153,7 +158,8 @@ def kid(
     **choices: Unpack[Choices],
 ) -> Score:
     """Kernel Inception Distance of frames: `pyoco-eval kid`. Arguments as in `evaluate`."""
-    return _one("kid", samples, reference, profile, convention, None, progress, group, choices)
+    said = {"profile": profile, "progress": progress, "group": group, **choices}
+    return _one("kid", samples, reference, convention=convention, **said).scores[0]
 
 
 def prdc(
@@ -167,16 +173,8 @@ def prdc(
     **choices: Unpack[Choices],
 ) -> Evaluation:
     """Precision, recall, density, coverage: `pyoco-eval prdc`. Arguments as in `evaluate`."""
-    return evaluate(
-        samples,
-        reference,
-        metrics=("prdc",),
-        profile=profile,
-        conventions={"prdc": convention} if convention else None,
-        progress=progress,
-        group=group,
-        **choices,
-    )
+    said = {"profile": profile, "progress": progress, "group": group, **choices}
+    return _one("prdc", samples, reference, convention=convention, **said)
 
 
 def clipsim(
@@ -190,16 +188,8 @@ def clipsim(
     **choices: Unpack[Choices],
 ) -> Score:
     """Mean cosine of frames and captions: `pyoco-eval clipsim`. Arguments as in `evaluate`."""
-    return evaluate(
-        samples,
-        metrics=("clipsim",),
-        profile=profile,
-        conventions={"clipsim": convention} if convention else None,
-        captions=captions,
-        progress=progress,
-        group=group,
-        **choices,
-    ).scores[0]
+    said = {"profile": profile, "progress": progress, "group": group, "captions": captions}
+    return _one("clipsim", samples, None, convention=convention, **said, **choices).scores[0]
 
 
 def extract_features(
@@ -247,22 +237,11 @@ def extract_features(
 def _one(
     metric: str,
     samples: Samples,
-    reference: Samples | None,
-    profile: str,
+    reference: Samples | None = None,
+    *,
     convention: str | None,
-    splits: str | None,
-    progress: Progress | None,
-    group: "ProcessGroup | None",
-    choices: Choices,
-) -> Score:
-    with sharing(group):
-        return _evaluate.evaluate(
-            samples,
-            reference,
-            metrics=(metric,),
-            profile=profile,
-            conventions={metric: convention} if convention else None,
-            splits=splits,
-            options=options_from(choices),
-            progress=progress,
-        ).scores[0]
+    **said: Any,
+) -> Evaluation:
+    """`evaluate` with one metric and, if any, its convention."""
+    conventions = {metric: convention} if convention else None
+    return evaluate(samples, reference, metrics=(metric,), conventions=conventions, **said)

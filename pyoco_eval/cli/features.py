@@ -1,7 +1,7 @@
 """`pyoco-eval features`: extract once, score later."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -22,6 +22,10 @@ def _known(ctx: click.Context, param: click.Parameter, value: str) -> str:
     return value
 
 
+if TYPE_CHECKING:
+    from pyoco_eval.scoring.sides import Side
+
+
 @click.command("features")
 @click.option("--samples", required=True, metavar="PATH", help="Folder or file of videos.")
 @click.option(
@@ -37,16 +41,7 @@ def _known(ctx: click.Context, param: click.Parameter, value: str) -> str:
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="File to write (.npz).")
 @click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON.")
 @video_options
-def command(
-    samples: str,
-    extractor: str,
-    convention: str | None,
-    layer: str | None,
-    captions: str | None,
-    out: Path,
-    as_json: bool,
-    **choices: Any,
-) -> None:
+def command(samples: str, extractor: str, out: Path, as_json: bool, **choices: Any) -> None:
     """Extract features of every video into one file.
 
     The file holds features (N, D) float32, ids, captions where known, and the signature of how they
@@ -62,24 +57,20 @@ def command(
       pyoco-eval features --samples clips.npz --extractor c3d --layer fc7 --out fc7.npz \\
           --weights c3d=conv3d_deepnetA_ucf.npz --weights c3d-mean=mean2.npz
     """
-
     from pyoco_eval.cli.progress import TerminalProgress
     from pyoco_eval.processes import processes
     from pyoco_eval.scoring.features import extract_features
 
+    own = {name: choices.pop(name) for name in ("convention", "layer", "captions")}
     options = build_options(choices)
     side = extract_features(
-        samples,
-        extractor,
-        convention=convention,
-        layer=layer,
-        captions=captions,
-        options=options,
-        out=out,
-        progress=TerminalProgress(),
+        samples, extractor, **own, options=options, out=out, progress=TerminalProgress()
     )
-    if not processes().is_main:
-        return
+    if processes().is_main:
+        _print(side, out, as_json=as_json)
+
+
+def _print(side: "Side", out: Path, *, as_json: bool) -> None:
     signature = str(side.signature())
     if as_json:
         written = {

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from pyoco_eval.cli.terminal import open_console
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
+    from pyoco_eval.protocol.outlook import ArmPlan
     from pyoco_eval.protocol.run import ProtocolRun
 
 _REMEDY = {
@@ -34,39 +35,17 @@ def print_plan(
     Raises:
         PyocoEvalError: what would hinder the run, after everything that can be said is printed.
     """
-    from rich.table import Table
     from rich.text import Text
 
     from pyoco_eval.errors import PyocoEvalError
-    from pyoco_eval.protocol.outlook import (
-        Rates,
-        amount,
-        num_real,
-        plan_arms,
-        total_hours,
-    )
+    from pyoco_eval.protocol.outlook import Rates, num_real, plan_arms, total_hours
     from pyoco_eval.protocol.trust import title_of
     from pyoco_eval.report.numbers import duration
 
     console = open_console()
     console.print(Text(f"{run.label()}  {title_of(run.loaded)}", style="bold"))
-    plans = plan_arms(run)
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("arm", "from"):
-        table.add_column(title)
-    for title in ("steps", "generated", "scored", "samples", "features"):
-        table.add_column(title, justify="right", no_wrap=True)
-    for plan in plans:
-        table.add_row(
-            Text(plan.name), Text(plan.source), f"{plan.training_steps:,}",
-            f"{plan.num_generated:,}", f"{plan.num_scored:,}",
-            amount(plan.sample_bytes), amount(plan.feature_bytes),
-        )  # fmt: skip
-    console.print(table)
-    real = num_real(run)
-    disk = sum(plan.sample_bytes + plan.feature_bytes for plan in plans)
-    console.print(f"real videos through networks: {real:,}")
-    console.print(f"disk: {amount(disk)}, besides the features of real videos")
+    plans, real = plan_arms(run), num_real(run)
+    _print_counts(plans, real)
     hindrance = None
     measured, scoring = seconds_per_video, None
     try:
@@ -79,16 +58,48 @@ def print_plan(
     except PyocoEvalError as error:
         hindrance = error
     rates = Rates(measured, seconds_per_step, scoring)
-    for kind, found in total_hours(plans, real, rates, gpus).items():
+    _print_hours(total_hours(plans, real, rates, gpus), gpus)
+    for note in (*run.departures.sentences(), *run.warnings):
+        console.print(Text(f"! {note}", style="yellow"), soft_wrap=True)
+    if hindrance is not None:
+        raise hindrance
+
+
+def _print_counts(plans: "list[ArmPlan]", real: int) -> None:
+    """A row for each arm, then what all of them need."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from pyoco_eval.protocol.outlook import amount
+
+    console = open_console()
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("arm", "from"):
+        table.add_column(title)
+    for title in ("steps", "generated", "scored", "samples", "features"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for plan in plans:
+        table.add_row(
+            Text(plan.name), Text(plan.source), f"{plan.training_steps:,}",
+            f"{plan.num_generated:,}", f"{plan.num_scored:,}",
+            amount(plan.sample_bytes), amount(plan.feature_bytes),
+        )  # fmt: skip
+    console.print(table)
+    disk = sum(plan.sample_bytes + plan.feature_bytes for plan in plans)
+    console.print(f"real videos through networks: {real:,}")
+    console.print(f"disk: {amount(disk)}, besides the features of real videos")
+
+
+def _print_hours(hours: "Mapping[str, float | None]", gpus: int) -> None:
+    from pyoco_eval.report.numbers import duration
+
+    console = open_console()
+    for kind, found in hours.items():
         if found is None:
             console.print(f"{kind}: not known{_REMEDY.get(kind, '')}")
         elif found:
             shared = "one process" if kind == "training" or gpus == 1 else f"{gpus} processes"
             console.print(f"{kind}: {duration(found * 3600)} on {shared}")
-    for note in (*run.departures.sentences(), *run.warnings):
-        console.print(Text(f"! {note}", style="yellow"), soft_wrap=True)
-    if hindrance is not None:
-        raise hindrance
 
 
 def _measure_sample(run: "ProtocolRun") -> float | None:

@@ -1,7 +1,7 @@
 """`pyoco-eval sample`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,7 +11,7 @@ from pyoco_eval.cli.terminal import say
 
 if TYPE_CHECKING:
     from pyoco_eval.generation.prompts import Prompt
-    from pyoco_eval.videos.frame_size import Size
+    from pyoco_eval.generation.request import GeneratorOptions
 
 
 @click.command(
@@ -108,63 +108,26 @@ Examples:
     "--tf32", is_flag=True, help="Let CUDA round factors of float32 products to ten bits; signed."
 )
 @click.option("--overwrite", is_flag=True, help="Replace samples of another recipe in --out.")
-def command(
-    ckpt: str,
-    out: Path,
-    num: int | None,
-    prompts: Path | None,
-    prompt: tuple[str, ...],
-    label: tuple[str, ...],
-    seed: int,
-    sampler: str | None,
-    prior: str | None,
-    guidance_scale: float | None,
-    num_frames: int | None,
-    size: "Size | None",
-    fps: float | None,
-    settings: tuple[str, ...],
-    text_embeddings: Path | None,
-    file_format: str,
-    batch_size: int,
-    device: str,
-    precision: str,
-    tf32: bool,
-    overwrite: bool,
-) -> None:
+def command(ckpt: str, out: Path, seed: int, **given: Any) -> None:
     """Make videos and write them with everything that is needed to make them again."""
     from pyoco_eval.cli.progress import TerminalProgress
-    from pyoco_eval.devices import pick_device
     from pyoco_eval.errors import UsageError
     from pyoco_eval.generation.open import open_generator
     from pyoco_eval.generation.prompts import Prompt, read_prompts
-    from pyoco_eval.generation.request import GeneratorOptions, make_requests
+    from pyoco_eval.generation.request import make_requests
     from pyoco_eval.generation.write import sheet_path, write_samples
 
-    if prompts is not None and prompt:
+    file, texts = given["prompts"], given["prompt"]
+    if file is not None and texts:
         raise UsageError("--prompts and --prompt: give one of them")
-    given = read_prompts(prompts) if prompts is not None else [Prompt(text) for text in prompt]
-    generator = open_generator(
-        ckpt,
-        GeneratorOptions(
-            device=pick_device(device),
-            precision=precision,
-            tf32=tf32,
-            sampler=sampler,
-            prior=prior,
-            guidance_scale=guidance_scale,
-            num_frames=num_frames,
-            size=size,
-            fps=fps,
-            embeddings=text_embeddings,
-            call=_numbers(settings),
-        ),
-    )
+    prompts = read_prompts(file) if file is not None else [Prompt(text) for text in texts]
+    generator = open_generator(ckpt, _options(given))
     if "notes" in generator.recipe:
         say(f"note: {generator.recipe['notes']}", err=True)
-    labels = _labels(ckpt, given, label)
+    labels = _labels(ckpt, prompts, given["label"])
     requests = make_requests(
-        num or max(len(given), len(labels), 1),
-        prompts=[prompt.text for prompt in given],
+        given["num"] or max(len(prompts), len(labels), 1),
+        prompts=[prompt.text for prompt in prompts],
         labels=labels,
         seed=seed,
     )
@@ -172,13 +135,26 @@ def command(
         generator,
         requests,
         out,
-        file_format=file_format,
-        batch_size=batch_size,
-        overwrite=overwrite,
+        file_format=given["file_format"],
+        batch_size=given["batch_size"],
+        overwrite=given["overwrite"],
         progress=TerminalProgress(),
     )
     if rows:
         say(f"{len(rows)} videos in {out}, to look at: {sheet_path(out, rows)}")
+
+
+def _options(given: dict[str, Any]) -> "GeneratorOptions":
+    from pyoco_eval.devices import pick_device
+    from pyoco_eval.generation.request import GeneratorOptions
+
+    same = ("precision", "tf32", "sampler", "prior", "guidance_scale", "num_frames", "size", "fps")
+    return GeneratorOptions(
+        device=pick_device(given["device"]),
+        embeddings=given["text_embeddings"],
+        call=_numbers(given["settings"]),
+        **{name: given[name] for name in same},
+    )
 
 
 def _numbers(settings: tuple[str, ...]) -> dict[str, float]:

@@ -4,13 +4,13 @@ import json
 import re
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
     from pyoco_eval.shapes.corruptions import Corruption
-    from pyoco_eval.shapes.dataset import ShapesClip
+    from pyoco_eval.shapes.dataset import MovingShapes, ShapesClip
 
 _SUFFIXES = {"mp4": ".mp4", "gif": ".gif", "npz": ".npz", "png": ""}
 _UNFINISHED = ".unfinished.jsonl"
@@ -52,7 +52,6 @@ Examples:
 @click.option("--fps", type=float, default=8, show_default=True, help="Frames per second.")
 @click.option(
     "--format",
-    "file_format",
     type=click.Choice(list(_SUFFIXES)),
     default="mp4",
     show_default=True,
@@ -63,73 +62,76 @@ Examples:
 )
 @click.option(
     "--only",
-    "choices",
     multiple=True,
     metavar="ATTRIBUTE=VALUES",
     help="Clips of certain attributes, such as background=plain,gradient; --num and --start then "
     "count these. May be given several times.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace the clips of an earlier run in --out.")
-def command(
-    out: Path,
-    num: int,
-    start: int,
-    split: str,
-    size: int,
-    num_frames: int,
-    fps: float,
-    file_format: str,
-    corrupted: tuple[str, ...],
-    choices: tuple[str, ...],
-    overwrite: bool,
-) -> None:
+def command(out: Path, overwrite: bool, **given: Any) -> None:
     """Write labelled, captioned clips of coloured shapes that move over backgrounds.
 
     The same index always gives the same scene, at any size, length and frame rate. Beside the
     clips, manifest.jsonl has the id, caption, label and class of each.
     """
-    from pyoco_eval.atomic import atomic_path, writing
-    from pyoco_eval.cli.progress import TerminalProgress
+    from pyoco_eval.atomic import writing
     from pyoco_eval.errors import UsageError
     from pyoco_eval.locks import LOCK, locked
-    from pyoco_eval.shapes.corruptions import Corruption, corrupt_clip
+    from pyoco_eval.shapes.corruptions import Corruption
     from pyoco_eval.shapes.dataset import MovingShapes
     from pyoco_eval.version import __version__
-    from pyoco_eval.videos.write import write_video
 
-    corruptions = [Corruption.parse(text) for text in corrupted]
-    shapes = MovingShapes(split, size, num_frames, fps)  # type: ignore[arg-type]
-    indices = shapes.matching(_chosen(choices))
+    corruptions = [Corruption.parse(text) for text in given["corrupted"]]
+    split, size, start, num = (given[name] for name in ("split", "size", "start", "num"))
+    shapes = MovingShapes(split, size, given["num_frames"], given["fps"])
+    indices = shapes.matching(_chosen(given["only"]))
     if start + num > len(indices):
-        such = " such" if choices else ""
+        such = " such" if given["only"] else ""
         raise UsageError(
             f"--start {start} --num {num}: split {split} has {len(indices)}{such} clips"
         )
-    if file_format == "mp4" and size % 2:
+    if given["format"] == "mp4" and size % 2:
         raise UsageError(f"--size {size}: mp4 needs an even size; or use --format npz")
-    request = {"split": split, "size": size, "num_frames": num_frames, "fps": fps, "num": num,
-               "start": start, "format": file_format, "only": choices, "corrupted": corrupted,
-               "version": __version__}  # fmt: skip
-    suffix = _SUFFIXES[file_format]
+    request = {name: given[name] for name in _REQUEST} | {"version": __version__}
+    suffix = _SUFFIXES[given["format"]]
+    names = {f"{split}-{i:06d}{suffix}": i for i in indices[start : start + num]}
     with locked(out / LOCK, "writes shapes here"), writing(out):
         done = _make_room(out, overwrite, json.dumps(request) + "\n")
-        with (
-            TerminalProgress().stage("shapes", num) as stage,
-            (out / _UNFINISHED).open("a", encoding="utf-8") as journal,
-        ):
-            for index in indices[start : start + num]:
-                name = f"{split}-{index:06d}{suffix}"
-                if name not in done:
-                    clip = corrupt_clip(shapes, index, *corruptions)
-                    write_video(out / name, clip.frames, fps)
-                    done[name] = _manifest_line(name, clip, corruptions)
-                    journal.write(done[name])
-                    journal.flush()
-                stage.advance()
-        with atomic_path(out / "manifest.jsonl") as path:
-            path.write_text("".join(done[name] for name in sorted(done)), encoding="utf-8")
+        _write_clips(out, shapes, corruptions, names, done)
     # Last of all, after the lock's own files: whoever is killed before this goes on from there.
     (out / _UNFINISHED).unlink(missing_ok=True)
+
+
+_REQUEST = ("split", "size", "num_frames", "fps", "num", "start", "format", "only", "corrupted")
+
+
+def _write_clips(
+    out: Path,
+    shapes: "MovingShapes",
+    corruptions: "list[Corruption]",
+    names: dict[str, int],
+    done: dict[str, str],
+) -> None:
+    """Clips that are not `done`, each noted in the journal at once; then the manifest of all."""
+    from pyoco_eval.atomic import atomic_path
+    from pyoco_eval.cli.progress import TerminalProgress
+    from pyoco_eval.shapes.corruptions import corrupt_clip
+    from pyoco_eval.videos.write import write_video
+
+    with (
+        TerminalProgress().stage("shapes", len(names)) as stage,
+        (out / _UNFINISHED).open("a", encoding="utf-8") as journal,
+    ):
+        for name, index in names.items():
+            if name not in done:
+                clip = corrupt_clip(shapes, index, *corruptions)
+                write_video(out / name, clip.frames, shapes.fps)
+                done[name] = _manifest_line(name, clip, corruptions)
+                journal.write(done[name])
+                journal.flush()
+            stage.advance()
+    with atomic_path(out / "manifest.jsonl") as path:
+        path.write_text("".join(done[name] for name in sorted(done)), encoding="utf-8")
 
 
 def _chosen(choices: tuple[str, ...]) -> dict[str, list[str]]:

@@ -1,14 +1,17 @@
 """`pyoco-eval step-scores`."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from pyoco_eval.cli.options import build_options, option, options_of, with_options
-from pyoco_eval.cli.scoring import PROFILE, conventions_of, reference_options, split_names
+from pyoco_eval.cli.scoring import PROFILE, reference_options, split_names
 from pyoco_eval.cli.terminal import say
 from pyoco_eval.scoring.options import VideoChoices
+
+if TYPE_CHECKING:
+    from pyoco_eval.scoring.evaluate import Evaluation
 
 
 @click.command("step-scores")
@@ -37,20 +40,7 @@ from pyoco_eval.scoring.options import VideoChoices
 @option("allow_small", help="Give scores below the sample floor.")
 @option("interval")
 @with_options(*reference_options, *options_of(VideoChoices))
-def command(
-    run: Path,
-    num: int,
-    prompts: Path | None,
-    labels: bool,
-    sampler: str | None,
-    guidance_scale: float | None,
-    sample_seed: int,
-    metrics: str,
-    folder: Path,
-    reference: str | None,
-    profile: str,
-    **choices: Any,
-) -> None:
+def command(run: Path, folder: Path, **given: Any) -> None:
     """Sample and score every checkpoint of the training run RUN: scores against the step.
 
     Every checkpoint makes the same samples from the same noise. `log.keep_every` of a training
@@ -62,43 +52,21 @@ def command(
       pyoco-eval step-scores runs/shapes --profile embedded --metrics fvd,fid --reference val/ \\
           --prompts val/manifest.jsonl --num 72 --folder scores/
     """
-    from pyoco_eval.cli.progress import TerminalProgress
-    from pyoco_eval.devices import pick_device
     from pyoco_eval.errors import MissingError
-    from pyoco_eval.generation.open import open_generator
-    from pyoco_eval.generation.prompts import read_prompts
-    from pyoco_eval.generation.request import GeneratorOptions, make_requests
-    from pyoco_eval.generation.write import write_samples
-    from pyoco_eval.models.checkpoint import read_info
     from pyoco_eval.processes import processes
     from pyoco_eval.report.step_scores import draw_step_scores, write_step_scores
-    from pyoco_eval.scoring.evaluate import evaluate
     from pyoco_eval.training.state_folder import checkpoints
 
     places = checkpoints(run / "checkpoints")
     if not places:
         raise MissingError(f"{run}: holds no checkpoints/step-…; name the folder of a training run")
-    texts = [prompt.text for prompt in read_prompts(prompts)] if prompts is not None else []
-    options = GeneratorOptions(
-        pick_device(choices["device"]), sampler=sampler, guidance_scale=guidance_scale
-    )
+    sampling = {name: given.pop(name) for name in _SAMPLING}
     found = []
     for step, place in places:
         say(f"step {step}", err=True)
-        classes = range(read_info(place)[0].unet.num_classes if labels else 0)
-        generator = open_generator(place, options)
-        requests = make_requests(num, prompts=texts, labels=classes, seed=sample_seed)
         samples = folder / place.name
-        write_samples(generator, requests, samples, progress=TerminalProgress())
-        evaluation = evaluate(
-            samples / "manifest.jsonl",  # the folder has a sheet of them, too
-            reference,
-            metrics=split_names(metrics),
-            profile=profile,
-            conventions=conventions_of(()),
-            options=build_options(choices),
-            progress=TerminalProgress(),
-        )
+        _write_samples(place, samples, given["device"], sampling)
+        evaluation = _score(samples / "manifest.jsonl", **given)  # the folder has a sheet, too
         if processes().is_main:
             evaluation.record.save(folder / f"{place.name}.json")
             found.append((step, evaluation.scores))
@@ -108,3 +76,48 @@ def command(
     if found:
         draw_step_scores(found, folder / "scores.png")
         say(f"data {folder / 'scores.csv'}, plot {folder / 'scores.png'}", err=True)
+
+
+_SAMPLING = ("num", "prompts", "labels", "sampler", "guidance_scale", "sample_seed")
+
+
+def _write_samples(model: Path, out: Path, device: str, sampling: dict[str, Any]) -> None:
+    from pyoco_eval.cli.progress import TerminalProgress
+    from pyoco_eval.devices import pick_device
+    from pyoco_eval.generation.open import open_generator
+    from pyoco_eval.generation.prompts import read_prompts
+    from pyoco_eval.generation.request import GeneratorOptions, make_requests
+    from pyoco_eval.generation.write import write_samples
+    from pyoco_eval.models.checkpoint import read_info
+
+    file = sampling["prompts"]
+    requests = make_requests(
+        sampling["num"],
+        prompts=[prompt.text for prompt in read_prompts(file)] if file is not None else [],
+        labels=range(read_info(model)[0].unet.num_classes if sampling["labels"] else 0),
+        seed=sampling["sample_seed"],
+    )
+    options = GeneratorOptions(
+        pick_device(device),
+        sampler=sampling["sampler"],
+        guidance_scale=sampling["guidance_scale"],
+    )
+    generator = open_generator(model, options)
+    write_samples(generator, requests, out, progress=TerminalProgress())
+
+
+def _score(
+    samples: Path, *, metrics: str, reference: str | None, profile: str, **choices: Any
+) -> "Evaluation":
+    from pyoco_eval.cli.progress import TerminalProgress
+    from pyoco_eval.scoring.evaluate import evaluate
+
+    return evaluate(
+        samples,
+        reference,
+        metrics=split_names(metrics),
+        profile=profile,
+        conventions={},
+        options=build_options(choices),
+        progress=TerminalProgress(),
+    )
