@@ -76,14 +76,17 @@ class MotionConfig:
 
     @property
     def temporal(self) -> bool:
+        """It is a network of videos."""
         return True
 
     @property
     def num_classes(self) -> int:
+        """It knows no class labels."""
         return 0
 
     @property
     def known_frames(self) -> bool:
+        """It sees no given frames."""
         return False
 
     @property

@@ -29,13 +29,19 @@ class NetworkConfig(Protocol):
         ...
 
     @property
-    def num_classes(self) -> int: ...
+    def num_classes(self) -> int:
+        """Class labels it knows, 0 for none."""
+        ...
 
     @property
-    def known_frames(self) -> bool: ...
+    def known_frames(self) -> bool:
+        """Whether it also sees frames that are given."""
+        ...
 
     @property
-    def frame_channels(self) -> int: ...
+    def frame_channels(self) -> int:
+        """C of the frames."""
+        ...
 
     @property
     def size_multiple(self) -> int:
@@ -57,7 +63,9 @@ class NetworkConfig(Protocol):
         """The noise levels it knows; None for any."""
         ...
 
-    def to_json(self) -> dict[str, Any]: ...
+    def to_json(self) -> dict[str, Any]:
+        """Plain numbers, strings and lists, for `model.json`."""
+        ...
 
 
 class VideoNetwork(nn.Module, ABC):
