@@ -178,7 +178,7 @@ def _arms(protocol: Protocol) -> Iterator[str]:
 
 
 def _training(protocol: Protocol) -> Iterator[str]:
-    from pyoco_eval.protocol.training_stage import check_training
+    from pyoco_eval.protocol.training_rule import check_training
 
     yield from check_training(protocol)
 

@@ -14,7 +14,7 @@ from pyoco_eval.protocol.arms import clip_of, columns_of, frames_of
 from pyoco_eval.protocol.checks import SPLITS
 from pyoco_eval.protocol.choices import RunChoices
 from pyoco_eval.protocol.run import ProtocolRun
-from pyoco_eval.protocol.training_stage import training_tree
+from pyoco_eval.protocol.training_rule import training_tree
 from pyoco_eval.report.numbers import duration
 from pyoco_eval.report.results import StageRecord
 from pyoco_eval.scoring.networks import dim_of

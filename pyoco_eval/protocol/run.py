@@ -36,7 +36,8 @@ from pyoco_eval.protocol.score_groups import ScoreGroup, score_groups
 from pyoco_eval.protocol.score_stage import Scored, first, score
 from pyoco_eval.protocol.stages import Outcome, Stages, digest_of, fingerprint
 from pyoco_eval.protocol.summary import ArmOutcome, summarise
-from pyoco_eval.protocol.training_stage import check_training, train_arm, training_tree
+from pyoco_eval.protocol.training_rule import check_training, training_tree
+from pyoco_eval.protocol.training_stage import train_arm
 from pyoco_eval.protocol.trust import (
     deviation_of_content,
     deviation_of_prompts,
