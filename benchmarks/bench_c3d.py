@@ -13,8 +13,8 @@ from interleaved import median_seconds, print_table
 from torch import nn
 
 from pyoco_eval.features.base import ExtractorSpec, WeightsIdentity
-from pyoco_eval.features.c3d import RESIZE, C3DExtractor
-from pyoco_eval.features.c3d_network import POOLS, C3DNetwork
+from pyoco_eval.features.c3d.extractor import RESIZE, C3DExtractor
+from pyoco_eval.features.c3d.network import POOLS, C3DNetwork
 
 
 def random_network() -> C3DNetwork:

@@ -17,8 +17,8 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
-from pyoco_eval.features.clip import load_clip
-from pyoco_eval.features.torchvision_operators import import_torchvision
+from pyoco_eval.features.clip.extractor import load_clip
+from pyoco_eval.features.loading.torchvision_operators import import_torchvision
 from pyoco_eval.weights import WeightFile
 
 import_torchvision()

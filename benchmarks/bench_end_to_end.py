@@ -20,8 +20,8 @@ from cdfvd.third_party.i3d.pytorch_i3d import InceptionI3d
 from cdfvd.third_party.i3d.utils import preprocess_i3d
 
 import pyoco_eval
-from pyoco_eval.scoring.networks import Network
-from pyoco_eval.scoring.options import Options
+from pyoco_eval.extraction.networks import Network
+from pyoco_eval.extraction.options import Options
 from pyoco_eval.shapes.dataset import MovingShapes
 from pyoco_eval.videos.source import open_source
 from pyoco_eval.videos.write import write_video

@@ -17,7 +17,7 @@ import warnings
 import numpy as np
 import torch
 
-from pyoco_eval.features.torchvision_operators import import_torchvision
+from pyoco_eval.features.loading.torchvision_operators import import_torchvision
 from pyoco_eval.metrics.frechet import frechet_distance
 from pyoco_eval.statistics.moments import Moments
 

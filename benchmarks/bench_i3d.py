@@ -18,11 +18,11 @@ from interleaved import median_seconds, print_table
 from torch import nn
 
 from pyoco_eval.features.base import ExtractorSpec, WeightsIdentity
-from pyoco_eval.features.conv_relu3d import ConvReLU3d
-from pyoco_eval.features.i3d import REFERENCE_RESIZE, I3DExtractor
-from pyoco_eval.features.i3d_checkpoint import load_i3d_network
-from pyoco_eval.features.i3d_network import I3DNetwork, MaxPool, Mixed
-from pyoco_eval.features.i3d_tensors import published_shapes
+from pyoco_eval.features.i3d.checkpoint import load_i3d_network
+from pyoco_eval.features.i3d.extractor import REFERENCE_RESIZE, I3DExtractor
+from pyoco_eval.features.i3d.network import I3DNetwork, MaxPool, Mixed
+from pyoco_eval.features.i3d.published_tensors import published_shapes
+from pyoco_eval.features.layers.conv_relu3d import ConvReLU3d
 
 BN_EPS = 1e-3
 

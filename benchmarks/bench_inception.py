@@ -15,8 +15,8 @@ from pathlib import Path
 
 import torch
 
-from pyoco_eval.features.inception import load_inception
-from pyoco_eval.features.torchvision_operators import import_torchvision
+from pyoco_eval.features.inception.extractor import load_inception
+from pyoco_eval.features.loading.torchvision_operators import import_torchvision
 from pyoco_eval.weights import WeightFile
 
 import_torchvision()

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from interleaved import median_seconds, print_table
 
-from pyoco_eval.features.torchvision_operators import import_torchvision
+from pyoco_eval.features.loading.torchvision_operators import import_torchvision
 from pyoco_eval.metrics.kernel import KernelRule, kernel_distance
 from pyoco_eval.metrics.manifold import prdc
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import torch
 from interleaved import median_seconds, print_table
 
-from pyoco_eval.features.torchvision_operators import import_torchvision
+from pyoco_eval.features.loading.torchvision_operators import import_torchvision
 from pyoco_eval.models.first_stage import open_first_stage
-from pyoco_eval.training.latent_cache import LatentCache
+from pyoco_eval.training.data.latent_cache import LatentCache
 
 PEER = "diffusers"
 

@@ -30,20 +30,20 @@ import torch
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from pyoco_eval.extraction.decode_pass import run_pass
+from pyoco_eval.extraction.feeding.feed import DeviceFeed, Feed
+from pyoco_eval.extraction.feeding.row_queue import Tap
+from pyoco_eval.extraction.feeding.transfers import Mark, Transfers
+from pyoco_eval.extraction.measure import RowCollector
+from pyoco_eval.extraction.options import Options
 from pyoco_eval.features.base import ExtractorSpec, FeatureExtractor, WeightsIdentity
-from pyoco_eval.features.clip import CLEAN_FID_RESIZE, ClipExtractor
-from pyoco_eval.features.clip_checkpoint import ARCHITECTURE
-from pyoco_eval.features.i3d import REFERENCE_RESIZE, I3DExtractor
-from pyoco_eval.features.i3d_network import I3DNetwork
-from pyoco_eval.features.inception import CLEAN_RESIZE, InceptionExtractor
-from pyoco_eval.features.inception_network import InceptionNetwork
-from pyoco_eval.features.torchvision_operators import import_torchvision
-from pyoco_eval.scoring.extraction import run_pass
-from pyoco_eval.scoring.feed import DeviceFeed, Feed
-from pyoco_eval.scoring.measure import RowCollector
-from pyoco_eval.scoring.options import Options
-from pyoco_eval.scoring.row_queue import Tap
-from pyoco_eval.scoring.transfers import Mark, Transfers
+from pyoco_eval.features.clip.checkpoint import ARCHITECTURE
+from pyoco_eval.features.clip.extractor import CLEAN_FID_RESIZE, ClipExtractor
+from pyoco_eval.features.i3d.extractor import REFERENCE_RESIZE, I3DExtractor
+from pyoco_eval.features.i3d.network import I3DNetwork
+from pyoco_eval.features.inception.extractor import CLEAN_RESIZE, InceptionExtractor
+from pyoco_eval.features.inception.network import InceptionNetwork
+from pyoco_eval.features.loading.torchvision_operators import import_torchvision
 from pyoco_eval.shapes.dataset import MovingShapes
 from pyoco_eval.videos.clip_rule import ClipRule, read_clips
 from pyoco_eval.videos.resize import ResizeRule

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from interleaved import median_seconds, print_table
 
-from pyoco_eval.features.torchvision_operators import import_torchvision
+from pyoco_eval.features.loading.torchvision_operators import import_torchvision
 from pyoco_eval.videos.resize import KERNELS, ResizeRule, resize_frames
 
 import_torchvision()

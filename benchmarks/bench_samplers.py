@@ -18,7 +18,7 @@ from interleaved import median_seconds
 
 from pyoco_eval.diffusion.precondition import EDMDenoiser
 from pyoco_eval.diffusion.samplers import SamplerSpec
-from pyoco_eval.features.torchvision_operators import import_torchvision
+from pyoco_eval.features.loading.torchvision_operators import import_torchvision
 from pyoco_eval.priors import parse_prior
 from pyoco_eval.seeding import torch_generator
 

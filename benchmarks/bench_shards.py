@@ -52,7 +52,7 @@ def read(rival: str, place: str, count: int) -> None:
             return next(source)
     else:
         from pyoco_eval.training.config import DataConfig
-        from pyoco_eval.training.examples import open_examples
+        from pyoco_eval.training.data.examples import open_examples
 
         config = DataConfig(
             source=rival, path=place, size=32, num_frames=1, shuffle_shards=WINDOW,  # type: ignore[arg-type]
@@ -117,7 +117,7 @@ def main() -> None:
         (indexed / "shards.json").unlink()
         started = time.process_time()
         from pyoco_eval.progress import Silent
-        from pyoco_eval.training.shard_index import build_index
+        from pyoco_eval.training.data.shard_index import build_index
 
         build_index(sorted(indexed.glob("*.tar")), indexed / "shards.json", Silent())
         spent = (time.process_time() - started) / (options.shards // 1000 * PER_SHARD)

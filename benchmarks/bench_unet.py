@@ -21,7 +21,7 @@ from interleaved import median_seconds
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from pyoco_eval.features.torchvision_operators import import_torchvision
+from pyoco_eval.features.loading.torchvision_operators import import_torchvision
 from pyoco_eval.models.presets import PRESETS
 
 FRAMES, SIZE = 16, 64

@@ -95,7 +95,7 @@ def embedded_features(count: int) -> tuple[np.ndarray, np.ndarray]:
     """(count, D) features of moving shapes by the embedded video network, and of noisy ones."""
     import torch
 
-    from pyoco_eval.features.tiny import load_tiny
+    from pyoco_eval.features.tiny.extractor import load_tiny
     from pyoco_eval.shapes.dataset import MovingShapes
 
     network, shapes = load_tiny("tiny3d"), MovingShapes("train")

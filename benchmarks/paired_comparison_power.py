@@ -19,8 +19,8 @@ from pyoco_eval.metrics.base import Score
 from pyoco_eval.metrics.frechet import frechet_distance
 from pyoco_eval.metrics.frechet_interval import frechet_interval
 from pyoco_eval.metrics.signature import Signature
-from pyoco_eval.report.compare import compare_records
-from pyoco_eval.report.record import Record, ScoreRecord, SourceRecord
+from pyoco_eval.records.compare import compare_records
+from pyoco_eval.records.record import Record, ScoreRecord, SourceRecord
 from pyoco_eval.scoring.signing import bounds, interval_extras
 
 SHARED = 0.95

@@ -17,8 +17,8 @@ import numpy as np
 import torch
 from bench_c3d import plain_network, random_network
 
-from pyoco_eval.features.c3d_network import C3DNetwork
-from pyoco_eval.features.torchvision_operators import import_torchvision
+from pyoco_eval.features.c3d.network import C3DNetwork
+from pyoco_eval.features.loading.torchvision_operators import import_torchvision
 
 import_torchvision()
 

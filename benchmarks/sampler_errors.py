@@ -19,7 +19,7 @@ import torch
 from pyoco_eval.diffusion.denoiser import Denoiser
 from pyoco_eval.diffusion.samplers import SamplerSpec, heun
 from pyoco_eval.diffusion.samplers.state import churn, churned_level
-from pyoco_eval.features.torchvision_operators import import_torchvision
+from pyoco_eval.features.loading.torchvision_operators import import_torchvision
 from pyoco_eval.models.checkpoint import load_model
 from pyoco_eval.priors import parse_prior
 from pyoco_eval.seeding import torch_generator

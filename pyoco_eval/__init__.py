@@ -57,7 +57,7 @@ if TYPE_CHECKING:
         ProgressivePrior,
         parse_prior,
     )
-    from pyoco_eval.report.record import Record
+    from pyoco_eval.records.record import Record
 
 __all__ = [
     "PRESETS",

@@ -10,15 +10,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
+from pyoco_eval.evaluation import evaluate as _evaluate
+from pyoco_eval.evaluation.evaluate import Evaluation
+from pyoco_eval.extraction import extract_features as _features
+from pyoco_eval.extraction.open_samples import Samples
+from pyoco_eval.extraction.options import Choices, options_from
 from pyoco_eval.metrics.base import Score
 from pyoco_eval.metrics.catalogue import USUAL
 from pyoco_eval.processes import sharing
 from pyoco_eval.progress import Progress
-from pyoco_eval.scoring import evaluate as _evaluate
-from pyoco_eval.scoring import features as _features
-from pyoco_eval.scoring.evaluate import Evaluation
-from pyoco_eval.scoring.options import Choices, options_from
-from pyoco_eval.scoring.sources import Samples
 from pyoco_eval.statistics.files import FeatureSet
 
 if TYPE_CHECKING:

@@ -36,9 +36,9 @@ MODULES = (
     "pyoco_eval.priors",
     "pyoco_eval.probe.options",
     "pyoco_eval.probe.run",
-    "pyoco_eval.report.record",
+    "pyoco_eval.records.record",
     "pyoco_eval.scoring.metric",
-    "pyoco_eval.scoring.options",
+    "pyoco_eval.extraction.options",
     "pyoco_eval.training.config",
     "pyoco_eval.training.config_file",
     "pyoco_eval.training.run",
@@ -61,7 +61,9 @@ def write_pages(folder: Path) -> list[Path]:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         # A TypedDict forgets which others it was made of.
-        warnings.filterwarnings("ignore", "Cannot determine where pyoco_eval.scoring.options.Choi")
+        warnings.filterwarnings(
+            "ignore", "Cannot determine where pyoco_eval.extraction.options.Choi"
+        )
         pdoc.pdoc(*MODULES, output_directory=folder)
     return sorted(folder.rglob("*.html"))
 

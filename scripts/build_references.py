@@ -8,12 +8,12 @@ writes one file per embedded network, under the recipe that the embedded profile
 import tempfile
 from pathlib import Path
 
+from pyoco_eval.extraction.measure import Request, measure
+from pyoco_eval.extraction.networks import Network
+from pyoco_eval.extraction.options import Options
 from pyoco_eval.metrics.catalogue import METRICS
 from pyoco_eval.metrics.conventions import convention
 from pyoco_eval.progress import Silent
-from pyoco_eval.scoring.measure import Request, measure
-from pyoco_eval.scoring.networks import Network
-from pyoco_eval.scoring.options import Options
 from pyoco_eval.shapes.dataset import MovingShapes
 from pyoco_eval.videos.source import open_source
 from pyoco_eval.videos.write import write_video

@@ -24,7 +24,7 @@ from av.video.reformatter import VideoReformatter
 from cpu_flags import LEVELS, forced_cpu_flags
 
 from pyoco_eval.features.base import FeatureExtractor
-from pyoco_eval.features.tiny import load_tiny
+from pyoco_eval.features.tiny.extractor import load_tiny
 from pyoco_eval.metrics.frechet import frechet_distance
 from pyoco_eval.metrics.inception_score import SplitRule, inception_score
 from pyoco_eval.resources import resource_folder

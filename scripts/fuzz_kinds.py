@@ -139,7 +139,7 @@ def write_record(path: Path) -> None:
 
 
 def read_record(path: Path) -> object:
-    from pyoco_eval.report.record import Record
+    from pyoco_eval.records.record import Record
 
     return Record.load(path).to_json()
 
@@ -218,7 +218,7 @@ def write_pickle(path: Path) -> None:
 
 
 def read_weights(path: Path) -> object:
-    from pyoco_eval.features.state_dict import read_state_dict
+    from pyoco_eval.features.loading.state_dict import read_state_dict
 
     return {name: tensor.tolist() for name, tensor in read_state_dict(path).items()}
 
@@ -239,7 +239,7 @@ def write_mu_sigma(path: Path) -> None:
 
 
 def read_mu_sigma(path: Path) -> object:
-    from pyoco_eval.statistics.mu_sigma import load_mu_sigma
+    from pyoco_eval.references.mu_sigma import load_mu_sigma
 
     return [array.tolist() for array in load_mu_sigma(path)]
 
@@ -251,7 +251,7 @@ def write_index(path: Path) -> None:
 
 
 def read_shard_index(path: Path) -> object:
-    from pyoco_eval.training.shard_index import read_index
+    from pyoco_eval.training.data.shard_index import read_index
 
     index = read_index(path)
     return index.shards, index.labels

@@ -17,7 +17,7 @@ import torch
 from matplotlib.figure import Figure
 
 from pyoco_eval.features.base import FeatureExtractor
-from pyoco_eval.features.tiny import TinyFrameExtractor, load_tiny
+from pyoco_eval.features.tiny.extractor import TinyFrameExtractor, load_tiny
 from pyoco_eval.metrics.frechet import frechet_distance
 from pyoco_eval.shapes.captions import BACKGROUND_COLOURS, BACKGROUNDS, COLOURS, SHAPES, TEXTURES
 from pyoco_eval.shapes.corruptions import CORRUPTION_KINDS, LADDERS, Corruption, corrupt_clip

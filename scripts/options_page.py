@@ -5,9 +5,9 @@ python scripts/options_page.py
 
 from pathlib import Path
 
+from pyoco_eval.extraction.option_table import Row, rows_of
+from pyoco_eval.extraction.options import LimitChoices, ReferenceChoices, ScoreChoices, VideoChoices
 from pyoco_eval.metrics.signature import KEYS
-from pyoco_eval.scoring.option_table import Row, rows_of
-from pyoco_eval.scoring.options import LimitChoices, ReferenceChoices, ScoreChoices, VideoChoices
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "options.md"
 
@@ -16,7 +16,7 @@ HEAD = """\
 
 Every one exists twice under one name: as `--num-frames 8` of the score commands, `features`, `reference build` and `step-scores`, and as `num_frames=8` of the functions of Python. The last column is the key of the signature that it can change; without one it changes no score.
 
-Written by `scripts/options_page.py` from `pyoco_eval/scoring/options.py`.
+Written by `scripts/options_page.py` from `pyoco_eval/extraction/options.py`.
 """  # noqa: E501
 COLUMNS = "| option | value | what it does | default | signature |\n|---|---|---|---|---|"
 TITLES = {

@@ -21,8 +21,8 @@ import torch.nn.functional as F
 from safetensors.torch import save_file
 from torch import nn
 
-from pyoco_eval.features.tiny import WEIGHTS_FOLDER
-from pyoco_eval.features.tiny_networks import (
+from pyoco_eval.features.tiny.extractor import WEIGHTS_FOLDER
+from pyoco_eval.features.tiny.networks import (
     FRAME_HEADS,
     TinyFrameNetwork,
     TinyImageTextNetwork,

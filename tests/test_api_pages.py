@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import pyoco_eval
-from pyoco_eval.scoring.options import OPTIONS
+from pyoco_eval.extraction.options import OPTIONS
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -95,7 +95,7 @@ def test_a_full_disk_names_the_path_in_every_command_that_writes(tmp_path: Path)
     """A limit on the size of files stands for a full disk: writes fail alike."""
     code = (
         "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
-        "import torch, av, PIL.Image, pyoco_eval.scoring.evaluate, pyoco_eval.report.make\n"
+        "import torch, av, PIL.Image, pyoco_eval.evaluation.evaluate, pyoco_eval.report.make\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (512, 512))\n"
         "from pyoco_eval.cli.main import main; main()\n"
     )

@@ -16,7 +16,7 @@ from pyoco_eval.cli.main import cli
 from pyoco_eval.metrics.base import Score
 from pyoco_eval.metrics.signature import Signature
 from pyoco_eval.protocol.validate import examine
-from pyoco_eval.report.record import Record, ScoreRecord, SourceRecord
+from pyoco_eval.records.record import Record, ScoreRecord, SourceRecord
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [
@@ -85,8 +85,8 @@ def test_python_of_the_documentation_runs(
     text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What takes networks or hours is called by its true signature and answers with its kind."""
+    from pyoco_eval.evaluation.evaluate import Evaluation
     from pyoco_eval.probe import run as probe_run
-    from pyoco_eval.scoring.evaluate import Evaluation
     from pyoco_eval.training import run as training_run
 
     score = Score("fvd", 1.0, Signature.of({"net": "n", "v": "1"}), 2, 2)

@@ -21,18 +21,22 @@ RANKS = {
     "weights": 2, "priors": 2, "devices": 2, "products": 2, "shapes": 2,
     "statistics": 3, "videos": 3, "diffusion": 3,
     "datasets": 4, "features": 4, "metrics": 4,
-    "report": 5, "models": 5,
-    "scoring": 6, "training": 6,
+    "records": 4.5, "report": 5, "models": 5,
+    "extraction": 5, "scoring": 5.5, "references": 6, "training": 6,
+    "evaluation": 6.5,
     "api": 7, "doctor": 7, "generation": 7,
-    "selftest": 8, "probe": 8, "protocol": 8,
+    "selftest": 8, "probe": 8, "protocol": 8, "protocol_run": 8.5,
     "cli": 9,
     "__main__": 10,
 }  # fmt: skip
-EVALUATION = ("metrics", "report", "scoring", "selftest", "doctor", "api", "statistics")
+EVALUATION = (
+    "statistics", "metrics", "extraction", "scoring", "references", "evaluation", "records",
+    "report", "selftest", "doctor", "api",
+)  # fmt: skip
 GENERATION = ("priors", "diffusion", "models", "training", "generation")
-"""The two halves meet in `videos/` and in `protocol/`, `probe/` and `cli/` alone."""
+"""The halves meet in `videos/`, `protocol/`, `protocol_run/`, `probe/` and `cli/` alone."""
 OPENS_PICTURES = ("Image.open", "PIL.Image.open", "imread", "plt.imread", "image.imread")
-WITHOUT_TORCH = ("statistics", "metrics", "report", "weights", "cli")
+WITHOUT_TORCH = ("statistics", "metrics", "records", "report", "weights", "cli")
 
 
 def modules() -> list[Path]:

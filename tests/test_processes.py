@@ -17,7 +17,7 @@ from pyoco_eval import processes as module
 from pyoco_eval.errors import UsageError
 from pyoco_eval.peers import UNIT, Processes
 from pyoco_eval.processes import processes
-from pyoco_eval.report.record import Record
+from pyoco_eval.records.record import Record
 from pyoco_eval.shapes.dataset import MovingShapes
 
 NUM = 70

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from pyoco_eval.devices import arithmetic
-from pyoco_eval.features.exact_inference import exact_inference
+from pyoco_eval.features.layers.exact_inference import exact_inference
 from pyoco_eval.products import Products, products, rounded_products
 from pyoco_eval.training.config import HardwareConfig
 from pyoco_eval.training.engine import Engine

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import pyoco_eval
-from pyoco_eval.features.tiny import load_tiny
+from pyoco_eval.features.tiny.extractor import load_tiny
 from pyoco_eval.resources import resource_folder
 from pyoco_eval.shapes.dataset import MovingShapes
 from pyoco_eval.statistics.files import StatisticsFile

@@ -51,9 +51,9 @@ def command(records: tuple[Path, ...], force: bool, pair: bool | None, as_json: 
     """
 
     from pyoco_eval.errors import PyocoEvalError
-    from pyoco_eval.report.compare import compare_records
+    from pyoco_eval.records.compare import compare_records
     from pyoco_eval.report.compare_text import print_comparisons, refusal
-    from pyoco_eval.report.loading import load_records
+    from pyoco_eval.report.sheet.loading import load_records
 
     loaded = load_records(records)
     comparisons, unused = compare_records(

@@ -52,7 +52,7 @@ def command(
     """
     from pyoco_eval.atomic import check_writable
     from pyoco_eval.errors import UsageError
-    from pyoco_eval.report.curve import FIGURE_SUFFIXES, draw_curve, write_curve
+    from pyoco_eval.report.charts.curve import FIGURE_SUFFIXES, draw_curve, write_curve
 
     if plot is not None and plot.suffix.lower() not in FIGURE_SUFFIXES:
         raise UsageError(f"--plot {plot}: use one of {', '.join(FIGURE_SUFFIXES)}")

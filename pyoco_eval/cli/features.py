@@ -23,7 +23,7 @@ def _known(ctx: click.Context, param: click.Parameter, value: str) -> str:
 
 
 if TYPE_CHECKING:
-    from pyoco_eval.scoring.sides import Side
+    from pyoco_eval.extraction.measured_set import Side
 
 
 @click.command("features")
@@ -58,8 +58,8 @@ def command(samples: str, extractor: str, out: Path, as_json: bool, **choices: A
           --weights c3d=conv3d_deepnetA_ucf.npz --weights c3d-mean=mean2.npz
     """
     from pyoco_eval.cli.progress import TerminalProgress
+    from pyoco_eval.extraction.extract_features import extract_features
     from pyoco_eval.processes import processes
-    from pyoco_eval.scoring.features import extract_features
 
     own = {name: choices.pop(name) for name in ("convention", "layer", "captions")}
     options = build_options(choices)

@@ -31,7 +31,7 @@ def command(places: tuple[str, ...], out: Path) -> None:
     """Write an index of tar shards, which `data.source: shards` trains on."""
     from pyoco_eval.cli.progress import TerminalProgress
     from pyoco_eval.errors import UsageError
-    from pyoco_eval.training.shard_index import build_index
+    from pyoco_eval.training.data.shard_index import build_index
     from pyoco_eval.videos.listing.patterns import match_local
 
     paths: list[Path] = []

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from pyoco_eval.scoring.option_table import rows_of
-from pyoco_eval.scoring.options import OPTIONS, VideoChoices
+from pyoco_eval.extraction.option_table import rows_of
+from pyoco_eval.extraction.options import OPTIONS, VideoChoices
 
 if TYPE_CHECKING:
-    from pyoco_eval.scoring.options import Choices, Options
+    from pyoco_eval.extraction.options import Choices, Options
 
 Decorator = Callable[[Any], Any]
 
@@ -58,7 +58,7 @@ def build_options(choices: dict[str, Any]) -> "Options":
     Raises:
         UsageError: naming the option that cannot be meant.
     """
-    from pyoco_eval.scoring.options import options_from
+    from pyoco_eval.extraction.options import options_from
     from pyoco_eval.weights import parse_overrides
 
     weights = parse_overrides(choices["weights"])

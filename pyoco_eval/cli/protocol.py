@@ -180,7 +180,7 @@ def prompts_command(file: Path | None, dataset: str) -> None:
     FILE: .csv or .tsv with the columns class and prompt, .json, or .txt with a line for each
     class in order.
     """
-    from pyoco_eval.protocol.class_lists import class_names
+    from pyoco_eval.datasets.class_lists import class_names
     from pyoco_eval.protocol.prompts import identify, own_list, read_prompts
 
     names = class_names(dataset)

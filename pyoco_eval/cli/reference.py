@@ -12,7 +12,7 @@ from pyoco_eval.cli.terminal import say, say_json
 from pyoco_eval.visible import json_text
 
 if TYPE_CHECKING:
-    from pyoco_eval.scoring.reference_files import ReferenceFile, Verdict
+    from pyoco_eval.references.files import ReferenceFile, Verdict
 
 _LONG = ("files", "captions", "rows_per_video", "skipped", "labels")
 
@@ -45,7 +45,7 @@ def command() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
 def list_command(as_json: bool) -> None:
     """Name, network, recipe, counts, date and place of every stored reference."""
-    from pyoco_eval.scoring.reference_files import list_references
+    from pyoco_eval.references.files import list_references
 
     files = list_references()
     if as_json:
@@ -63,7 +63,7 @@ def list_command(as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON with everything, file by file.")
 def show_command(reference: str, as_json: bool) -> None:
     """Everything that a stored reference says of itself."""
-    from pyoco_eval.scoring.reference_files import find_references
+    from pyoco_eval.references.files import find_references
 
     files = find_references(reference)
     if as_json:
@@ -86,7 +86,7 @@ def verify_command(references: tuple[str, ...], as_json: bool) -> None:
     that the header says. The exit code is 1 if one is damaged.
     """
     from pyoco_eval.errors import PyocoEvalError
-    from pyoco_eval.scoring.reference_files import find_references, list_references, verify
+    from pyoco_eval.references.files import find_references, list_references, verify
 
     if references:
         files = [file for text in references for file in find_references(text)]

@@ -11,7 +11,7 @@ from pyoco_eval.cli.terminal import say, say_json
 from pyoco_eval.metrics.catalogue import METRICS
 
 if TYPE_CHECKING:
-    from pyoco_eval.scoring.reference_build import Built
+    from pyoco_eval.references.build import Built
 
 _COMPARING = [name for name, row in METRICS.own.items() if row.needs_reference]
 _FOLDER = click.Path(path_type=Path, file_okay=False)
@@ -82,7 +82,7 @@ def build_command(
     """
     from pyoco_eval.cli.progress import TerminalProgress
     from pyoco_eval.processes import processes
-    from pyoco_eval.scoring.reference_build import RealVideos, build_reference
+    from pyoco_eval.references.build import RealVideos, build_reference
 
     built = build_reference(
         name,

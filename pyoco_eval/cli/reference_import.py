@@ -47,7 +47,7 @@ def import_command(
     Such files do not say how they were made: you do, with the convention and the options of clips,
     frames and resizing. Every score against it is marked as resting on your word.
     """
-    from pyoco_eval.scoring.reference_import import import_reference
+    from pyoco_eval.references.import_mu_sigma import import_reference
     from pyoco_eval.statistics.files import read_header
 
     path = import_reference(

@@ -9,8 +9,8 @@ from pyoco_eval.cli.terminal import open_console
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from pyoco_eval.protocol.outlook import ArmPlan
-    from pyoco_eval.protocol.run import ProtocolRun
+    from pyoco_eval.protocol_run.plan import ArmPlan
+    from pyoco_eval.protocol_run.run import ProtocolRun
 
 _REMEDY = {
     "training": "; give --seconds-per-step",
@@ -38,8 +38,8 @@ def print_plan(
     from rich.text import Text
 
     from pyoco_eval.errors import PyocoEvalError
-    from pyoco_eval.protocol.outlook import Rates, num_real, plan_arms, total_hours
     from pyoco_eval.protocol.trust import title_of
+    from pyoco_eval.protocol_run.plan import Rates, num_real, plan_arms, total_hours
     from pyoco_eval.report.numbers import duration
 
     console = open_console()
@@ -70,7 +70,7 @@ def _print_counts(plans: "list[ArmPlan]", real: int) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from pyoco_eval.protocol.outlook import amount
+    from pyoco_eval.protocol_run.plan import amount
 
     console = open_console()
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -104,7 +104,7 @@ def _print_hours(hours: "Mapping[str, float | None]", gpus: int) -> None:
 
 def _measure_sample(run: "ProtocolRun") -> float | None:
     """Seconds of the second of two videos; None where no model is given."""
-    from pyoco_eval.protocol.sample_stage import open_model
+    from pyoco_eval.protocol_run.sample import open_model
 
     for name, source in run.choices.given.sources.items():
         if source.kind in ("ckpt", "generator") and name in run.choices.given.scored(run.protocol):

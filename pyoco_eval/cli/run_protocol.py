@@ -10,10 +10,10 @@ from pyoco_eval.cli.scoring import split_names
 from pyoco_eval.cli.terminal import open_console, say
 
 if TYPE_CHECKING:
-    from pyoco_eval.protocol.choices import RunChoices
     from pyoco_eval.protocol.loader import LoadedProtocol
-    from pyoco_eval.protocol.run import ProtocolRun
-    from pyoco_eval.report.results import Results
+    from pyoco_eval.protocol_run.run import ProtocolRun
+    from pyoco_eval.protocol_run.run_options import RunChoices
+    from pyoco_eval.records.results import Results
 
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -153,9 +153,9 @@ def command(
     from pyoco_eval.cli.progress import TerminalProgress
     from pyoco_eval.errors import UsageError
     from pyoco_eval.processes import processes
-    from pyoco_eval.protocol.outlook import TimeLeft, expected_stages
-    from pyoco_eval.protocol.run import ProtocolRun
     from pyoco_eval.protocol.validate import require_protocol
+    from pyoco_eval.protocol_run.plan import TimeLeft, expected_stages
+    from pyoco_eval.protocol_run.run import ProtocolRun
 
     loaded = require_protocol(name)
     run = ProtocolRun(loaded, _choices(loaded, given), TerminalProgress())
@@ -181,11 +181,11 @@ def command(
 
 def _choices(loaded: "LoadedProtocol", given: dict[str, Any]) -> "RunChoices":
     from pyoco_eval.errors import UsageError
-    from pyoco_eval.protocol.choices import RunChoices, Sampling
-    from pyoco_eval.protocol.given import assign
-    from pyoco_eval.protocol.real_videos import DataPlace
-    from pyoco_eval.protocol.reduction import Reduction
-    from pyoco_eval.protocol.score_groups import Machine
+    from pyoco_eval.protocol_run.arm_sources import assign
+    from pyoco_eval.protocol_run.real_videos import DataPlace
+    from pyoco_eval.protocol_run.reduction import Reduction
+    from pyoco_eval.protocol_run.run_options import RunChoices, Sampling
+    from pyoco_eval.protocol_run.score_groups import Machine
     from pyoco_eval.weights import parse_overrides
     from pyoco_eval.weights.resolve import entry_of
 
@@ -238,7 +238,7 @@ def _choices(loaded: "LoadedProtocol", given: dict[str, Any]) -> "RunChoices":
 
 
 def _write_reports(run: "ProtocolRun") -> list[Path]:
-    from pyoco_eval.protocol.run import RESULTS
+    from pyoco_eval.protocol_run.run import RESULTS
     from pyoco_eval.report.make import make_report
 
     out = run.choices.out

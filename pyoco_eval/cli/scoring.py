@@ -8,7 +8,7 @@ import click
 
 from pyoco_eval.cli.options import Decorator, build_options, options_of, with_options
 from pyoco_eval.cli.terminal import open_console, say
-from pyoco_eval.scoring.options import (
+from pyoco_eval.extraction.options import (
     LimitChoices,
     ReferenceChoices,
     ScoreChoices,
@@ -16,7 +16,7 @@ from pyoco_eval.scoring.options import (
 )
 
 if TYPE_CHECKING:
-    from pyoco_eval.scoring.evaluate import Evaluation
+    from pyoco_eval.evaluation.evaluate import Evaluation
 
 SAMPLES = click.option(
     "--samples",
@@ -103,10 +103,10 @@ def score_and_report(
 
     from pyoco_eval.atomic import check_writable
     from pyoco_eval.cli.progress import TerminalProgress
+    from pyoco_eval.evaluation.evaluate import evaluate
     from pyoco_eval.processes import processes
-    from pyoco_eval.report.record import refuse_to_overwrite
+    from pyoco_eval.records.record import refuse_to_overwrite
     from pyoco_eval.report.render import print_scores
-    from pyoco_eval.scoring.evaluate import evaluate
 
     if out is not None:
         check_writable(out, "--out")

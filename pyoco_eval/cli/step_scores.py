@@ -8,10 +8,10 @@ import click
 from pyoco_eval.cli.options import build_options, option, options_of, with_options
 from pyoco_eval.cli.scoring import PROFILE, reference_options, split_names
 from pyoco_eval.cli.terminal import say
-from pyoco_eval.scoring.options import VideoChoices
+from pyoco_eval.extraction.options import VideoChoices
 
 if TYPE_CHECKING:
-    from pyoco_eval.scoring.evaluate import Evaluation
+    from pyoco_eval.evaluation.evaluate import Evaluation
 
 
 @click.command("step-scores")
@@ -54,8 +54,8 @@ def command(run: Path, folder: Path, **given: Any) -> None:
     """
     from pyoco_eval.errors import MissingError
     from pyoco_eval.processes import processes
-    from pyoco_eval.report.step_scores import draw_step_scores, write_step_scores
-    from pyoco_eval.training.state_folder import checkpoints
+    from pyoco_eval.records.step_scores import draw_step_scores, write_step_scores
+    from pyoco_eval.training.outputs.checkpoints import checkpoints
 
     places = checkpoints(run / "checkpoints")
     if not places:
@@ -110,7 +110,7 @@ def _score(
     samples: Path, *, metrics: str, reference: str | None, profile: str, **choices: Any
 ) -> "Evaluation":
     from pyoco_eval.cli.progress import TerminalProgress
-    from pyoco_eval.scoring.evaluate import evaluate
+    from pyoco_eval.evaluation.evaluate import evaluate
 
     return evaluate(
         samples,

@@ -87,7 +87,7 @@ def command(
             say(f"# {line}")
         return
     from pyoco_eval.cli.train_display import TrainDisplay
-    from pyoco_eval.training.interrupts import Stop, StoppedError
+    from pyoco_eval.training.outputs.interrupts import Stop, StoppedError
     from pyoco_eval.training.run import train
 
     with TrainDisplay() as display:

@@ -17,7 +17,7 @@ from rich.progress import (
 )
 
 from pyoco_eval.cli.terminal import open_console
-from pyoco_eval.training.validation_picture import MEAN
+from pyoco_eval.training.outputs.validation_picture import MEAN
 
 _SMOOTHING = 0.05
 """Weight of the newest step in the shown rate."""

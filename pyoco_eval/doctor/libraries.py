@@ -145,7 +145,7 @@ def _driver(path: Path) -> str:
 def _embedded_networks() -> Finding:
     from pyoco_eval.errors import PyocoEvalError
     from pyoco_eval.features.catalogue import EMBEDDED
-    from pyoco_eval.features.tiny import load_tiny
+    from pyoco_eval.features.tiny.extractor import load_tiny
 
     remedy = "pip install --force-reinstall --no-deps pyoco-eval"
     try:

@@ -95,7 +95,7 @@ def _verified(entry: PublishedFile) -> Finding:
 
 def _references() -> list[Finding]:
     try:
-        from pyoco_eval.scoring.references import KNOWN_REFERENCES
+        from pyoco_eval.references.find import KNOWN_REFERENCES
     except ImportError as error:
         return [Finding(REFERENCES, "all", "problem", f"cannot be looked for: {error}")]
     return [_reference(name, about) for name, about in KNOWN_REFERENCES.items()]

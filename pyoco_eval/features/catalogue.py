@@ -52,46 +52,50 @@ class KnownNetwork:
 _ALL: Final = (
     KnownNetwork(
         "i3d", "video", {"logits": 400, "probs": 400, "pool": 1024}, "tf-fvd",
-        "pyoco_eval.features.i3d:open_i3d", min_frames=9, weights=("i3d",), resizable=True,
+        "pyoco_eval.features.i3d.extractor:open_i3d",
+        min_frames=9, weights=("i3d",), resizable=True,
     ),
     KnownNetwork(
         "c3d", "video", {"logits": 101, "probs": 101, "fc6": 4096, "fc7": 4096}, "tgan2",
-        "pyoco_eval.features.c3d:open_c3d", min_frames=16, num_frames=16,
+        "pyoco_eval.features.c3d.extractor:open_c3d", min_frames=16, num_frames=16,
         weights=("c3d", "c3d-mean"),
     ),
     KnownNetwork(
         "inception", "image",
         {"64": 64, "192": 192, "768": 768, "pool3": 2048, "logits": 1008, "logits-unbiased": 1008,
          "probs": 1008}, "clean",
-        "pyoco_eval.features.inception:open_inception", weights=("inception",), resizable=True,
+        "pyoco_eval.features.inception.extractor:open_inception",
+        weights=("inception",), resizable=True,
     ),
     KnownNetwork(
-        "clip", "image", {"embedding": 512}, "clean-fid-clip", "pyoco_eval.features.clip:open_clip",
+        "clip", "image", {"embedding": 512}, "clean-fid-clip",
+        "pyoco_eval.features.clip.extractor:open_clip",
         weights=("clip",), package=("open_clip", "clip"), resizable=True,
-        text="pyoco_eval.features.clip_text:open_clip_text",
+        text="pyoco_eval.features.clip.text:open_clip_text",
     ),
     KnownNetwork(
         "i3d-torchscript", "video", {"logits": 400}, "stylegan-v",
-        "pyoco_eval.features.i3d_torchscript:open_i3d_torchscript", min_frames=9,
+        "pyoco_eval.features.i3d.torchscript:open_i3d_torchscript", min_frames=9,
         weights=("i3d-torchscript",), resizable=True, resizes_inside=True, program=True,
     ),
     KnownNetwork(
         "c3d-torchscript", "video", {"log-probs": 101}, "stylegan-v-is",
-        "pyoco_eval.features.c3d_torchscript:open_c3d_torchscript", min_frames=16, num_frames=16,
+        "pyoco_eval.features.c3d.torchscript:open_c3d_torchscript", min_frames=16, num_frames=16,
         weights=("c3d-torchscript",), resizes_inside=True, program=True,
     ),
     KnownNetwork(
         "tiny3d", "video", {"embedding": 64, "logits": 48, "probs": 48}, "embedded-fvd",
-        "pyoco_eval.features.tiny:open_tiny", min_frames=4,
+        "pyoco_eval.features.tiny.extractor:open_tiny", min_frames=4,
     ),
     KnownNetwork(
         "tiny2d", "image", {"embedding": 64, "logits": 48, "probs": 48}, "embedded-fid",
-        "pyoco_eval.features.tiny:open_tiny",
+        "pyoco_eval.features.tiny.extractor:open_tiny",
     ),
     KnownNetwork(
         "tinyclip", "image", {"embedding": 64}, "embedded-clip-fid",
-        "pyoco_eval.features.tiny:open_tiny", text="pyoco_eval.features.tiny:open_tiny_text",
-        refuses_text="pyoco_eval.features.tiny:checked_sentences",
+        "pyoco_eval.features.tiny.extractor:open_tiny",
+        text="pyoco_eval.features.tiny.extractor:open_tiny_text",
+        refuses_text="pyoco_eval.features.tiny.extractor:checked_sentences",
     ),
 )  # fmt: skip
 

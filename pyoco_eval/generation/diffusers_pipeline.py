@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from pyoco_eval.errors import MissingError, PyocoEvalError, UsageError
-from pyoco_eval.features.torchvision_operators import import_torchvision
+from pyoco_eval.features.loading.torchvision_operators import import_torchvision
 from pyoco_eval.generation.request import Request
 from pyoco_eval.models.hub import folder_digest, model_folder
 from pyoco_eval.products import products

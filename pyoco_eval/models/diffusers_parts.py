@@ -38,7 +38,7 @@ def import_diffusers() -> Any:
     Raises:
         MissingError: it is not installed, or cannot be imported.
     """
-    from pyoco_eval.features.torchvision_operators import import_torchvision
+    from pyoco_eval.features.loading.torchvision_operators import import_torchvision
 
     with suppress(MissingError):  # neither package needs it, but a broken one breaks both
         import_torchvision()

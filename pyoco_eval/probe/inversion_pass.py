@@ -16,6 +16,7 @@ from pydantic import TypeAdapter
 
 from pyoco_eval.atomic import atomic_path
 from pyoco_eval.errors import UsageError, VideoError
+from pyoco_eval.extraction.ordered_stream import OrderedStream
 from pyoco_eval.parsing import parse_json
 from pyoco_eval.peers import Processes, SharedStage
 from pyoco_eval.probe.invert import RoundTrip, Walk, invert_frames, round_trip
@@ -23,7 +24,6 @@ from pyoco_eval.probe.noise_store import NoiseStore, VideoFacts, describe_maps
 from pyoco_eval.probe.options import ProbeOptions
 from pyoco_eval.products import products
 from pyoco_eval.progress import Progress, Silent
-from pyoco_eval.scoring.stream import OrderedStream
 from pyoco_eval.seeding import numpy_generator
 from pyoco_eval.videos.clip_rule import ShortVideo, VideoClip, read_clips
 from pyoco_eval.videos.outcome import set_digest, settle

@@ -17,7 +17,7 @@ from pyoco_eval.probe.fit import Fit, better_fit
 from pyoco_eval.probe.inversion_pass import Inverted, resize_rule
 from pyoco_eval.probe.invert import RoundTrip, Walk
 from pyoco_eval.probe.options import ProbeOptions
-from pyoco_eval.report.record import Record, ScoreRecord, SourceRecord
+from pyoco_eval.records.record import Record, ScoreRecord, SourceRecord
 from pyoco_eval.version import __version__
 from pyoco_eval.videos.source import VideoSource
 

@@ -3,16 +3,16 @@
 from collections.abc import Iterator, Mapping
 
 from pyoco_eval.errors import UsageError
+from pyoco_eval.extraction.frame_rules import FrameRule
+from pyoco_eval.extraction.networks import dim_of, sees_frames
+from pyoco_eval.extraction.options import Options
 from pyoco_eval.features.catalogue import NETWORKS
 from pyoco_eval.metrics.catalogue import METRICS, extrapolated
 from pyoco_eval.metrics.conventions import Convention, convention
 from pyoco_eval.protocol.arms import clip_of, columns_of, count_of
 from pyoco_eval.protocol.conditioning import ClassPrompts, Unconditional
 from pyoco_eval.protocol.schema import NONE, Protocol, ScoreRule
-from pyoco_eval.scoring.frame_rules import FrameRule
 from pyoco_eval.scoring.metric import metric_under
-from pyoco_eval.scoring.networks import dim_of, sees_frames
-from pyoco_eval.scoring.options import Options
 from pyoco_eval.videos.clip_rule import ClipRule
 from pyoco_eval.videos.resize import ResizeRule
 

@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 from pyoco_eval.datasets.catalogue import known_set
+from pyoco_eval.datasets.class_lists import class_names
 from pyoco_eval.datasets.msrvtt import NUM_CAPTIONS
 from pyoco_eval.errors import UsageError
 from pyoco_eval.metrics.conventions import CONVENTIONS
 from pyoco_eval.protocol.check_scores import problems_of_score
-from pyoco_eval.protocol.class_lists import class_names
 from pyoco_eval.protocol.conditioning import Captions, ClassPrompts
 from pyoco_eval.protocol.prompt_sets import num_prompts
 from pyoco_eval.protocol.prompts import own_list

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from pyoco_eval.protocol.class_lists import class_names
+from pyoco_eval.datasets.class_lists import class_names
 from pyoco_eval.protocol.conditioning import ClassPrompts
 from pyoco_eval.protocol.prompts import PromptList, own_list
 from pyoco_eval.protocol.schema import Protocol

@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 
 from pyoco_eval.metrics.catalogue import METRICS
 from pyoco_eval.protocol.conditioning import ConditioningRule
-from pyoco_eval.report.results import Parameter
+from pyoco_eval.records.results import Parameter
 
 NONE = "none"
 """What a required key says where nothing is meant: no resize before the network's own, …"""

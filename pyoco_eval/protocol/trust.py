@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from pyoco_eval.datasets.class_lists import class_names
 from pyoco_eval.protocol.change_log import read_change_log
-from pyoco_eval.protocol.class_lists import class_names
 from pyoco_eval.protocol.conditioning import ClassPrompts
 from pyoco_eval.protocol.difference import differences
 from pyoco_eval.protocol.loader import LoadedProtocol, load_protocol, shipped_protocols

@@ -7,12 +7,12 @@ Whatever a reader must know is decided here: a rendering may leave out what its 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pyoco_eval.report.arm_figures import Picture, arm_pictures, curve_pictures
-from pyoco_eval.report.class_bars import ClassChart, class_charts
-from pyoco_eval.report.differences import DifferenceTable, all_warnings, difference_tables
-from pyoco_eval.report.results import MadeAs
-from pyoco_eval.report.score_table import NOT_RESOLVED, ScoreTable, score_table
-from pyoco_eval.report.sheet import Sheet
+from pyoco_eval.records.results import MadeAs
+from pyoco_eval.report.charts.arm_charts import Picture, arm_pictures, curve_pictures
+from pyoco_eval.report.charts.class_bars import ClassChart, class_charts
+from pyoco_eval.report.sheet.differences import DifferenceTable, all_warnings, difference_tables
+from pyoco_eval.report.sheet.score_table import NOT_RESOLVED, ScoreTable, score_table
+from pyoco_eval.report.sheet.sheet import Sheet
 
 NOT_COMPARABLE = "Not comparable with published numbers."
 INTERVAL_NOTE = (

@@ -8,9 +8,9 @@ from rich.text import Text
 
 from pyoco_eval.metrics.catalogue import display_name
 from pyoco_eval.metrics.interval_text import cell_text
-from pyoco_eval.report.compare import Comparison, Difference
-from pyoco_eval.report.pairing import ABOUT
-from pyoco_eval.report.record import ScoreRecord
+from pyoco_eval.records.compare import Comparison, Difference
+from pyoco_eval.records.pairing import ABOUT
+from pyoco_eval.records.record import ScoreRecord
 from pyoco_eval.visible import one_line
 
 

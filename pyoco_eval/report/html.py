@@ -15,16 +15,16 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from pyoco_eval.metrics.signature import KEYS
+from pyoco_eval.records.results import ScoreEntry
 from pyoco_eval.report.account import (
     INTERVAL_NOTE,
     MADE_AS_HEADS,
     account_of,
     made_as_cells,
 )
-from pyoco_eval.report.exhibits import HEADINGS, Budget, Hall
+from pyoco_eval.report.gallery.section import HEADINGS, Budget, Hall
 from pyoco_eval.report.numbers import arrow, duration
-from pyoco_eval.report.results import ScoreEntry
-from pyoco_eval.report.sheet import Sheet
+from pyoco_eval.report.sheet.sheet import Sheet
 from pyoco_eval.report.tables import latex_table, markdown_table
 from pyoco_eval.version import __version__
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from pyoco_eval.atomic import atomic_path, check_writable
 from pyoco_eval.errors import UsageError
-from pyoco_eval.report.exhibits import (
+from pyoco_eval.report.gallery.choose_clips import choose_clips
+from pyoco_eval.report.gallery.section import (
     DEFAULT_BUDGET,
     Budget,
     Wanted,
@@ -15,10 +16,9 @@ from pyoco_eval.report.exhibits import (
     wanted_of_sheet,
     wanted_of_source,
 )
-from pyoco_eval.report.gallery import choose_clips
 from pyoco_eval.report.html import html_report
-from pyoco_eval.report.loading import load_sheets
-from pyoco_eval.report.sheet import Sheet
+from pyoco_eval.report.sheet.loading import load_sheets
+from pyoco_eval.report.sheet.sheet import Sheet
 from pyoco_eval.report.tables import latex_report, markdown_report
 from pyoco_eval.statistics.files import FeatureSet
 from pyoco_eval.videos.listing.attach import attach_captions

@@ -9,7 +9,7 @@ from rich.text import Text
 from pyoco_eval.metrics.base import Score
 from pyoco_eval.metrics.catalogue import display_name
 from pyoco_eval.metrics.interval_text import cell_text
-from pyoco_eval.report.record import EMBEDDED_NOTE
+from pyoco_eval.records.record import EMBEDDED_NOTE
 
 
 def print_scores(scores: Sequence[Score], console: Console) -> None:

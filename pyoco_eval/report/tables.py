@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Sequence
 
 from pyoco_eval.report.account import MADE_AS_HEADS, Account, account_of, made_as_cells
-from pyoco_eval.report.class_bars import ClassChart
-from pyoco_eval.report.differences import DifferenceTable
+from pyoco_eval.report.charts.class_bars import ClassChart
 from pyoco_eval.report.markup import latex, latex_comment, markdown, visible
 from pyoco_eval.report.numbers import arrow, duration
-from pyoco_eval.report.score_table import Cell, TableRow
-from pyoco_eval.report.sheet import Sheet
+from pyoco_eval.report.sheet.differences import DifferenceTable
+from pyoco_eval.report.sheet.score_table import Cell, TableRow
+from pyoco_eval.report.sheet.sheet import Sheet
 
 
 def markdown_report(sheets: Sequence[Sheet]) -> str:

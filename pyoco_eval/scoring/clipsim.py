@@ -6,12 +6,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from pyoco_eval.errors import UsageError
+from pyoco_eval.extraction.measured_set import Side, rows_of
+from pyoco_eval.extraction.networks import load_text_encoder
 from pyoco_eval.metrics.clipsim import clip_similarity
 from pyoco_eval.metrics.interval import Interval
 from pyoco_eval.metrics.resampling import mean_interval
 from pyoco_eval.scoring.metric import Estimate, Metric
-from pyoco_eval.scoring.networks import load_text_encoder
-from pyoco_eval.scoring.sides import Side, rows_of
 
 
 class ClipSimilarityMetric(Metric):

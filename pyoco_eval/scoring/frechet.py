@@ -5,6 +5,7 @@ from typing import Final
 
 import numpy as np
 
+from pyoco_eval.extraction.measured_set import Side, rows_of
 from pyoco_eval.metrics.catalogue import LIMIT
 from pyoco_eval.metrics.extrapolation import Extrapolation, extrapolate_frechet
 from pyoco_eval.metrics.frechet import frechet_distance
@@ -17,7 +18,6 @@ from pyoco_eval.metrics.sample_floor import (
     frechet_floor,
 )
 from pyoco_eval.scoring.metric import Estimate, Metric
-from pyoco_eval.scoring.sides import Side, rows_of
 from pyoco_eval.scoring.signing import effective_warnings, frechet_kind, grouping_label
 from pyoco_eval.statistics.moments import Moments
 

@@ -9,14 +9,14 @@ from typing import Final
 
 import numpy as np
 
+from pyoco_eval.extraction.grouping import Grouping, Videos, labels_of
+from pyoco_eval.extraction.measured_set import Side
 from pyoco_eval.metrics.dependence import (
     design_effect,
     intraclass_correlation,
     is_dependent,
     neighbour_correlation,
 )
-from pyoco_eval.scoring.grouping import Grouping, Videos, labels_of
-from pyoco_eval.scoring.sides import Side
 
 _NUMBER: Final = re.compile(
     r"[-_. ]*(?:clip|part|seg|segment|scene|shot|chunk|seed|sample|take|c|s|p|v)?[-_. ]*[0-9]+$",

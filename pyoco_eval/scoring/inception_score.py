@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 
+from pyoco_eval.extraction.measured_set import Side, rows_of
 from pyoco_eval.metrics.inception_score import SplitRule, inception_score
 from pyoco_eval.metrics.resampling import inception_interval
 from pyoco_eval.metrics.sample_floor import check_splits_floor
 from pyoco_eval.scoring.metric import Estimate, Metric
-from pyoco_eval.scoring.sides import Side, rows_of
 
 
 class InceptionScoreMetric(Metric):

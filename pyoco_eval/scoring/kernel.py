@@ -2,11 +2,11 @@
 
 from typing import Final
 
+from pyoco_eval.extraction.measured_set import Side, rows_of
 from pyoco_eval.metrics.kernel import KernelRule, kernel_distance
 from pyoco_eval.metrics.resampling import kernel_interval
 from pyoco_eval.metrics.sample_floor import SmallSampleError
 from pyoco_eval.scoring.metric import Estimate, Metric
-from pyoco_eval.scoring.sides import Side, rows_of
 
 _LEAST_OF_HALVES: Final = 4
 """Rows of a side whose halves have a kernel distance."""

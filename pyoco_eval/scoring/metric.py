@@ -11,14 +11,14 @@ from dataclasses import dataclass, field
 
 from pyoco_eval.catalogue import object_at
 from pyoco_eval.errors import PyocoEvalError, UsageError
+from pyoco_eval.extraction.measured_set import Side
+from pyoco_eval.extraction.networks import refuse_captions, sees_frames
+from pyoco_eval.extraction.options import Options
 from pyoco_eval.metrics.base import Score
 from pyoco_eval.metrics.catalogue import METRICS, KnownMetric
 from pyoco_eval.metrics.conventions import Convention
 from pyoco_eval.metrics.interval import Interval
 from pyoco_eval.metrics.sample_floor import SmallSampleError
-from pyoco_eval.scoring.networks import refuse_captions, sees_frames
-from pyoco_eval.scoring.options import Options
-from pyoco_eval.scoring.sides import Side
 from pyoco_eval.scoring.signing import (
     bounds,
     grouping_extras,

@@ -1,8 +1,8 @@
 """Precision, recall, density and coverage of the rows of two sides."""
 
+from pyoco_eval.extraction.measured_set import Side, rows_of
 from pyoco_eval.metrics.manifold import has_open_balls, neighbours, prdc
 from pyoco_eval.scoring.metric import Estimate, Metric
-from pyoco_eval.scoring.sides import Side, rows_of
 
 
 class PrdcMetric(Metric):

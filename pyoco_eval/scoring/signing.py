@@ -1,12 +1,12 @@
 """From two sides and a convention to the signature and warnings of a score."""
 
 from pyoco_eval.datasets.catalogue import KNOWN_SETS
+from pyoco_eval.extraction.measured_set import Side
+from pyoco_eval.extraction.pixel_recipes import storage_warning
 from pyoco_eval.metrics.conventions import Convention
 from pyoco_eval.metrics.interval import Interval
 from pyoco_eval.metrics.sample_floor import frechet_floor
 from pyoco_eval.metrics.signature import Signature
-from pyoco_eval.scoring.pixel_recipes import storage_warning
-from pyoco_eval.scoring.sides import Side
 from pyoco_eval.version import __version__
 
 BIASED_INTERVAL = (

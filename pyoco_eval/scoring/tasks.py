@@ -4,16 +4,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from pyoco_eval.errors import UsageError
+from pyoco_eval.extraction.measure import planned_recipe
+from pyoco_eval.extraction.measured_set import Side
+from pyoco_eval.extraction.networks import Network, sees_frames
+from pyoco_eval.extraction.options import Options
 from pyoco_eval.features.base import FeatureExtractor
 from pyoco_eval.metrics.base import Score
 from pyoco_eval.metrics.catalogue import METRICS, PROFILES
 from pyoco_eval.metrics.conventions import CONVENTIONS, Convention, convention, usual_convention
 from pyoco_eval.scoring.group_check import with_grouping
-from pyoco_eval.scoring.measure import planned_recipe
 from pyoco_eval.scoring.metric import metric_under
-from pyoco_eval.scoring.networks import Network, sees_frames
-from pyoco_eval.scoring.options import Options
-from pyoco_eval.scoring.sides import Side
 from pyoco_eval.videos.source import VideoSource
 
 

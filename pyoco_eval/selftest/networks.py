@@ -11,7 +11,7 @@ import torch
 
 from pyoco_eval.errors import MissingError
 from pyoco_eval.features.base import FeatureExtractor
-from pyoco_eval.features.tiny import load_tiny
+from pyoco_eval.features.tiny.extractor import load_tiny
 from pyoco_eval.selftest.check import Measurement, Skipped
 from pyoco_eval.selftest.integers import sketch
 from pyoco_eval.selftest.recipes import LOADERS

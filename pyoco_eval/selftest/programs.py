@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from pyoco_eval.errors import UsageError
-from pyoco_eval.features.i3d_torchscript import INPUT_SIZE, KEY, load_i3d_torchscript
+from pyoco_eval.features.i3d.torchscript import INPUT_SIZE, KEY, load_i3d_torchscript
 from pyoco_eval.selftest.check import Measurement
 from pyoco_eval.selftest.integers import sketch
 from pyoco_eval.selftest.networks import TOLERANCE, prepared

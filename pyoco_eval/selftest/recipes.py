@@ -14,11 +14,11 @@ import torch
 from safetensors.numpy import save_file
 
 from pyoco_eval.features.base import FeatureExtractor
-from pyoco_eval.features.c3d_checkpoint import MEAN_SHAPE
-from pyoco_eval.features.c3d_network import CONVOLUTIONS
-from pyoco_eval.features.c3d_network import LAYER_DIMS as C3D_DIMS
-from pyoco_eval.features.i3d_tensors import published_shapes
-from pyoco_eval.features.inception_network import ConvReLU, InceptionNetwork
+from pyoco_eval.features.c3d.checkpoint import MEAN_SHAPE
+from pyoco_eval.features.c3d.network import CONVOLUTIONS
+from pyoco_eval.features.c3d.network import LAYER_DIMS as C3D_DIMS
+from pyoco_eval.features.i3d.published_tensors import published_shapes
+from pyoco_eval.features.inception.network import ConvReLU, InceptionNetwork
 from pyoco_eval.selftest.integers import uniform
 from pyoco_eval.weights import WeightFile
 
@@ -28,21 +28,21 @@ _CLIP_BLOCKS: Final = 12
 
 def load_i3d(folder: Path) -> FeatureExtractor:
     """I3D with made-up weights in the published format, written to `folder`."""
-    from pyoco_eval.features.i3d import load_i3d as load
+    from pyoco_eval.features.i3d.extractor import load_i3d as load
 
     return load(_write(folder / "i3d", "i3d", _network_values(published_shapes())))
 
 
 def load_inception(folder: Path) -> FeatureExtractor:
     """Inception with made-up weights in the published format, written to `folder`."""
-    from pyoco_eval.features.inception import load_inception as load
+    from pyoco_eval.features.inception.extractor import load_inception as load
 
     return load(_write(folder / "inception", "inception", _network_values(_inception_shapes())))
 
 
 def load_clip(folder: Path) -> FeatureExtractor:
     """Raises MissingError where open_clip is not installed."""
-    from pyoco_eval.features.clip import load_clip as load
+    from pyoco_eval.features.clip.extractor import load_clip as load
 
     shapes = {f"visual.{name}": shape for name, shape in _clip_shapes()}
     return load(_write(folder / "clip", "clip", _network_values(shapes)))
@@ -50,7 +50,7 @@ def load_clip(folder: Path) -> FeatureExtractor:
 
 def load_c3d(folder: Path) -> FeatureExtractor:
     """C3D with made-up weights in the published format, written to `folder`."""
-    from pyoco_eval.features.c3d import load_c3d as load
+    from pyoco_eval.features.c3d.extractor import load_c3d as load
 
     shapes: dict[str, tuple[int, ...]] = {
         **{f"{name}/W": (out, into, 3, 3, 3) for name, (into, out) in CONVOLUTIONS.items()},

@@ -22,8 +22,8 @@ from pyoco_eval.diffusion.denoiser import LABELS, Conditioning, KnownFrames, Tex
 from pyoco_eval.models.text.encoder import TextEncoder
 from pyoco_eval.seeding import numpy_generator
 from pyoco_eval.training.config import ConditionConfig
-from pyoco_eval.training.latents import pixels
-from pyoco_eval.training.samples import Batch
+from pyoco_eval.training.data.latents import pixels
+from pyoco_eval.training.data.samples import Batch
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,9 @@ from pyoco_eval.models.pipeline import Pipeline, open_pipeline
 from pyoco_eval.models.state import load_state
 from pyoco_eval.models.text.load import load_text_encoder
 from pyoco_eval.seeding import derive_seed
-from pyoco_eval.training.buckets import buckets_of
 from pyoco_eval.training.config import TrainConfig
 from pyoco_eval.training.config_checks import PIPELINE
+from pyoco_eval.training.data.buckets import buckets_of
 
 _MAX_FRAMES = 32
 """As published motion adapters have it."""

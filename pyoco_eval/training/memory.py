@@ -31,8 +31,8 @@ from pyoco_eval.models.latent_space import LatentSpace, network_sides
 from pyoco_eval.models.motion_unet import PROMPT, MotionUNet
 from pyoco_eval.models.network import NetworkConfig, VideoNetwork
 from pyoco_eval.models.presets import PRESETS
-from pyoco_eval.training.buckets import buckets_of, in_bucket
 from pyoco_eval.training.config import TrainConfig
+from pyoco_eval.training.data.buckets import buckets_of, in_bucket
 from pyoco_eval.training.finetuning import finetuned_config
 from pyoco_eval.training.network import (
     check_sizes,

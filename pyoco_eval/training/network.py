@@ -24,8 +24,8 @@ from pyoco_eval.models.state import load_state
 from pyoco_eval.models.text.encoder import TextEncoder
 from pyoco_eval.models.unet import VideoUNet
 from pyoco_eval.seeding import derive_seed
-from pyoco_eval.training.buckets import buckets_of
 from pyoco_eval.training.config import TrainConfig
+from pyoco_eval.training.data.buckets import buckets_of
 from pyoco_eval.training.finetuning import finetuned_network
 from pyoco_eval.videos.frame_size import size_text
 

@@ -12,22 +12,22 @@ from pyoco_eval.models.sampling_notes import (
     guidance_note,
     is_frozen,
 )
-from pyoco_eval.training.batches import Batches
-from pyoco_eval.training.buckets import counted, in_words, own_bucket
 from pyoco_eval.training.conditions import unconditional_share
 from pyoco_eval.training.config import TrainConfig
+from pyoco_eval.training.data.batches import Batches
+from pyoco_eval.training.data.buckets import counted, in_words, own_bucket
+from pyoco_eval.training.data.latents import check_same_space, deviation_notes
+from pyoco_eval.training.data.video_examples import VideoExamples
 from pyoco_eval.training.engine import Engine
 from pyoco_eval.training.finetuning import check_same_pipeline
-from pyoco_eval.training.interrupts import Interrupts, Stop, StoppedError
-from pyoco_eval.training.latents import check_same_space, deviation_notes
-from pyoco_eval.training.parts import Parts, make_parts
-from pyoco_eval.training.run_folder import RunFolder
-from pyoco_eval.training.run_writer import RunWriter
-from pyoco_eval.training.state_folder import newest_state
+from pyoco_eval.training.outputs.checkpoints import newest_state
+from pyoco_eval.training.outputs.interrupts import Interrupts, Stop, StoppedError
+from pyoco_eval.training.outputs.monitor import NobodyWatches, Watcher
+from pyoco_eval.training.outputs.run_folder import RunFolder
+from pyoco_eval.training.outputs.run_writer import RunWriter
+from pyoco_eval.training.outputs.validation_picture import MEAN
+from pyoco_eval.training.setup import Parts, make_parts
 from pyoco_eval.training.trainer import StepResult
-from pyoco_eval.training.validation_picture import MEAN
-from pyoco_eval.training.video_examples import VideoExamples
-from pyoco_eval.training.watch import NobodyWatches, Watcher
 from pyoco_eval.videos.frame_size import sides
 
 _GLANCE_SECONDS = 0.5

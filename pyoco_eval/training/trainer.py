@@ -20,6 +20,8 @@ from pyoco_eval.models.network import VideoNetwork
 from pyoco_eval.seeding import derive_seed, torch_generator
 from pyoco_eval.training.conditions import Conditioner
 from pyoco_eval.training.config import TrainConfig
+from pyoco_eval.training.data.latents import Latents, pixels
+from pyoco_eval.training.data.samples import Batch
 from pyoco_eval.training.ema import ema_weight, update_ema
 from pyoco_eval.training.engine import (
     Engine,
@@ -31,11 +33,9 @@ from pyoco_eval.training.engine import (
     placed,
     whole,
 )
-from pyoco_eval.training.latents import Latents, pixels
 from pyoco_eval.training.learning_rates import rate_groups, scheduled
-from pyoco_eval.training.samples import Batch
-from pyoco_eval.training.sharded_state import read_shards, stored_names
-from pyoco_eval.training.state_folder import Tensors, TrainingState
+from pyoco_eval.training.outputs.checkpoints import Tensors, TrainingState
+from pyoco_eval.training.outputs.sharded_state import read_shards, stored_names
 
 _MOMENTS: Final = ("exp_avg", "exp_avg_sq")
 

@@ -20,14 +20,14 @@ import torch
 from pyoco_eval.diffusion.loss import EDMLoss
 from pyoco_eval.errors import UsageError
 from pyoco_eval.seeding import torch_generator
-from pyoco_eval.training.batches import Batches
 from pyoco_eval.training.conditions import Conditioner
 from pyoco_eval.training.config import JointConfig, TrainConfig
+from pyoco_eval.training.data.batches import Batches
+from pyoco_eval.training.data.examples import open_examples
+from pyoco_eval.training.data.samples import Batch, TrainingSamples
 from pyoco_eval.training.engine import Engine
-from pyoco_eval.training.examples import open_examples
-from pyoco_eval.training.samples import Batch, TrainingSamples
+from pyoco_eval.training.outputs.validation_picture import LEVEL, MEAN
 from pyoco_eval.training.trainer import Trainer
-from pyoco_eval.training.validation_picture import LEVEL, MEAN
 
 _QUANTILES: Final = (0.1, 0.3, 0.5, 0.7, 0.9)
 

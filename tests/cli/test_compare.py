@@ -11,9 +11,9 @@ from click.testing import CliRunner
 from pyoco_eval.cli.compare import command
 from pyoco_eval.errors import PyocoEvalError, UsageError
 from pyoco_eval.metrics.signature import KEYS, Signature
-from pyoco_eval.report.compare import compare_records
+from pyoco_eval.records.compare import compare_records
+from pyoco_eval.records.record import Record, ScoreRecord, SourceRecord
 from pyoco_eval.report.compare_text import refusal
-from pyoco_eval.report.record import Record, ScoreRecord, SourceRecord
 
 RECIPE = {
     "net": "i3d-k400-logits@fa7df956",

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from pyoco_eval.cli.reference import command
 from pyoco_eval.errors import MissingError, PyocoEvalError
-from pyoco_eval.scoring.sides import Side
+from pyoco_eval.extraction.measured_set import Side
 from pyoco_eval.statistics.files import FeatureSet
 from pyoco_eval.statistics.moments import Moments
 

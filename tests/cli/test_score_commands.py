@@ -12,12 +12,12 @@ from PIL import Image
 import pyoco_eval
 from pyoco_eval.cli.main import cli
 from pyoco_eval.errors import PyocoEvalError, UsageError
+from pyoco_eval.extraction.networks import load_text_encoder
+from pyoco_eval.extraction.options import Options
 from pyoco_eval.metrics.clipsim import clip_similarity
 from pyoco_eval.metrics.extrapolation import extrapolate_frechet
 from pyoco_eval.metrics.kernel import KernelRule, kernel_distance
 from pyoco_eval.metrics.manifold import prdc
-from pyoco_eval.scoring.networks import load_text_encoder
-from pyoco_eval.scoring.options import Options
 from pyoco_eval.shapes.dataset import MovingShapes
 
 NUM = 100
@@ -113,7 +113,8 @@ def test_captions_of_other_words_are_refused_before_anything_is_decoded(
     captions = tmp_path / "captions.jsonl"
     captions.write_text("\n".join(lines), encoding="utf-8")
     monkeypatch.setattr(
-        "pyoco_eval.scoring.evaluate.measure", lambda *_, **__: pytest.fail("videos were decoded")
+        "pyoco_eval.evaluation.evaluate.measure",
+        lambda *_, **__: pytest.fail("videos were decoded"),
     )
     with pytest.raises(
         UsageError, match=r"^embedded-clipsim: .*'elephant' .* scored under clipsim-vitb32"

@@ -89,6 +89,6 @@ def test_who_asks_torch_for_gpus() -> None:
         "devices.py",
         "doctor/libraries.py",
         "selftest/run.py",
-        "training/batches.py",
+        "training/data/batches.py",
         "training/hardware_device.py",
     }

@@ -10,23 +10,23 @@ from fake_device import Machine, hollow
 from torch import nn
 
 from pyoco_eval.features.base import ExtractorSpec, FeatureExtractor, Precision, WeightsIdentity
-from pyoco_eval.features.c3d import RESIZE as C3D_RESIZE
-from pyoco_eval.features.c3d import C3DExtractor
-from pyoco_eval.features.c3d_network import LAYER_DIMS as C3D_LAYERS
-from pyoco_eval.features.c3d_network import C3DNetwork
-from pyoco_eval.features.c3d_torchscript import RESIZE as SCRIPT_RESIZE
-from pyoco_eval.features.c3d_torchscript import TorchScriptC3DExtractor
+from pyoco_eval.features.c3d.extractor import RESIZE as C3D_RESIZE
+from pyoco_eval.features.c3d.extractor import C3DExtractor
+from pyoco_eval.features.c3d.network import LAYER_DIMS as C3D_LAYERS
+from pyoco_eval.features.c3d.network import C3DNetwork
+from pyoco_eval.features.c3d.torchscript import RESIZE as SCRIPT_RESIZE
+from pyoco_eval.features.c3d.torchscript import TorchScriptC3DExtractor
 from pyoco_eval.features.catalogue import NETWORKS
-from pyoco_eval.features.clip import CLEAN_FID_RESIZE, ClipExtractor
-from pyoco_eval.features.clip_checkpoint import ARCHITECTURE
-from pyoco_eval.features.i3d import REFERENCE_RESIZE, I3DExtractor
-from pyoco_eval.features.i3d_network import LAYER_DIMS as I3D_LAYERS
-from pyoco_eval.features.i3d_network import I3DNetwork
-from pyoco_eval.features.i3d_torchscript import PortedI3DExtractor, TorchScriptI3DExtractor
-from pyoco_eval.features.inception import CLEAN_RESIZE, InceptionExtractor
-from pyoco_eval.features.inception_network import LAYER_DIMS as INCEPTION_LAYERS
-from pyoco_eval.features.inception_network import InceptionNetwork
-from pyoco_eval.features.tiny import load_tiny
+from pyoco_eval.features.clip.checkpoint import ARCHITECTURE
+from pyoco_eval.features.clip.extractor import CLEAN_FID_RESIZE, ClipExtractor
+from pyoco_eval.features.i3d.extractor import REFERENCE_RESIZE, I3DExtractor
+from pyoco_eval.features.i3d.network import LAYER_DIMS as I3D_LAYERS
+from pyoco_eval.features.i3d.network import I3DNetwork
+from pyoco_eval.features.i3d.torchscript import PortedI3DExtractor, TorchScriptI3DExtractor
+from pyoco_eval.features.inception.extractor import CLEAN_RESIZE, InceptionExtractor
+from pyoco_eval.features.inception.network import LAYER_DIMS as INCEPTION_LAYERS
+from pyoco_eval.features.inception.network import InceptionNetwork
+from pyoco_eval.features.tiny.extractor import load_tiny
 from pyoco_eval.videos.resize import IN_NETWORK, ResizeRule
 
 

@@ -10,13 +10,13 @@ import torch
 from fake_device import Machine
 from test_cuda_features import MADE
 
-from pyoco_eval.features import clip
-from pyoco_eval.scoring.extraction import run_pass
-from pyoco_eval.scoring.feed import DeviceFeed, feed_for
-from pyoco_eval.scoring.measure import RowCollector
-from pyoco_eval.scoring.options import Options
-from pyoco_eval.scoring.row_queue import Tap
-from pyoco_eval.scoring.transfers import CudaTransfers, Transfers
+from pyoco_eval.extraction.decode_pass import run_pass
+from pyoco_eval.extraction.feeding.feed import DeviceFeed, feed_for
+from pyoco_eval.extraction.feeding.row_queue import Tap
+from pyoco_eval.extraction.feeding.transfers import CudaTransfers, Transfers
+from pyoco_eval.extraction.measure import RowCollector
+from pyoco_eval.extraction.options import Options
+from pyoco_eval.features.clip import extractor as clip
 from pyoco_eval.videos import resize, resize_device
 from pyoco_eval.videos.resize import KERNELS, ResizeRule
 from pyoco_eval.videos.resize_device import resize_on_device

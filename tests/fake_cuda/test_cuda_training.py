@@ -11,12 +11,12 @@ from fake_device import Machine
 
 from pyoco_eval.models.checkpoint import save_model
 from pyoco_eval.training.config import TrainConfig
+from pyoco_eval.training.data.samples import Batch, collate
 from pyoco_eval.training.engine import Engine
-from pyoco_eval.training.parts import Parts, make_parts
-from pyoco_eval.training.run_writer import Window
-from pyoco_eval.training.samples import Batch, collate
-from pyoco_eval.training.samples_sheet import SampleSheet
-from pyoco_eval.training.state_folder import load_state, save_state
+from pyoco_eval.training.outputs.checkpoints import load_state, save_state
+from pyoco_eval.training.outputs.run_writer import Window
+from pyoco_eval.training.outputs.samples_sheet import SampleSheet
+from pyoco_eval.training.setup import Parts, make_parts
 
 sys.path[:0] = [str(Path(__file__).parents[1] / folder) for folder in ("training", "models")]
 from small_runs import small_config  # noqa: E402

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pyoco_eval.features.c3d_network import CONVOLUTIONS
-from pyoco_eval.features.i3d_tensors import published_tensors
+from pyoco_eval.features.c3d.network import CONVOLUTIONS
+from pyoco_eval.features.i3d.published_tensors import published_tensors
 from pyoco_eval.weights import WeightFile
 
 C3D_SHAPES = {

@@ -11,10 +11,10 @@ import torch.nn.functional as F
 from golden_weights import c3d_arrays, golden_rng, mean_cube, relative_l2, weight_file
 
 from pyoco_eval.errors import MissingError, UsageError
-from pyoco_eval.features import c3d as features_c3d
-from pyoco_eval.features.c3d import C3DExtractor, load_c3d
-from pyoco_eval.features.c3d_checkpoint import load_c3d_network, load_mean
-from pyoco_eval.features.state_dict import WeightsError
+from pyoco_eval.features.c3d import extractor as features_c3d
+from pyoco_eval.features.c3d.checkpoint import load_c3d_network, load_mean
+from pyoco_eval.features.c3d.extractor import C3DExtractor, load_c3d
+from pyoco_eval.features.loading.state_dict import WeightsError
 
 
 @pytest.fixture(scope="module")

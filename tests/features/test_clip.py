@@ -17,8 +17,8 @@ from torch import nn
 from torch_fidelity.feature_extractor_clip import FeatureExtractorCLIP
 
 from pyoco_eval.errors import MissingError, UsageError
-from pyoco_eval.features.clip import CLEAN_FID_RESIZE, ClipExtractor, load_clip
-from pyoco_eval.features.state_dict import WeightsError
+from pyoco_eval.features.clip.extractor import CLEAN_FID_RESIZE, ClipExtractor, load_clip
+from pyoco_eval.features.loading.state_dict import WeightsError
 from pyoco_eval.videos.resize import ResizeRule
 from pyoco_eval.weights import WeightFile
 
@@ -246,7 +246,7 @@ def test_loading_in_a_fresh_process_is_silent(openai_archive: Path) -> None:
     program = (
         "import sys\n"
         "from pathlib import Path\n"
-        "from pyoco_eval.features.clip import load_clip\n"
+        "from pyoco_eval.features.clip.extractor import load_clip\n"
         "from pyoco_eval.weights import WeightFile\n"
         "assert 'open_clip' not in sys.modules and 'torchvision' not in sys.modules\n"
         "file = WeightFile('clip', Path(sys.argv[1]), 'sha256:' + '0' * 64, False)\n"

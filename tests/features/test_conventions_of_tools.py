@@ -15,9 +15,9 @@ from torch_fidelity.interpolate_compat_tensorflow import interpolate_bilinear_2d
 from torchmetrics.image.fid import FrechetInceptionDistance, NoTrainInceptionV3
 
 import pyoco_eval
-from pyoco_eval.features.clip_text import load_clip_text
-from pyoco_eval.features.i3d_checkpoint import read_i3d_tensors
-from pyoco_eval.features.i3d_tensors import published_tensors
+from pyoco_eval.features.clip.text import load_clip_text
+from pyoco_eval.features.i3d.checkpoint import read_i3d_tensors
+from pyoco_eval.features.i3d.published_tensors import published_tensors
 from pyoco_eval.metrics.frechet import frechet_distance
 
 

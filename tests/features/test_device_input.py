@@ -8,13 +8,13 @@ import torch
 from torch import nn
 
 from pyoco_eval.features.base import ExtractorSpec, FeatureExtractor, WeightsIdentity, divide
-from pyoco_eval.features.c3d import C3DExtractor
-from pyoco_eval.features.c3d_torchscript import TorchScriptC3DExtractor
-from pyoco_eval.features.clip import ClipExtractor
-from pyoco_eval.features.i3d import I3DExtractor
-from pyoco_eval.features.i3d_torchscript import PortedI3DExtractor, TorchScriptI3DExtractor
-from pyoco_eval.features.inception import InceptionExtractor
-from pyoco_eval.features.tiny import load_tiny
+from pyoco_eval.features.c3d.extractor import C3DExtractor
+from pyoco_eval.features.c3d.torchscript import TorchScriptC3DExtractor
+from pyoco_eval.features.clip.extractor import ClipExtractor
+from pyoco_eval.features.i3d.extractor import I3DExtractor
+from pyoco_eval.features.i3d.torchscript import PortedI3DExtractor, TorchScriptI3DExtractor
+from pyoco_eval.features.inception.extractor import InceptionExtractor
+from pyoco_eval.features.tiny.extractor import load_tiny
 from pyoco_eval.videos.resize import ResizeRule
 from pyoco_eval.videos.resize_device import TOLERANCE
 

@@ -6,9 +6,9 @@ import torch
 from golden_weights import i3d_tensors, relative_l2, weight_file
 
 from pyoco_eval.features.base import FeatureExtractor
-from pyoco_eval.features.i3d import I3DExtractor, load_i3d
-from pyoco_eval.features.i3d_tensors import published_tensors
-from pyoco_eval.features.tiny import load_tiny
+from pyoco_eval.features.i3d.extractor import I3DExtractor, load_i3d
+from pyoco_eval.features.i3d.published_tensors import published_tensors
+from pyoco_eval.features.tiny.extractor import load_tiny
 
 pytestmark = [
     pytest.mark.gpu,

@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from golden_weights import golden_rng, i3d_tensors, relative_l2, weight_file
 
 from pyoco_eval.errors import MissingError, UsageError
-from pyoco_eval.features.i3d import I3DExtractor, load_i3d
-from pyoco_eval.features.same_padding import same_conv3d, same_max_pool3d, same_padding
+from pyoco_eval.features.i3d.extractor import I3DExtractor, load_i3d
+from pyoco_eval.features.layers.same_padding import same_conv3d, same_max_pool3d, same_padding
 from pyoco_eval.videos.resize import ResizeRule, resize_frames
 from pyoco_eval.weights import resolve
 

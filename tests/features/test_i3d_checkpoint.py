@@ -13,18 +13,18 @@ from golden_weights import i3d_tensors, weight_file
 from safetensors.torch import save_file
 
 from pyoco_eval.errors import MissingError
-from pyoco_eval.features import i3d_checkpoint
-from pyoco_eval.features import i3d_tensors as table
-from pyoco_eval.features.i3d import PUBLISHED, load_i3d
-from pyoco_eval.features.i3d_checkpoint import load_i3d_network
-from pyoco_eval.features.i3d_tensors import (
+from pyoco_eval.features.i3d import checkpoint as i3d_checkpoint
+from pyoco_eval.features.i3d import published_tensors as table
+from pyoco_eval.features.i3d.checkpoint import load_i3d_network
+from pyoco_eval.features.i3d.extractor import PUBLISHED, load_i3d
+from pyoco_eval.features.i3d.published_tensors import (
     CHECKPOINT_BYTES,
     masked_crc32c,
     port_name,
     published_shapes,
     published_tensors,
 )
-from pyoco_eval.features.state_dict import WeightsError
+from pyoco_eval.features.loading.state_dict import WeightsError
 
 Tensors = dict[str, torch.Tensor]
 STEM = "Conv3d_1a_7x7"

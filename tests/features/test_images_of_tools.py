@@ -19,7 +19,7 @@ import torchvision
 from PIL import Image
 
 import pyoco_eval
-from pyoco_eval.features.inception import load_inception
+from pyoco_eval.features.inception.extractor import load_inception
 from pyoco_eval.metrics.frechet import frechet_distance
 from pyoco_eval.videos.resize import ResizeRule
 from pyoco_eval.weights import WeightFile

@@ -15,9 +15,9 @@ from safetensors.torch import save_file
 from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
 from pyoco_eval.errors import MissingError, UsageError
-from pyoco_eval.features.inception import InceptionExtractor, load_inception
-from pyoco_eval.features.inception_network import LAYER_DIMS
-from pyoco_eval.features.state_dict import WeightsError
+from pyoco_eval.features.inception.extractor import InceptionExtractor, load_inception
+from pyoco_eval.features.inception.network import LAYER_DIMS
+from pyoco_eval.features.loading.state_dict import WeightsError
 from pyoco_eval.videos.resize import ResizeRule
 from pyoco_eval.weights import WeightFile
 

@@ -6,25 +6,25 @@ import sys
 import pytest
 
 from pyoco_eval.catalogue import object_at
+from pyoco_eval.extraction.networks import of_frames
 from pyoco_eval.features.base import FeatureExtractor, LoadRequest, TextEncoder
-from pyoco_eval.features.c3d import C3DExtractor
-from pyoco_eval.features.c3d_network import LAYER_DIMS as C3D_LAYERS
-from pyoco_eval.features.c3d_torchscript import NUM_CLASSES, TorchScriptC3DExtractor
+from pyoco_eval.features.c3d.extractor import C3DExtractor
+from pyoco_eval.features.c3d.network import LAYER_DIMS as C3D_LAYERS
+from pyoco_eval.features.c3d.torchscript import NUM_CLASSES, TorchScriptC3DExtractor
 from pyoco_eval.features.catalogue import EMBEDDED, NETWORKS
-from pyoco_eval.features.clip import EMBEDDING_DIM, ClipExtractor
-from pyoco_eval.features.i3d import I3DExtractor
-from pyoco_eval.features.i3d_network import LAYER_DIMS as I3D_LAYERS
-from pyoco_eval.features.i3d_torchscript import DIM, TorchScriptI3DExtractor
-from pyoco_eval.features.inception import InceptionExtractor
-from pyoco_eval.features.inception_network import LAYER_DIMS as INCEPTION_LAYERS
-from pyoco_eval.features.tiny import (
+from pyoco_eval.features.clip.extractor import EMBEDDING_DIM, ClipExtractor
+from pyoco_eval.features.i3d.extractor import I3DExtractor
+from pyoco_eval.features.i3d.network import LAYER_DIMS as I3D_LAYERS
+from pyoco_eval.features.i3d.torchscript import DIM, TorchScriptI3DExtractor
+from pyoco_eval.features.inception.extractor import InceptionExtractor
+from pyoco_eval.features.inception.network import LAYER_DIMS as INCEPTION_LAYERS
+from pyoco_eval.features.tiny.extractor import (
     TinyFrameExtractor,
     TinyImageTextExtractor,
     TinyVideoExtractor,
     load_tiny,
 )
 from pyoco_eval.metrics.conventions import CONVENTIONS
-from pyoco_eval.scoring.networks import of_frames
 from pyoco_eval.videos.resize import IN_NETWORK, ResizeRule
 from pyoco_eval.weights import MANIFEST
 

@@ -15,10 +15,10 @@ from golden_weights import c3d_arrays, i3d_tensors, mean_cube, relative_l2
 import pyoco_eval
 from pyoco_eval.devices import EMULATED, arithmetic, onednn_takes
 from pyoco_eval.errors import PyocoEvalError, UsageError
+from pyoco_eval.extraction.networks import Network
+from pyoco_eval.extraction.options import Options
 from pyoco_eval.features.base import FeatureExtractor
-from pyoco_eval.features.i3d_tensors import published_tensors
-from pyoco_eval.scoring.networks import Network
-from pyoco_eval.scoring.options import Options
+from pyoco_eval.features.i3d.published_tensors import published_tensors
 from pyoco_eval.shapes.dataset import MovingShapes
 
 REFUSAL = "mkldnn_convolution: bf16 path needs the cpu support avx_ne_convert or avx512bw"

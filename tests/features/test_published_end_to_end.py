@@ -11,7 +11,7 @@ import torchvision
 from golden_weights import c3d_arrays, golden_rng, i3d_tensors, mean_cube, relative_l2
 
 import pyoco_eval
-from pyoco_eval.features.i3d_tensors import published_tensors
+from pyoco_eval.features.i3d.published_tensors import published_tensors
 
 CLIPS = ("mma_test.avi", "iio_newtonscradle.gif", "tc_h264_10bits.mp4", "skv_carphone_pristine.mp4")
 

@@ -4,9 +4,13 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from pyoco_eval.features import row_pairs
-from pyoco_eval.features.conv_relu3d import ConvReLU3d
-from pyoco_eval.features.row_pairs import conv3d_row_pairs, row_filters, suits_row_pairs
+from pyoco_eval.features.layers import winograd_conv3d as row_pairs
+from pyoco_eval.features.layers.conv_relu3d import ConvReLU3d
+from pyoco_eval.features.layers.winograd_conv3d import (
+    conv3d_row_pairs,
+    row_filters,
+    suits_row_pairs,
+)
 
 
 @pytest.mark.parametrize("elements", [1, 640_000])

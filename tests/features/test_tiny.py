@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from pyoco_eval.errors import MissingError, UsageError
-from pyoco_eval.features import tiny
 from pyoco_eval.features.base import FeatureExtractor
-from pyoco_eval.features.tiny import (
+from pyoco_eval.features.tiny import extractor as tiny
+from pyoco_eval.features.tiny.extractor import (
     FRAME_CLASS_NAMES,
     WEIGHTS_FOLDER,
     TinyImageTextExtractor,

@@ -12,11 +12,11 @@ from i3d_program import I3DProgram
 
 import pyoco_eval
 from pyoco_eval.errors import MissingError, UsageError
-from pyoco_eval.features import i3d_archive
-from pyoco_eval.features.c3d_torchscript import load_c3d_torchscript
-from pyoco_eval.features.i3d_torchscript import load_i3d_torchscript
-from pyoco_eval.features.state_dict import WeightsError
-from pyoco_eval.features.torchscript_text import (
+from pyoco_eval.features.c3d.torchscript import load_c3d_torchscript
+from pyoco_eval.features.i3d import archive as i3d_archive
+from pyoco_eval.features.i3d.torchscript import load_i3d_torchscript
+from pyoco_eval.features.loading.state_dict import WeightsError
+from pyoco_eval.features.loading.torchscript_text import (
     MAX_FILE_BYTES,
     batch_norm_constants,
     read_program_text,

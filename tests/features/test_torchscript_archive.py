@@ -13,8 +13,8 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from pyoco_eval.features.state_dict import WeightsError, read_state_dict
-from pyoco_eval.features.torchscript_archive import (
+from pyoco_eval.features.loading.state_dict import WeightsError, read_state_dict
+from pyoco_eval.features.loading.torchscript_archive import (
     TorchScriptArchiveError,
     is_torchscript_archive,
     read_torchscript_tensors,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from pyoco_eval.features.torchvision_operators import import_torchvision
+from pyoco_eval.features.loading.torchvision_operators import import_torchvision
 from pyoco_eval.models.checkpoint import ModelInfo, save_model
 from pyoco_eval.models.presets import PRESETS
 from pyoco_eval.models.unet import VideoUNet

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from pyoco_eval.features.torchvision_operators import import_torchvision
+from pyoco_eval.features.loading.torchvision_operators import import_torchvision
 
 import_torchvision()
 import diffusers  # noqa: E402

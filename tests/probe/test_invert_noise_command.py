@@ -13,7 +13,7 @@ from own_models import save_image_model
 
 from pyoco_eval.cli.invert_noise import command
 from pyoco_eval.errors import PyocoEvalError, UnusableVideosError, UsageError
-from pyoco_eval.report.record import Record
+from pyoco_eval.records.record import Record
 from pyoco_eval.shapes.dataset import MovingShapes
 from pyoco_eval.videos.write import write_video
 

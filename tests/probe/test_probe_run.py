@@ -21,7 +21,7 @@ from pyoco_eval.probe.image_model import ImageModel
 from pyoco_eval.probe.options import ProbeOptions
 from pyoco_eval.probe.outcome import Probe
 from pyoco_eval.probe.run import run_probe
-from pyoco_eval.report.record import Record
+from pyoco_eval.records.record import Record
 from pyoco_eval.videos.clip_rule import ClipRule
 from pyoco_eval.videos.source import VideoSource, open_source
 from pyoco_eval.videos.write import write_video

@@ -9,7 +9,7 @@ import torchvision
 from golden_weights import c3d_arrays, i3d_tensors, mean_cube
 from test_torchscript import Lookalike, LookalikeC3D, script
 
-from pyoco_eval.features.i3d_tensors import published_tensors
+from pyoco_eval.features.i3d.published_tensors import published_tensors
 
 
 def write_video_networks(folder: Path) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any
 from click.testing import CliRunner
 
 from pyoco_eval.cli.run_protocol import command
-from pyoco_eval.report.results import Results
+from pyoco_eval.records.results import Results
 
 SHAPES = "python:toy_models:shapes"
 NOISE = "python:toy_models:noise"

@@ -3,8 +3,8 @@
 import pytest
 
 from pyoco_eval.errors import MissingError, UsageError
-from pyoco_eval.protocol.given import assign
 from pyoco_eval.protocol.loader import load_protocol
+from pyoco_eval.protocol_run.arm_sources import assign
 
 UNCOND = load_protocol("ucf101-uncond").protocol
 STRATEGIES = load_protocol("ucf101-training-strategies").protocol

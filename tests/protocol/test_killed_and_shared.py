@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from running import SHAPES, run_protocol, scores
 
-from pyoco_eval.report.results import Results
+from pyoco_eval.records.results import Results
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]

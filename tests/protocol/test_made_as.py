@@ -10,8 +10,8 @@ from running import SHAPES, call, run_protocol
 from pyoco_eval.cli.run_protocol import command
 from pyoco_eval.errors import MissingError, PyocoEvalError, UsageError
 from pyoco_eval.protocol.loader import load_protocol
-from pyoco_eval.protocol.made_as import deviations_of, look_at, made_as, merged
-from pyoco_eval.protocol.preflight import Hindrances
+from pyoco_eval.protocol_run.made_as import deviations_of, look_at, made_as, merged
+from pyoco_eval.protocol_run.preflight import Hindrances
 from pyoco_eval.shapes.dataset import MovingShapes
 from pyoco_eval.videos.source import open_source
 from pyoco_eval.videos.write import write_video
@@ -144,7 +144,7 @@ def test_a_dry_run_runs_no_network_unless_asked(
         raise AssertionError("a network was loaded")
 
     monkeypatch.setattr("pyoco_eval.scoring.tasks.Networks.get", loaded)
-    monkeypatch.setattr("pyoco_eval.protocol.sample_stage.open_model", loaded)
+    monkeypatch.setattr("pyoco_eval.protocol_run.sample.open_model", loaded)
     words = ("--generator", SHAPES, "--dry-run", "--scale", "0.05")
     text = call("shapes-msrvtt", tmp_path, *words)
     assert "scoring: not known; give --measure" in text

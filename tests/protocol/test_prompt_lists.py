@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from pyoco_eval.datasets.class_lists import class_names
 from pyoco_eval.errors import UsageError
-from pyoco_eval.features.tiny import load_tiny
-from pyoco_eval.protocol.class_lists import class_names
+from pyoco_eval.features.tiny.extractor import load_tiny
 from pyoco_eval.protocol.prompts import (
     PromptList,
     identify,

@@ -12,10 +12,10 @@ import pytest
 from running import NOISE, SHAPES, call, run_protocol, scores
 
 from pyoco_eval.errors import MissingError, UsageError
+from pyoco_eval.evaluation.evaluate import evaluate
 from pyoco_eval.metrics.signature import Signature
 from pyoco_eval.protocol.loader import load_protocol
-from pyoco_eval.report.record import Record
-from pyoco_eval.scoring.evaluate import evaluate
+from pyoco_eval.records.record import Record
 from pyoco_eval.videos.source import open_source
 
 SMALL = ("--scale", "0.1")
@@ -67,7 +67,7 @@ def test_scores_are_those_of_evaluate_on_the_same_folders(tmp_path: Path) -> Non
         "shapes-uncond", tmp_path, "--generator", NOISE, "--repeats", "1", "--scale", "0.1"
     )
     (folder,) = (tmp_path / "samples" / "samples").iterdir()
-    from pyoco_eval.protocol.real_videos import DataPlace, RealVideos
+    from pyoco_eval.protocol_run.real_videos import DataPlace, RealVideos
 
     protocol = load_protocol("shapes-uncond").protocol
     rule = protocol.scores["fvd"].reference
@@ -87,7 +87,7 @@ def test_scores_are_those_of_evaluate_on_the_same_folders(tmp_path: Path) -> Non
 
 
 def _options(num_frames: int) -> object:
-    from pyoco_eval.scoring.options import Options
+    from pyoco_eval.extraction.options import Options
     from pyoco_eval.videos.clip_rule import ClipRule
 
     return Options(clip=ClipRule(num_frames), device="cpu", allow_small=True)

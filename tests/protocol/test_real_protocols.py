@@ -12,7 +12,7 @@ from trees import annotation, write_clip, write_ucf101
 from pyoco_eval.errors import MissingError, PyocoEvalError, UsageError
 from pyoco_eval.metrics.signature import Signature
 from pyoco_eval.protocol.loader import load_protocol
-from pyoco_eval.report.results import Results
+from pyoco_eval.records.results import Results
 
 TINY = ("--repeats", "1", "--allow-incomplete", "--gallery", "1", "--scale", "0.0005")
 

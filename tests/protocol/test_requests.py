@@ -7,16 +7,16 @@ from pathlib import Path
 import pytest
 from trees import annotation, write_clip, write_ucf101
 
+from pyoco_eval.datasets.class_lists import class_names
 from pyoco_eval.errors import UsageError
-from pyoco_eval.protocol.class_lists import class_names
-from pyoco_eval.protocol.given_samples import answer
 from pyoco_eval.protocol.loader import load_protocol
 from pyoco_eval.protocol.prompt_sets import counted_by_prompt
 from pyoco_eval.protocol.prompts import own_list, read_prompts
-from pyoco_eval.protocol.real_videos import DataPlace, RealVideos, chosen, drawn
-from pyoco_eval.protocol.reduction import Reduction
-from pyoco_eval.protocol.requests import Wish, wishes
 from pyoco_eval.protocol.schema import ReferenceRule
+from pyoco_eval.protocol_run.match_samples import answer
+from pyoco_eval.protocol_run.planned_videos import Wish, wishes
+from pyoco_eval.protocol_run.real_videos import DataPlace, RealVideos, chosen, drawn
+from pyoco_eval.protocol_run.reduction import Reduction
 
 UCF = class_names("ucf101")
 

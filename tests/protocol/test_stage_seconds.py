@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from pyoco_eval.protocol.stages import Stages
+from pyoco_eval.protocol_run.stages import Stages
 
 
 def test_seconds_of_an_earlier_start_are_kept(tmp_path: Path, monkeypatch) -> None:
     clock = iter([0.0, 12.5, 100.0, 200.0])
-    monkeypatch.setattr("pyoco_eval.protocol.stages.time.perf_counter", lambda: next(clock))
+    monkeypatch.setattr("pyoco_eval.protocol_run.stages.time.perf_counter", lambda: next(clock))
     met = []
     for _ in range(2):
         stages = Stages(tmp_path, met.append)

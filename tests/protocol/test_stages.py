@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from pyoco_eval.protocol.outlook import TimeLeft, amount
-from pyoco_eval.protocol.stages import Outcome, Stages, fingerprint
+from pyoco_eval.protocol_run.plan import TimeLeft, amount
+from pyoco_eval.protocol_run.stages import Outcome, Stages, fingerprint
+from pyoco_eval.records.results import StageRecord
 from pyoco_eval.report.numbers import duration
-from pyoco_eval.report.results import StageRecord
 
 
 def test_equal_inputs_are_done_once_and_others_again(tmp_path: Path) -> None:

@@ -10,11 +10,10 @@ from click.testing import CliRunner
 from running import SHAPES, call, run_protocol
 
 from pyoco_eval.cli.protocol import command as protocol_command
+from pyoco_eval.datasets.class_lists import class_names
 from pyoco_eval.protocol import change_log, loader, prompts, trust
-from pyoco_eval.protocol.class_lists import class_names
 from pyoco_eval.protocol.loader import ProtocolError, load_protocol, shipped_protocols
 from pyoco_eval.protocol.prompts import own_list, read_prompts
-from pyoco_eval.protocol.sample_stage import Sampling, sampling_deviations
 from pyoco_eval.protocol.trust import (
     OWN_LISTS,
     deviation_of_content,
@@ -25,6 +24,7 @@ from pyoco_eval.protocol.trust import (
     title_of,
 )
 from pyoco_eval.protocol.validate import examine
+from pyoco_eval.protocol_run.sample import Sampling, sampling_deviations
 from pyoco_eval.report.make import make_report
 from pyoco_eval.resources import resource_folder
 

@@ -9,10 +9,10 @@ from click.testing import CliRunner
 from running import SHAPES, call, run_protocol, scores
 
 from pyoco_eval.cli.run_protocol import command
+from pyoco_eval.datasets.class_lists import class_names
 from pyoco_eval.errors import UsageError
-from pyoco_eval.protocol.class_lists import class_names
-from pyoco_eval.protocol.exhibits import per_class
 from pyoco_eval.protocol.prompts import own_list
+from pyoco_eval.protocol_run.gallery import per_class
 from pyoco_eval.shapes.dataset import MovingShapes
 
 CLASSES = "python:toy_models:classes"

@@ -5,8 +5,8 @@ import json
 from pathlib import Path
 
 from pyoco_eval.metrics.signature import Signature
-from pyoco_eval.report.record import Record, ScoreRecord, SourceRecord
-from pyoco_eval.report.results import (
+from pyoco_eval.records.record import Record, ScoreRecord, SourceRecord
+from pyoco_eval.records.results import (
     Arm,
     ClassScore,
     Column,

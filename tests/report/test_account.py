@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 from report_examples import arm, entry, results
 
+from pyoco_eval.records.results import Arm, ClassScore, MadeAs
 from pyoco_eval.report.account import account_of
 from pyoco_eval.report.html import html_report
 from pyoco_eval.report.markup import latex, markdown
 from pyoco_eval.report.numbers import SCIENTIFIC, decimals, fixed
-from pyoco_eval.report.results import Arm, ClassScore, MadeAs
-from pyoco_eval.report.score_table import NOT_RESOLVED, score_table
-from pyoco_eval.report.sheet import Sheet
-from pyoco_eval.report.sheet_of_results import sheet_of_results
+from pyoco_eval.report.sheet.of_results import sheet_of_results
+from pyoco_eval.report.sheet.score_table import NOT_RESOLVED, score_table
+from pyoco_eval.report.sheet.sheet import Sheet
 from pyoco_eval.report.tables import latex_report, markdown_report
 
 NAME = "my_long_file_name-of-a-run_20261126"

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from pyoco_eval.errors import PyocoEvalError
-from pyoco_eval.report.clip_media import MAX_FRAMES, MAX_SIDE, embed, open_clip_file
-from pyoco_eval.report.exhibits import Budget, Wanted, build_halls, wanted_of_source
-from pyoco_eval.report.gallery import Choice
+from pyoco_eval.report.gallery.choose_clips import Choice
+from pyoco_eval.report.gallery.media import MAX_FRAMES, MAX_SIDE, embed, open_clip_file
+from pyoco_eval.report.gallery.section import Budget, Wanted, build_halls, wanted_of_source
 from pyoco_eval.shapes.dataset import MovingShapes
 from pyoco_eval.videos.source import open_source
 from pyoco_eval.videos.video import Video

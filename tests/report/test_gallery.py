@@ -5,7 +5,7 @@ import pytest
 from scipy.spatial.distance import cdist
 
 from pyoco_eval.errors import PyocoEvalError, UsageError
-from pyoco_eval.report.gallery import choose_clips, nearest_rows
+from pyoco_eval.report.gallery.choose_clips import choose_clips, nearest_rows
 
 
 def names(letter: str, count: int) -> list[str]:

@@ -18,9 +18,9 @@ from report_examples import (
     signature,
 )
 
-from pyoco_eval.report.exhibits import Budget, build_halls, wanted_of_sheet
+from pyoco_eval.report.gallery.section import Budget, build_halls, wanted_of_sheet
 from pyoco_eval.report.html import html_report, signature_parts, signatures
-from pyoco_eval.report.sheet_of_results import sheet_of_results
+from pyoco_eval.report.sheet.of_results import sheet_of_results
 
 
 class Elements(HTMLParser):

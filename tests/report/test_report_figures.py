@@ -8,12 +8,20 @@ import pytest
 from markupsafe import Markup
 from report_examples import HOSTILE, arm, entry, results
 
-from pyoco_eval.report.arm_figures import arm_pictures, curve_pictures
-from pyoco_eval.report.class_bars import class_charts
-from pyoco_eval.report.figures import Axis, LimitLine, Point, Series, chart, limit_chart, share_bar
-from pyoco_eval.report.results import ClassScore, Figure, PublishedRow, PublishedValue
-from pyoco_eval.report.sheet_of_results import sheet_of_results
-from pyoco_eval.report.svg import element, ticks
+from pyoco_eval.records.results import ClassScore, Figure, PublishedRow, PublishedValue
+from pyoco_eval.report.charts.arm_charts import arm_pictures, curve_pictures
+from pyoco_eval.report.charts.charts import (
+    Axis,
+    LimitLine,
+    Point,
+    Series,
+    chart,
+    limit_chart,
+    share_bar,
+)
+from pyoco_eval.report.charts.class_bars import class_charts
+from pyoco_eval.report.charts.svg import element, ticks
+from pyoco_eval.report.sheet.of_results import sheet_of_results
 
 NAMESPACE = "{http://www.w3.org/2000/svg}"
 

@@ -6,14 +6,14 @@ import pytest
 from report_examples import RECIPE, arm, entry, record, results, signature
 
 from pyoco_eval.errors import PyocoEvalError, UsageError
-from pyoco_eval.report.differences import difference_tables
-from pyoco_eval.report.loading import load_records, load_sheets
+from pyoco_eval.records.record import Record
 from pyoco_eval.report.numbers import decimals
-from pyoco_eval.report.record import Record
-from pyoco_eval.report.score_table import score_table
-from pyoco_eval.report.sheet import flatten
-from pyoco_eval.report.sheet_of_records import sheet_of_records
-from pyoco_eval.report.sheet_of_results import sheet_of_results
+from pyoco_eval.report.sheet.differences import difference_tables
+from pyoco_eval.report.sheet.loading import load_records, load_sheets
+from pyoco_eval.report.sheet.of_records import sheet_of_records
+from pyoco_eval.report.sheet.of_results import sheet_of_results
+from pyoco_eval.report.sheet.score_table import score_table
+from pyoco_eval.report.sheet.sheet import flatten
 
 
 def test_the_own_row_is_the_best_where_scores_are_comparable() -> None:

@@ -7,7 +7,7 @@ import pytest
 from report_examples import HOSTILE, arm, hostile_results, results
 
 from pyoco_eval.report.markup import latex, markdown, visible
-from pyoco_eval.report.sheet_of_results import sheet_of_results
+from pyoco_eval.report.sheet.of_results import sheet_of_results
 from pyoco_eval.report.tables import latex_report, markdown_report
 
 

@@ -5,13 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from pyoco_eval.evaluation.evaluate import evaluate
+from pyoco_eval.extraction.frame_rules import FrameRule
+from pyoco_eval.extraction.options import Options
 from pyoco_eval.metrics.conventions import CONVENTIONS
 from pyoco_eval.metrics.kernel import KernelRule
 from pyoco_eval.metrics.sample_floor import SmallSampleError, frechet_floor
-from pyoco_eval.scoring.evaluate import evaluate
-from pyoco_eval.scoring.frame_rules import FrameRule
 from pyoco_eval.scoring.metric import metric_under
-from pyoco_eval.scoring.options import Options
 
 DIM = 64
 

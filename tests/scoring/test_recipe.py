@@ -6,12 +6,12 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from toys import MeanColour
 
+from pyoco_eval.extraction.frame_rules import FrameRule
+from pyoco_eval.extraction.measure import planned_recipe
+from pyoco_eval.extraction.networks import Network
+from pyoco_eval.extraction.options import Options
 from pyoco_eval.features.base import ExtractorSpec, WeightsIdentity
 from pyoco_eval.metrics.signature import Signature
-from pyoco_eval.scoring.frame_rules import FrameRule
-from pyoco_eval.scoring.measure import planned_recipe
-from pyoco_eval.scoring.networks import Network
-from pyoco_eval.scoring.options import Options
 from pyoco_eval.videos.clip_rule import ClipRule
 from pyoco_eval.videos.resize import KERNELS, ResizeRule
 

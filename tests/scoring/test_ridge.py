@@ -6,7 +6,7 @@ from scipy.linalg import sqrtm
 from toys import MeanColour, flat_videos
 
 import pyoco_eval
-from pyoco_eval.scoring import networks
+from pyoco_eval.extraction import networks
 
 
 @pytest.fixture(autouse=True)

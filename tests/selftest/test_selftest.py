@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 
 from pyoco_eval.errors import MissingError, UsageError
-from pyoco_eval.features.tiny import load_tiny
+from pyoco_eval.features.tiny.extractor import load_tiny
 from pyoco_eval.selftest import REMEDIES, devices_present, run
 from pyoco_eval.selftest import check as checking
 from pyoco_eval.selftest.check import Measurement, Skipped, check, distance, stored, stored_value

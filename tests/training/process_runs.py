@@ -13,8 +13,8 @@ import torch
 import yaml
 from small_runs import small_tree
 
-from pyoco_eval.training.log import read_log
-from pyoco_eval.training.state_folder import TrainingState, load_state, newest_state
+from pyoco_eval.training.outputs.checkpoints import TrainingState, load_state, newest_state
+from pyoco_eval.training.outputs.log import read_log
 
 _SECONDS = 240
 

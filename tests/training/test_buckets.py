@@ -29,15 +29,15 @@ from pyoco_eval.models.checkpoint import ModelInfo
 from pyoco_eval.models.presets import PRESETS
 from pyoco_eval.models.sampling_notes import sampling_notes
 from pyoco_eval.priors import parse_prior
-from pyoco_eval.training.batches import Batches
-from pyoco_eval.training.buckets import nearest_bucket
 from pyoco_eval.training.config import TrainConfig
-from pyoco_eval.training.examples import open_examples
+from pyoco_eval.training.data.batches import Batches
+from pyoco_eval.training.data.buckets import nearest_bucket
+from pyoco_eval.training.data.examples import open_examples
+from pyoco_eval.training.data.sample_order import BucketOrder
+from pyoco_eval.training.data.samples import TrainingSamples
+from pyoco_eval.training.data.video_examples import VideoExamples
 from pyoco_eval.training.memory import plan_memory
 from pyoco_eval.training.run import train
-from pyoco_eval.training.sample_order import BucketOrder
-from pyoco_eval.training.samples import TrainingSamples
-from pyoco_eval.training.video_examples import VideoExamples
 from pyoco_eval.videos.write import write_video
 
 BUCKETS = [[4, 16, 16], [4, 8, 16], [2, 16, 16]]

@@ -10,8 +10,8 @@ from pyoco_eval.errors import UsageError
 from pyoco_eval.generation.open import open_generator
 from pyoco_eval.generation.request import GeneratorOptions, make_requests
 from pyoco_eval.models.checkpoint import load_model
+from pyoco_eval.training.outputs.checkpoints import checkpoints, load_state
 from pyoco_eval.training.run import train
-from pyoco_eval.training.state_folder import checkpoints, load_state
 
 
 @pytest.fixture(scope="module")

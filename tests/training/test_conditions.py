@@ -8,7 +8,7 @@ import torch
 from pyoco_eval.diffusion.denoiser import TextEmbedding
 from pyoco_eval.training.conditions import Conditioner, unconditional_share
 from pyoco_eval.training.config import ConditionConfig
-from pyoco_eval.training.samples import Batch
+from pyoco_eval.training.data.samples import Batch
 
 
 class Words:

@@ -18,7 +18,7 @@ from pyoco_eval.training.config_file import (
     load_config,
     parse_config,
 )
-from pyoco_eval.training.run_folder import hindrances
+from pyoco_eval.training.outputs.run_folder import hindrances
 
 SMALL = {"out": "runs/x", "model": {"preset": "test"}}
 

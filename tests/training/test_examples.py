@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 
 from pyoco_eval.errors import UsageError, VideoError
-from pyoco_eval.training.clip_cutter import drawn_indices
 from pyoco_eval.training.config import DataConfig
-from pyoco_eval.training.examples import open_examples
+from pyoco_eval.training.data.clip_cutter import drawn_indices
+from pyoco_eval.training.data.examples import open_examples
 from pyoco_eval.videos.clip_rule import ClipRule
 from pyoco_eval.videos.pacing import ConstantPace
 from pyoco_eval.videos.write import write_video

@@ -103,9 +103,9 @@ def test_the_loss_is_the_mean_square_error_of_what_the_network_predicts(
     tmp_path: Path, pipelines: dict[str, Path], prediction: str
 ) -> None:
     """The first step by hand: DDPM's loss at a uniform timestep, the noise from the prior."""
+    from pyoco_eval.training.data.samples import Batch, collate
     from pyoco_eval.training.engine import Engine
-    from pyoco_eval.training.parts import make_parts
-    from pyoco_eval.training.samples import Batch, collate
+    from pyoco_eval.training.setup import make_parts
 
     pipeline = pipelines[prediction]
     config = finetuning(tmp_path / "run", pipeline, steps=1, batch=1)

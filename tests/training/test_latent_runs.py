@@ -29,14 +29,14 @@ from pyoco_eval.priors import parse_prior
 from pyoco_eval.probe.open import open_image_model
 from pyoco_eval.seeding import torch_generator
 from pyoco_eval.training.config import TrainConfig
-from pyoco_eval.training.latent_cache import LatentCache
-from pyoco_eval.training.latents import Latents, deviation_notes
+from pyoco_eval.training.data.latent_cache import LatentCache
+from pyoco_eval.training.data.latents import Latents, deviation_notes
+from pyoco_eval.training.data.samples import Batch, collate
 from pyoco_eval.training.memory import plan_memory
-from pyoco_eval.training.parts import make_parts
+from pyoco_eval.training.outputs.checkpoints import load_state, newest_state
+from pyoco_eval.training.outputs.monitor import NobodyWatches
 from pyoco_eval.training.run import train
-from pyoco_eval.training.samples import Batch, collate
-from pyoco_eval.training.state_folder import load_state, newest_state
-from pyoco_eval.training.watch import NobodyWatches
+from pyoco_eval.training.setup import make_parts
 from pyoco_eval.videos.source import open_source
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "models"))

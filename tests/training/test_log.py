@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pyoco_eval.training.log import TrainingLog, _smooth, draw_loss, read_log
+from pyoco_eval.training.outputs.log import TrainingLog, _smooth, draw_loss, read_log
 
 
 def entry(step: int) -> dict[str, float]:

@@ -18,9 +18,9 @@ from pyoco_eval.generation.open import open_generator
 from pyoco_eval.generation.request import GeneratorOptions, make_requests
 from pyoco_eval.models.checkpoint import load_model, save_model
 from pyoco_eval.training.config import TrainConfig
-from pyoco_eval.training.log import TrainingLog, read_log
+from pyoco_eval.training.outputs.checkpoints import load_state, newest_state
+from pyoco_eval.training.outputs.log import TrainingLog, read_log
 from pyoco_eval.training.run import train
-from pyoco_eval.training.state_folder import load_state, newest_state
 from pyoco_eval.training.trainer import NotFiniteError, Trainer
 
 

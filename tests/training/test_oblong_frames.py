@@ -14,7 +14,7 @@ from pyoco_eval.cli.main import cli
 from pyoco_eval.errors import UsageError
 from pyoco_eval.models.checkpoint import load_model
 from pyoco_eval.training.config import DataConfig
-from pyoco_eval.training.examples import open_examples
+from pyoco_eval.training.data.examples import open_examples
 from pyoco_eval.training.memory import plan_memory
 from pyoco_eval.training.run import train
 from pyoco_eval.videos.source import open_source

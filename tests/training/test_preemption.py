@@ -26,7 +26,7 @@ from process_runs import (
 from small_runs import small_config
 
 import pyoco_eval.training.run as run_module
-from pyoco_eval.training.interrupts import Stop, StoppedError
+from pyoco_eval.training.outputs.interrupts import Stop, StoppedError
 from pyoco_eval.training.run import train
 from pyoco_eval.training.trainer import Trainer
 
@@ -45,7 +45,7 @@ main()
 
 STUCK = """
 import sys, time
-from pyoco_eval.training.samples import TrainingSamples
+from pyoco_eval.training.data.samples import TrainingSamples
 honest = TrainingSamples.__getitem__
 def stuck(self, number):
     if number >= 12:
@@ -148,7 +148,7 @@ def test_a_file_stops_a_run_where_signals_do_not_reach_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = small_config(tmp_path / "run", steps=8, log__checkpoint_every=100)
-    monkeypatch.setattr("pyoco_eval.training.run_folder._LOOK_SECONDS", 0)
+    monkeypatch.setattr("pyoco_eval.training.outputs.run_folder._LOOK_SECONDS", 0)
     stop = Path(config.out) / "stop"
     honest = Trainer.train_on
 

@@ -9,12 +9,12 @@ from small_runs import small_config
 
 from pyoco_eval.errors import PyocoEvalError, VideoError
 from pyoco_eval.training.config import DataConfig
-from pyoco_eval.training.examples import ShapesExamples
-from pyoco_eval.training.log import read_log
+from pyoco_eval.training.data.examples import ShapesExamples
+from pyoco_eval.training.data.samples import DrawnExamples, Replaced
+from pyoco_eval.training.data.video_examples import VideoExamples
+from pyoco_eval.training.outputs.checkpoints import newest_state
+from pyoco_eval.training.outputs.log import read_log
 from pyoco_eval.training.run import train
-from pyoco_eval.training.samples import DrawnExamples, Replaced
-from pyoco_eval.training.state_folder import newest_state
-from pyoco_eval.training.video_examples import VideoExamples
 from pyoco_eval.videos.clip_rule import ShortVideo
 from pyoco_eval.videos.source import open_source
 
@@ -84,7 +84,7 @@ def test_both_counts_are_in_log_and_sheet(
         shown.extend(texts)
         return Image.new("RGB", (8, 8))
 
-    monkeypatch.setattr("pyoco_eval.training.samples_sheet.contact_sheet", sheet)
+    monkeypatch.setattr("pyoco_eval.training.outputs.samples_sheet.contact_sheet", sheet)
     config = run_config(tmp_path / "run", folder, steps=2, log__samples_every=2)
     train(config)
     entries = read_log(tmp_path / "run" / "log.jsonl")

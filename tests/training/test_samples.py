@@ -12,12 +12,12 @@ from torch.utils.data._utils import signal_handling
 
 from pyoco_eval.errors import PyocoEvalError, UsageError, VideoError
 from pyoco_eval.shapes.dataset import MovingShapes
-from pyoco_eval.training.batches import Batches
 from pyoco_eval.training.config import DataConfig
-from pyoco_eval.training.example import Example
-from pyoco_eval.training.examples import ShapesExamples, open_examples
-from pyoco_eval.training.sample_order import Order, WholeOrder
-from pyoco_eval.training.samples import (
+from pyoco_eval.training.data.batches import Batches
+from pyoco_eval.training.data.example import Example
+from pyoco_eval.training.data.examples import ShapesExamples, open_examples
+from pyoco_eval.training.data.sample_order import Order, WholeOrder
+from pyoco_eval.training.data.samples import (
     Batch,
     DrawnExamples,
     TrainingSamples,

@@ -14,9 +14,9 @@ from test_sharded_presets import changes_for
 
 from pyoco_eval.errors import PyocoEvalError
 from pyoco_eval.models.checkpoint import load_model
+from pyoco_eval.training.outputs.checkpoints import checkpoints
+from pyoco_eval.training.outputs.sharded_state import load_whole
 from pyoco_eval.training.run import train
-from pyoco_eval.training.sharded_state import load_whole
-from pyoco_eval.training.state_folder import checkpoints
 
 HSDP = {"sharding": "fsdp", "shard_size": 2, "checkpoints": "sharded", "async_checkpoints": True}
 RUNS: tuple[tuple[int, int, dict[str, Any]], ...] = (

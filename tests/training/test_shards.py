@@ -21,11 +21,11 @@ from pyoco_eval.errors import MissingError, PyocoEvalError, UsageError
 from pyoco_eval.models.checkpoint import load_model
 from pyoco_eval.progress import Silent
 from pyoco_eval.training.config import DataConfig
-from pyoco_eval.training.examples import open_examples
+from pyoco_eval.training.data.examples import open_examples
+from pyoco_eval.training.data.sample_order import WindowOrder
+from pyoco_eval.training.data.samples import TrainingSamples
+from pyoco_eval.training.data.shard_index import Shard, build_index, read_index
 from pyoco_eval.training.run import train
-from pyoco_eval.training.sample_order import WindowOrder
-from pyoco_eval.training.samples import TrainingSamples
-from pyoco_eval.training.shard_index import Shard, build_index, read_index
 from pyoco_eval.videos.write import write_video
 
 

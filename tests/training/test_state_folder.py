@@ -7,7 +7,12 @@ import pytest
 import torch
 
 from pyoco_eval.errors import PyocoEvalError
-from pyoco_eval.training.state_folder import TrainingState, load_state, newest_state, save_state
+from pyoco_eval.training.outputs.checkpoints import (
+    TrainingState,
+    load_state,
+    newest_state,
+    save_state,
+)
 
 
 def state(step: int) -> TrainingState:

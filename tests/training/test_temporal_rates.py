@@ -23,7 +23,7 @@ from small_runs import small_config
 from pyoco_eval.errors import UsageError
 from pyoco_eval.models.checkpoint import load_model
 from pyoco_eval.models.inflation import temporal_names
-from pyoco_eval.training.log import read_log
+from pyoco_eval.training.outputs.log import read_log
 from pyoco_eval.training.run import train
 
 VIDEO: dict[str, Any] = {

@@ -27,7 +27,7 @@ from pyoco_eval.models.building import count_parameters
 from pyoco_eval.models.presets import PRESETS
 from pyoco_eval.training.config import HardwareConfig
 from pyoco_eval.training.engine import Engine
-from pyoco_eval.training.log import read_log
+from pyoco_eval.training.outputs.log import read_log
 
 
 @pytest.mark.slow

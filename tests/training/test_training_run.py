@@ -18,10 +18,10 @@ from pyoco_eval.models.text.load import load_text_encoder
 from pyoco_eval.models.text.store import precompute_embeddings
 from pyoco_eval.shapes.dataset import MovingShapes
 from pyoco_eval.training.config import TrainConfig
-from pyoco_eval.training.log import read_log
+from pyoco_eval.training.data.sample_order import WholeOrder
+from pyoco_eval.training.outputs.checkpoints import load_state, newest_state
+from pyoco_eval.training.outputs.log import read_log
 from pyoco_eval.training.run import train
-from pyoco_eval.training.sample_order import WholeOrder
-from pyoco_eval.training.state_folder import load_state, newest_state
 
 GOLDEN_LOSSES = (
     0.958404, 0.934678, 1.005992, 0.998458, 0.955368, 0.938461, 0.936312,

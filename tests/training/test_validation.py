@@ -22,15 +22,15 @@ from pyoco_eval.priors import parse_prior
 from pyoco_eval.seeding import torch_generator
 from pyoco_eval.training.config import TrainConfig
 from pyoco_eval.training.config_file import parse_config
+from pyoco_eval.training.data.examples import open_examples
+from pyoco_eval.training.data.samples import DrawnExamples
 from pyoco_eval.training.engine import Engine
-from pyoco_eval.training.examples import open_examples
-from pyoco_eval.training.interrupts import Stop, StoppedError
-from pyoco_eval.training.log import read_log
-from pyoco_eval.training.parts import make_parts
+from pyoco_eval.training.outputs.interrupts import Stop, StoppedError
+from pyoco_eval.training.outputs.log import read_log
+from pyoco_eval.training.outputs.validation_picture import MEAN
 from pyoco_eval.training.run import train
-from pyoco_eval.training.samples import DrawnExamples
+from pyoco_eval.training.setup import make_parts
 from pyoco_eval.training.validation import Validation, default_sigmas
-from pyoco_eval.training.validation_picture import MEAN
 
 VALIDATION: dict[str, Any] = {
     "every": 2,

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyoco_eval.errors import PyocoEvalError, UsageError, VideoError
-from pyoco_eval.scoring.evaluate import evaluate
-from pyoco_eval.scoring.options import Options
+from pyoco_eval.evaluation.evaluate import evaluate
+from pyoco_eval.extraction.options import Options
 from pyoco_eval.videos.clip_rule import ClipRule
 from pyoco_eval.videos.inspection import inspect_source
 from pyoco_eval.videos.inspection_report import findings

@@ -14,9 +14,9 @@ from encoded_clips import encode
 from PIL import EpsImagePlugin, Image, WmfImagePlugin
 
 from pyoco_eval.errors import PyocoEvalError
-from pyoco_eval.report.clip_media import embed, open_clip_file
+from pyoco_eval.report.gallery.media import embed, open_clip_file
 from pyoco_eval.training.config import DataConfig
-from pyoco_eval.training.examples import open_examples
+from pyoco_eval.training.data.examples import open_examples
 from pyoco_eval.videos.inspection import inspect_source
 from pyoco_eval.videos.readers.open_picture import open_picture
 from pyoco_eval.videos.source import open_source

@@ -13,8 +13,8 @@ from PIL import Image
 
 from pyoco_eval.cli.inspect import command
 from pyoco_eval.errors import UsageError
-from pyoco_eval.protocol.stages import fingerprint
-from pyoco_eval.training.picture_source import open_pictures
+from pyoco_eval.protocol_run.stages import fingerprint
+from pyoco_eval.training.data.picture_source import open_pictures
 from pyoco_eval.videos.listing.walk import walk
 from pyoco_eval.videos.source import open_source
 from pyoco_eval.videos.write import write_video

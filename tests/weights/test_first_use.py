@@ -126,9 +126,9 @@ def test_a_copied_file_is_recorded_once_its_network_has_read_it(copied):
 
 
 def test_what_the_network_refuses_is_not_recorded(copied, tmp_path):
-    from pyoco_eval.features.state_dict import WeightsError
-    from pyoco_eval.scoring.networks import Network
-    from pyoco_eval.scoring.options import Options
+    from pyoco_eval.extraction.networks import Network
+    from pyoco_eval.extraction.options import Options
+    from pyoco_eval.features.loading.state_dict import WeightsError
 
     weights = tmp_path / "c3d.npz"
     weights.write_bytes(CONTENT)

@@ -14,9 +14,9 @@ from typing import Any, Final, Self
 import torch
 from torch import nn
 
-from pyoco_eval.features.clip_checkpoint import ARCHITECTURE, import_open_clip
-from pyoco_eval.features.clip_text import load_text_tower
-from pyoco_eval.features.state_dict import WeightsError
+from pyoco_eval.features.clip.checkpoint import ARCHITECTURE, import_open_clip
+from pyoco_eval.features.clip.text import load_text_tower
+from pyoco_eval.features.loading.state_dict import WeightsError
 from pyoco_eval.models.hub import folder_digest, model_folder
 from pyoco_eval.models.text.encoder import TokenEncoder
 from pyoco_eval.parsing import parse_json

@@ -10,7 +10,7 @@ from typing import Final, Protocol, Self
 import torch
 
 from pyoco_eval.diffusion.denoiser import TextEmbedding
-from pyoco_eval.features.exact_inference import exact_inference
+from pyoco_eval.features.layers.exact_inference import exact_inference
 
 _BATCH: Final = 32
 

@@ -10,8 +10,8 @@ import torch
 
 from pyoco_eval.diffusion.denoiser import TextEmbedding
 from pyoco_eval.errors import UsageError
-from pyoco_eval.features.tiny import load_tiny
-from pyoco_eval.features.tiny_networks import DIM, MAX_WORDS
+from pyoco_eval.features.tiny.extractor import load_tiny
+from pyoco_eval.features.tiny.networks import DIM, MAX_WORDS
 from pyoco_eval.models.text.encoder import stack_texts
 
 

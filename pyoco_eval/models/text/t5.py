@@ -18,8 +18,8 @@ from safetensors import SafetensorError
 from torch import nn
 
 from pyoco_eval.errors import MissingError
-from pyoco_eval.features.state_dict import WeightsError
-from pyoco_eval.features.torchvision_operators import import_torchvision
+from pyoco_eval.features.loading.state_dict import WeightsError
+from pyoco_eval.features.loading.torchvision_operators import import_torchvision
 from pyoco_eval.models.hub import folder_digest, model_folder
 from pyoco_eval.models.text.encoder import TokenEncoder
 

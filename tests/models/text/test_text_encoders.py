@@ -8,8 +8,8 @@ import torch
 from text_models import save_tiny_clip, save_tiny_t5
 
 from pyoco_eval.errors import MissingError, UsageError
-from pyoco_eval.features.state_dict import WeightsError
-from pyoco_eval.features.tiny import load_tiny
+from pyoco_eval.features.loading.state_dict import WeightsError
+from pyoco_eval.features.tiny.extractor import load_tiny
 from pyoco_eval.models.text import TextEncoder, load_text_encoder
 from pyoco_eval.models.text.encoder import stack_texts
 

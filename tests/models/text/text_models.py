@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from pyoco_eval.features.torchvision_operators import import_torchvision
+from pyoco_eval.features.loading.torchvision_operators import import_torchvision
 
 CLIP_CONFIG = {
     "embed_dim": 16,

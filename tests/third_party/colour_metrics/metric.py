@@ -1,8 +1,8 @@
 """The metric: |m1 - m2|² of the mean features of both sides."""
 
+from pyoco_eval.extraction.measured_set import Side
 from pyoco_eval.metrics.sample_floor import SmallSampleError
 from pyoco_eval.scoring.metric import Estimate, Metric
-from pyoco_eval.scoring.sides import Side
 
 
 class ColourShift(Metric):
