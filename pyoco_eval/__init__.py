@@ -124,7 +124,7 @@ _MODULES = {
     "models.presets": "PRESETS",
     "models.unet": "VideoUNet",
     "priors": "EmpiricalPrior IndependentPrior MixedPrior NoisePrior ProgressivePrior parse_prior",
-    "report.record": "Record",
+    "records.record": "Record",
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names.split()}
 

@@ -55,7 +55,7 @@ def evaluate(
         group: of `torch.distributed`, whose members all make this call. They share the videos of a
             path; of videos in memory each brings its own, and all are counted. Without it this
             process works alone, also under `torchrun`.
-        choices: see `scoring.options.Choices`.
+        choices: see `extraction.options.Choices`.
     """
     with sharing(group):
         return _evaluate.evaluate(
@@ -217,7 +217,7 @@ def extract_features(
         group: of `torch.distributed`, whose members all make this call. They share the videos of a
             path; of videos in memory each brings its own, and all are counted. Without it this
             process works alone, also under `torchrun`.
-        choices: see `scoring.options.Choices`.
+        choices: see `extraction.options.Choices`.
     """
     with sharing(group):
         side = _features.extract_features(

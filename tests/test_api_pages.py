@@ -32,7 +32,7 @@ def test_every_public_name_has_its_place_and_text(pages: Path) -> None:
 
 
 def test_options_are_listed_with_their_help(pages: Path) -> None:
-    text = (pages / "pyoco_eval" / "scoring" / "options.html").read_text(encoding="utf-8")
+    text = (pages / "pyoco_eval" / "extraction" / "options.html").read_text(encoding="utf-8")
     for name in OPTIONS:
         assert f"<strong>{name}:</strong>" in text
 

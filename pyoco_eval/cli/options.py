@@ -1,4 +1,4 @@
-"""Options of commands, made from the table in `scoring.options`."""
+"""Options of commands, made from the table in `extraction.options`."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -24,7 +24,7 @@ _SMOOTHING = 0.05
 
 
 class TrainDisplay:
-    """Implements `training.watch.Watcher` for people."""
+    """Implements `training.outputs.monitor.Watcher` for people."""
 
     def __init__(self) -> None:
         self._console = open_console(stderr=True)

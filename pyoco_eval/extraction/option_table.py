@@ -4,7 +4,7 @@
         num_frames: Annotated[int, Option("Frames per clip.", 16, signed="clip")]
 
 Options of commands (`cli.options`), keyword arguments of Python functions with their types and
-checks (`scoring.options`) and the page of options (`scripts/options_page.py`) are made from that.
+checks (`extraction.options`) and the page of options (`scripts/options_page.py`) are made of it.
 """
 
 import re

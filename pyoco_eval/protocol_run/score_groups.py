@@ -18,7 +18,7 @@ class Machine:
     """What a run has and may use; nothing of it is part of the protocol.
 
     Attributes:
-        weights, trust: as in `scoring.options.Options`.
+        weights, trust: as in `extraction.options.Options`.
         device, batch_size, workers: likewise.
         features: folder where rows are kept, None to keep none.
     """

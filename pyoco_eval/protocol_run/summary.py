@@ -68,7 +68,7 @@ def summarise(
     deviations: Sequence[str],
     warnings: Sequence[str],
 ) -> Results:
-    """The results; see `report.results` for what they hold.
+    """The results; see `records.results` for what they hold.
 
     Args:
         label: of the protocol, with everything in which the run departs from it.

@@ -58,7 +58,7 @@ def _train_alone(tree: Mapping[str, Any], out: Path) -> None:
 
 
 class _Watcher:
-    """Implements `training.watch.Watcher` as one stage of a progress."""
+    """Implements `training.outputs.monitor.Watcher` as one stage of a progress."""
 
     def __init__(self, progress: Progress, title: str) -> None:
         self._progress = progress
