@@ -32,7 +32,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from pyoco_eval.extraction.decode_pass import run_pass
 from pyoco_eval.extraction.feeding.feed import DeviceFeed, Feed
-from pyoco_eval.extraction.feeding.row_queue import Tap
+from pyoco_eval.extraction.feeding.row_queue import NetworkInput
 from pyoco_eval.extraction.feeding.transfers import Mark, Transfers
 from pyoco_eval.extraction.measure import RowCollector
 from pyoco_eval.extraction.options import Options
@@ -200,7 +200,7 @@ class Cost:
 
 def one_pass(source: VideoSource, names: Sequence[str], route: str, options: Any) -> Cost:
     clock = Clock(options.cost / 1000)
-    taps = [Tap(network(name, clock), [RowCollector()], "exact") for name in names]
+    taps = [NetworkInput(network(name, clock), [RowCollector()], "exact") for name in names]
     feed = DeviceFeed(NoDevice(clock)) if route == "uint8" else Feed()
     chosen = Options(batch_size=options.batch, workers=options.workers)
     start, own, whole = time.perf_counter(), time.thread_time(), time.process_time()

@@ -34,7 +34,7 @@ _POLL_SECONDS = 0.1
 _PIECE = 1 << 28
 
 
-class Store(Protocol):
+class KeyValueStore(Protocol):
     """What is used of a `torch.distributed` key-value store."""
 
     def set(self, key: str, value: str) -> None:
@@ -53,7 +53,7 @@ class Store(Protocol):
         """Whether all of these have a value, without waiting."""
         ...
 
-    def clone(self) -> "Store":
+    def clone(self) -> "KeyValueStore":
         """Another connection to the same store, for another thread."""
         ...
 
@@ -74,7 +74,7 @@ class Processes:
         self,
         rank: int,
         size: int,
-        store: Store | None = None,
+        store: KeyValueStore | None = None,
         group: "ProcessGroup | None" = None,
     ) -> None:
         self.rank = rank
@@ -221,7 +221,7 @@ class Processes:
                     "; with --keep-features it goes on from what is on disk."
                 )
 
-    def _beat(self, store: Store) -> None:
+    def _beat(self, store: KeyValueStore) -> None:
         with suppress(RuntimeError):  # the store is gone: whoever waits will say so
             store.add(f"beat/{self.rank}", 1)
             while not self._over.wait(_BEAT_SECONDS):

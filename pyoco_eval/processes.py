@@ -17,9 +17,9 @@ from pyoco_eval.errors import UsageError
 from pyoco_eval.launching import is_command
 from pyoco_eval.peers import (
     SILENCE_VARIABLE,
+    KeyValueStore,
     PeerError,
     Processes,
-    Store,
     first_line,
     silence_from_environment,
 )
@@ -86,7 +86,9 @@ def _of_group(group: "ProcessGroup") -> Processes:
         ranks = distributed.get_process_group_ranks(group)
         carrier = distributed.new_group(ranks, backend="gloo", use_local_synchronization=True)
     store = distributed.distributed_c10d.PrefixStore("pyoco-eval", carrier.get_group_store())
-    found = Processes(rank, distributed.get_world_size(group), cast("Store", store), carrier)
+    found = Processes(
+        rank, distributed.get_world_size(group), cast("KeyValueStore", store), carrier
+    )
     _of_groups.append((group, found))
     return found
 
@@ -151,7 +153,7 @@ def _join() -> Processes:
         raise _cannot_meet(size, error, silence) from error
     store = distributed.distributed_c10d.PrefixStore("pyoco-eval", group.get_group_store())
     rank, count = distributed.get_rank(), distributed.get_world_size()
-    return Processes(rank, count, cast("Store", store), group)
+    return Processes(rank, count, cast("KeyValueStore", store), group)
 
 
 def await_launched() -> None:

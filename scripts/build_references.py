@@ -8,7 +8,7 @@ writes one file per embedded network, under the recipe that the embedded profile
 import tempfile
 from pathlib import Path
 
-from pyoco_eval.extraction.measure import Request, measure
+from pyoco_eval.extraction.measure import FeatureRequest, measure
 from pyoco_eval.extraction.networks import Network
 from pyoco_eval.extraction.options import Options
 from pyoco_eval.metrics.catalogue import METRICS
@@ -34,7 +34,7 @@ def main() -> None:
             clip = shapes[index]
             write_video(clips / f"{index:05d}.mp4", clip.frames, fps=shapes.fps)
         requests = [
-            Request(network, network.load(options), keep_rows=False) for network in networks
+            FeatureRequest(network, network.load(options), keep_rows=False) for network in networks
         ]
         sides = measure(open_source(clips), requests, options, Silent(), "shapes")
     for network, side in zip(networks, sides, strict=True):

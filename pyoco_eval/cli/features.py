@@ -23,7 +23,7 @@ def _known(ctx: click.Context, param: click.Parameter, value: str) -> str:
 
 
 if TYPE_CHECKING:
-    from pyoco_eval.extraction.measured_set import Side
+    from pyoco_eval.extraction.measured_set import MeasuredSet
 
 
 @click.command("features")
@@ -70,7 +70,7 @@ def command(samples: str, extractor: str, out: Path, as_json: bool, **choices: A
         _print(side, out, as_json=as_json)
 
 
-def _print(side: "Side", out: Path, *, as_json: bool) -> None:
+def _print(side: "MeasuredSet", out: Path, *, as_json: bool) -> None:
     signature = str(side.signature())
     if as_json:
         written = {

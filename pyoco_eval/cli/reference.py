@@ -12,7 +12,7 @@ from pyoco_eval.cli.terminal import say, say_json
 from pyoco_eval.visible import json_text
 
 if TYPE_CHECKING:
-    from pyoco_eval.references.files import ReferenceFile, Verdict
+    from pyoco_eval.references.files import Examination, ReferenceFile
 
 _LONG = ("files", "captions", "rows_per_video", "skipped", "labels")
 
@@ -116,7 +116,7 @@ command.add_command(build_command)
 command.add_command(import_command)
 
 
-def _word(verdict: "Verdict") -> str:
+def _word(verdict: "Examination") -> str:
     if verdict.problem:
         return "damaged            "
     return "intact             " if verdict.has_checksum else "intact, no checksum"

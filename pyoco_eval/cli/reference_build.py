@@ -82,11 +82,11 @@ def build_command(
     """
     from pyoco_eval.cli.progress import TerminalProgress
     from pyoco_eval.processes import processes
-    from pyoco_eval.references.build import RealVideos, build_reference
+    from pyoco_eval.references.build import ReferenceVideos, build_reference
 
     built = build_reference(
         name,
-        RealVideos(samples, data_root, split, split_lists, annotations, allow_incomplete),
+        ReferenceVideos(samples, data_root, split, split_lists, annotations, allow_incomplete),
         metrics=split_names(metrics),
         profile=profile,
         conventions=conventions_of(named),

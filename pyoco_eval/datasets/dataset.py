@@ -23,7 +23,7 @@ _SHOWN = 10
 
 
 @dataclass(frozen=True)
-class Finding:
+class DatasetFinding:
     """Something about a copy of a dataset that is not as published.
 
     Attributes:
@@ -71,7 +71,7 @@ class Dataset:
     captions: tuple[tuple[str, ...], ...] = ()
     lists: Mapping[str, str] = field(default_factory=dict)
     size: tuple[int, int] | None = None
-    findings: tuple[Finding, ...] = ()
+    findings: tuple[DatasetFinding, ...] = ()
 
     @property
     def name(self) -> str:
@@ -85,7 +85,7 @@ class Dataset:
 
     def check(
         self, *, workers: int = 4, on_video: Callable[[], None] = lambda: None
-    ) -> list[Finding]:
+    ) -> list[DatasetFinding]:
         """Everything that is not as published: names, and every header, file by file.
 
         Args:
@@ -112,14 +112,14 @@ class Dataset:
         findings = list(self.findings)
         if unreadable:
             text = f"{len(unreadable):,} of {len(self.videos):,} videos cannot be read"
-            findings.append(Finding("unreadable", text, tuple(unreadable)))
+            findings.append(DatasetFinding("unreadable", text, tuple(unreadable)))
         for (width, height), names in sorted(sizes.items()):
             assert self.size is not None
             text = (
                 f"{len(names):,} videos are {width} x {height} pixels, not "
                 f"{self.size[0]} x {self.size[1]} as published"
             )
-            findings.append(Finding("size", text, tuple(names)))
+            findings.append(DatasetFinding("size", text, tuple(names)))
         return findings
 
     def caption_list(self, *, ascii_only: bool = False) -> list[tuple[str, str]]:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from pyoco_eval.datasets.dataset import Finding
+from pyoco_eval.datasets.dataset import DatasetFinding
 from pyoco_eval.videos.source import VideoSource
 from pyoco_eval.videos.video import Video
 
@@ -19,7 +19,7 @@ class Match:
     """
 
     videos: Mapping[str, Video]
-    findings: tuple[Finding, ...]
+    findings: tuple[DatasetFinding, ...]
 
 
 def stem_of(video: Video) -> str:
@@ -88,19 +88,21 @@ def match_names(
     findings = []
     if renamed:
         text = f"{len(renamed):,} files have other names and are used under the published ones"
-        findings.append(Finding("renamed", text, tuple(sorted(renamed))))
+        findings.append(DatasetFinding("renamed", text, tuple(sorted(renamed))))
     if duplicate:
         text = f"{len(duplicate):,} videos are there more than once"
-        findings.append(Finding("duplicate", text, tuple(sorted(duplicate))))
+        findings.append(DatasetFinding("duplicate", text, tuple(sorted(duplicate))))
     if extra:
         text = f"{len(extra):,} files are no videos of the dataset and are left out"
-        findings.append(Finding("extra", text, tuple(sorted(extra))))
+        findings.append(DatasetFinding("extra", text, tuple(sorted(extra))))
     return Match(chosen, tuple(findings))
 
 
-def missing(wanted: Mapping[str, str], match: Match, of: str) -> tuple[Finding, ...]:
+def missing(wanted: Mapping[str, str], match: Match, of: str) -> tuple[DatasetFinding, ...]:
     """What was looked for and not found, if anything; `wanted` are stem -> name to report."""
     absent = tuple(sorted(name for stem, name in wanted.items() if stem not in match.videos))
     if not absent:
         return ()
-    return (Finding("missing", f"{len(absent):,} of the {len(wanted):,} videos of {of}", absent),)
+    return (
+        DatasetFinding("missing", f"{len(absent):,} of the {len(wanted):,} videos of {of}", absent),
+    )

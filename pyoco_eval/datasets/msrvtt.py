@@ -16,7 +16,7 @@ from typing import Final
 from pyoco_eval.datasets.catalogue import known_set
 from pyoco_eval.datasets.dataset import (
     Dataset,
-    Finding,
+    DatasetFinding,
     existing_folder,
     file_digest,
     ordered,
@@ -103,7 +103,7 @@ def _find_annotations(root: Path, given: Path | None) -> Path | None:
     return None
 
 
-def _read_captions(path: Path) -> tuple[dict[str, tuple[str, ...]], list[Finding]]:
+def _read_captions(path: Path) -> tuple[dict[str, tuple[str, ...]], list[DatasetFinding]]:
     """Captions of every test video in order of `sen_id`, and what is not as published."""
     try:
         sentences = parse_json(_annotation_text(path))["sentences"]
@@ -131,7 +131,7 @@ def _read_captions(path: Path) -> tuple[dict[str, tuple[str, ...]], list[Finding
     if silent:
         text += f"; {len(silent):,} videos have none"
     return {name: tuple(texts) for name, texts in captions.items()}, [
-        Finding("lists", text, silent)
+        DatasetFinding("lists", text, silent)
     ]
 
 

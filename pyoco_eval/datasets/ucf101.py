@@ -14,7 +14,7 @@ from typing import Final
 from pyoco_eval.datasets.catalogue import known_set
 from pyoco_eval.datasets.dataset import (
     Dataset,
-    Finding,
+    DatasetFinding,
     existing_folder,
     file_digest,
     ordered,
@@ -52,7 +52,7 @@ class _Lists:
     everything: tuple[str, ...]
     class_names: tuple[str, ...]
     digests: Mapping[str, str]
-    findings: tuple[Finding, ...]
+    findings: tuple[DatasetFinding, ...]
 
 
 def open_ucf101(
@@ -178,7 +178,7 @@ def _read_lists(folder: Path, split: str) -> _Lists:
             f"the lists in {folder} are not the published ones: they name {len(names):,} videos "
             f"for {split}; the published {published:,}"
         )
-        findings.append(Finding("lists", text))
+        findings.append(DatasetFinding("lists", text))
     return _Lists(
         tuple(name.removesuffix(".avi") for name in names),
         tuple(name.removesuffix(".avi") for name in dict.fromkeys([*everything, *names])),
@@ -205,7 +205,7 @@ def _from_stems(source: VideoSource) -> _Lists:
             f"{known_set('ucf101').num_videos:,} of {NUM_CLASSES}. With --split-lists the others "
             "are named"
         )
-        findings.append(Finding("missing", text))
+        findings.append(DatasetFinding("missing", text))
     return _Lists(tuple(names), tuple(names), classes, {}, tuple(findings))
 
 
@@ -227,7 +227,7 @@ def _published(video: Video, name: str) -> Video:
 
 def _misplaced(
     match: Match, by_stem: Mapping[str, str], class_names: Sequence[str]
-) -> list[Finding]:
+) -> list[DatasetFinding]:
     """Videos in the folder of another class; a folder that is no class says nothing."""
     known = {name.casefold(): name for name in class_names}
     found = []
@@ -239,4 +239,4 @@ def _misplaced(
     if not found:
         return []
     text = f"{len(found):,} videos are in the folder of another class; the lists decide"
-    return [Finding("misplaced", text, tuple(sorted(found)))]
+    return [DatasetFinding("misplaced", text, tuple(sorted(found)))]

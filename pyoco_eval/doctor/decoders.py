@@ -33,7 +33,7 @@ class CannotMakeError(Exception):
 
 
 @dataclass(frozen=True)
-class Sample:
+class TrialClip:
     """A file of eight frames of moving shapes.
 
     Attributes:
@@ -110,20 +110,20 @@ def animated_webp(folder: Path, frames: "np.ndarray") -> Path:
 
 
 SAMPLES: Final = (
-    Sample("H.264", "av", shipped("clip.mp4"), required=True),
-    Sample("HEVC", "av", shipped("clip-hevc.mp4"), size=64),
-    Sample("VP9", "av", shipped("clip-vp9.webm"), size=64),
-    Sample("AV1", "av", shipped("clip-av1.mkv"), size=64),
-    Sample("MPEG-4", "av", encoded("mpeg4", ".avi", "yuv420p")),
-    Sample("MPEG-2", "av", encoded("mpeg2video", ".mkv", "yuv420p")),
-    Sample("Motion JPEG", "av", encoded("mjpeg", ".avi", "yuvj420p")),
-    Sample("VP8", "av", encoded("libvpx", ".webm", "yuv420p")),
-    Sample("ProRes", "av", encoded("prores_ks", ".mov", "yuv422p10le")),
-    Sample("FFV1", "av", encoded("ffv1", ".mkv", "yuv444p")),
-    Sample("GIF", "pillow", shipped("clip.gif")),
-    Sample("WebP", "pillow", animated_webp),
-    Sample("PNG", "pillow", pictures(".png"), required=True),
-    Sample("JPEG", "pillow", pictures(".jpg")),
+    TrialClip("H.264", "av", shipped("clip.mp4"), required=True),
+    TrialClip("HEVC", "av", shipped("clip-hevc.mp4"), size=64),
+    TrialClip("VP9", "av", shipped("clip-vp9.webm"), size=64),
+    TrialClip("AV1", "av", shipped("clip-av1.mkv"), size=64),
+    TrialClip("MPEG-4", "av", encoded("mpeg4", ".avi", "yuv420p")),
+    TrialClip("MPEG-2", "av", encoded("mpeg2video", ".mkv", "yuv420p")),
+    TrialClip("Motion JPEG", "av", encoded("mjpeg", ".avi", "yuvj420p")),
+    TrialClip("VP8", "av", encoded("libvpx", ".webm", "yuv420p")),
+    TrialClip("ProRes", "av", encoded("prores_ks", ".mov", "yuv422p10le")),
+    TrialClip("FFV1", "av", encoded("ffv1", ".mkv", "yuv444p")),
+    TrialClip("GIF", "pillow", shipped("clip.gif")),
+    TrialClip("WebP", "pillow", animated_webp),
+    TrialClip("PNG", "pillow", pictures(".png"), required=True),
+    TrialClip("JPEG", "pillow", pictures(".jpg")),
 )
 
 

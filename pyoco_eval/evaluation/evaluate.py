@@ -7,8 +7,8 @@ from pathlib import Path
 
 from pyoco_eval.errors import UsageError
 from pyoco_eval.evaluation.write_record import record_run
-from pyoco_eval.extraction.measure import Request, measure
-from pyoco_eval.extraction.measured_set import Side
+from pyoco_eval.extraction.measure import FeatureRequest, measure
+from pyoco_eval.extraction.measured_set import MeasuredSet
 from pyoco_eval.extraction.networks import Network, of_frames, sees_frames
 from pyoco_eval.extraction.open_samples import (
     Samples,
@@ -211,7 +211,7 @@ class _Run:
 
     def _open(
         self, given: Samples, argument: str, rules: Sequence[Convention]
-    ) -> tuple[Side | None, VideoSource | None]:
+    ) -> tuple[MeasuredSet | None, VideoSource | None]:
         """The features that a file holds, or else the videos or images that are there."""
         stored = stored_side(Path(given)) if isinstance(given, str | Path) else None
         if stored is not None:
@@ -239,7 +239,7 @@ class _Run:
         self,
         tasks: Sequence[Task],
         samples: Samples,
-        stored: Side | None,
+        stored: MeasuredSet | None,
         source: VideoSource | None,
     ) -> VideoSource | None:
         """Give every task its stored side, or load the networks; the source with its captions."""
@@ -267,7 +267,7 @@ class _Run:
         return None
 
     def _attach_references(
-        self, tasks: Sequence[Task], named: str | None, stored: Side | None
+        self, tasks: Sequence[Task], named: str | None, stored: MeasuredSet | None
     ) -> None:
         """Find the reference of every task before any network runs: by name, file or videos."""
         for task in tasks:
@@ -326,7 +326,7 @@ class _Run:
             by_network.setdefault(same_features(task.network), []).append(task)
         known = None if self._held[title] else source
         requests = [
-            Request(
+            FeatureRequest(
                 sharing[0].network,
                 sharing[0].extractor(),
                 keep_rows=any(task.needs_rows(known) for task in sharing),

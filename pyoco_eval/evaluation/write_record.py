@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from pyoco_eval import provenance
 from pyoco_eval.devices import pick_device
-from pyoco_eval.extraction.measured_set import Side
+from pyoco_eval.extraction.measured_set import MeasuredSet
 from pyoco_eval.extraction.options import Options
 from pyoco_eval.features.base import ExtractorSpec
 from pyoco_eval.metrics.base import Score
@@ -20,7 +20,7 @@ from pyoco_eval.version import __version__
 
 def record_run(
     scores: Sequence[Score],
-    sides: Sequence[tuple[Side | None, Side | None]],
+    sides: Sequence[tuple[MeasuredSet | None, MeasuredSet | None]],
     specs: Sequence[ExtractorSpec],
     options: Options,
     seconds: Mapping[str, float],
@@ -44,7 +44,7 @@ def record_run(
     )
 
 
-def _source_record(side: Side) -> SourceRecord:
+def _source_record(side: MeasuredSet) -> SourceRecord:
     return SourceRecord(
         name=side.name,
         digest=side.digest,

@@ -12,9 +12,9 @@ import numpy as np
 import torch
 
 from pyoco_eval.errors import VideoError
-from pyoco_eval.extraction.feature_store import StoredVideo, VideoFacts
+from pyoco_eval.extraction.feature_store import ScoredVideo, VideoRows
 from pyoco_eval.extraction.feeding.feed import Feed, PickedFrames, feed_for
-from pyoco_eval.extraction.feeding.row_queue import Inputs, RowQueue, Tap
+from pyoco_eval.extraction.feeding.row_queue import Inputs, NetworkInput, RowQueue
 from pyoco_eval.extraction.options import Options
 from pyoco_eval.extraction.ordered_stream import OrderedStream
 from pyoco_eval.videos.clip_rule import ShortVideo, VideoClip
@@ -97,7 +97,7 @@ class _Opened:
     """Comes before a video's clips: its digest and, tap by tap, the rows that are on disk."""
 
     digest: str
-    stored: tuple[StoredVideo | None, ...]
+    stored: tuple[VideoRows | None, ...]
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ class _Prepared:
 
 def run_pass(
     source: VideoSource,
-    taps: Sequence[Tap],
+    taps: Sequence[NetworkInput],
     options: Options,
     *,
     chosen: range | None = None,
@@ -165,12 +165,12 @@ def _consume(
     position: int,
     values: Iterator[_Opened | _Prepared],
     queues: Sequence[RowQueue],
-    taps: Sequence[Tap],
+    taps: Sequence[NetworkInput],
     found: Pass,
     options: Options,
 ) -> None:
     """Take all that the decoding threads made of one video."""
-    stored: tuple[StoredVideo | None, ...] = (None,) * len(taps)
+    stored: tuple[VideoRows | None, ...] = (None,) * len(taps)
     sizes: set[tuple[int, int]] = set()
     looped = timed = False
     hopeless = found.failures and options.on_error == "error"
@@ -206,7 +206,7 @@ def _consume(
         reason = known[0].skipped
         if reason is not None:
             found.skipped[video.id] = reason
-    facts = VideoFacts(
+    facts = ScoredVideo(
         video.id, found.digests.get(video.id, ""), tuple(sorted(sizes)), looped, timed, reason
     )
     for tap, rows, entry in zip(taps, queues, stored, strict=True):
@@ -227,7 +227,10 @@ def _consume(
 
 
 def _prepare_clip(
-    read: Mapping[PixelRule, VideoClip], taps: Sequence[Tap | None], options: Options, feed: Feed
+    read: Mapping[PixelRule, VideoClip],
+    taps: Sequence[NetworkInput | None],
+    options: Options,
+    feed: Feed,
 ) -> _Prepared:
     """The network inputs of one clip, which was read by every rule that a tap has."""
     first = next(iter(read.values()))
@@ -249,14 +252,18 @@ def _prepare_clip(
     return _Prepared(size, first.looped, first.timed, tuple(inputs), tuple(ids))
 
 
-def _chosen(tap: Tap, num_frames: int, clip: VideoClip, options: Options) -> tuple[int, ...]:
+def _chosen(
+    tap: NetworkInput, num_frames: int, clip: VideoClip, options: Options
+) -> tuple[int, ...]:
     """Which frames of a clip a network sees: all, or those that the frame rule names."""
     if tap.extractor.kind == "video":
         return tuple(range(num_frames))
     return tuple(options.frames.indices(num_frames, clip.video_id, clip.number))
 
 
-def _ids(tap: Tap, chosen: Sequence[int], clip: VideoClip, options: Options) -> tuple[str, ...]:
+def _ids(
+    tap: NetworkInput, chosen: Sequence[int], clip: VideoClip, options: Options
+) -> tuple[str, ...]:
     """One id for each feature row."""
     select = options.clip.select
     clip_id = f"{clip.video_id}@{clip.number}" if select == "all" else clip.video_id

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from pyoco_eval.atomic import check_writable
 from pyoco_eval.errors import UsageError
-from pyoco_eval.extraction.measure import Request, measure
-from pyoco_eval.extraction.measured_set import Side
+from pyoco_eval.extraction.measure import FeatureRequest, measure
+from pyoco_eval.extraction.measured_set import MeasuredSet
 from pyoco_eval.extraction.networks import Network
 from pyoco_eval.extraction.open_samples import Samples, is_held, open_samples, options_for
 from pyoco_eval.extraction.options import Options
@@ -30,7 +30,7 @@ def extract_features(
     options: Options | None = None,
     out: str | Path | None = None,
     progress: Progress | None = None,
-) -> Side:
+) -> MeasuredSet:
     """Features of every clip (video networks) or frame (image networks) of `samples`.
 
     Args:
@@ -72,7 +72,7 @@ def extract_features(
         if captions is not None:
             source = attach_captions(source, Path(captions))
         loaded = network.load(options)
-        request = Request(network, loaded, keep_rows=True)
+        request = FeatureRequest(network, loaded, keep_rows=True)
         (side,) = measure(
             source, [request], options, progress or Silent(), "features", everywhere=True, held=held
         )

@@ -25,7 +25,7 @@ _NOT_OF_ROWS = ("conv", "skip", "size")
 
 
 @dataclass(frozen=True)
-class VideoFacts:
+class ScoredVideo:
     """What a pass learned about one video besides its rows.
 
     Attributes:
@@ -45,10 +45,10 @@ class VideoFacts:
 
 
 @dataclass(frozen=True)
-class StoredVideo:
+class VideoRows:
     """Rows (k, D) of one video with their ids."""
 
-    facts: VideoFacts
+    facts: ScoredVideo
     rows: np.ndarray
     ids: tuple[str, ...]
 
@@ -79,11 +79,11 @@ class FeatureStore:
             / f"{_plain(network)}-{_short_hash(kept)}"
         )
         self._start = 0
-        self._waiting: dict[int, dict[int, StoredVideo]] = {}
-        self._facts: dict[int, VideoFacts] = {}
+        self._waiting: dict[int, dict[int, VideoRows]] = {}
+        self._facts: dict[int, ScoredVideo] = {}
         self._spoilt: set[int] = set()
         self._lock = threading.Lock()
-        self._read: dict[int, dict[int, StoredVideo]] = {}
+        self._read: dict[int, dict[int, VideoRows]] = {}
         self._fresh: set[int] = set()
 
     def begin_at(self, start: int) -> None:
@@ -91,7 +91,7 @@ class FeatureStore:
         assert start % UNIT == 0
         self._start = start
 
-    def find(self, position: int, video_id: str, digest: str) -> StoredVideo | None:
+    def find(self, position: int, video_id: str, digest: str) -> VideoRows | None:
         """The rows of this very video, if they are on disk. May be called from several threads."""
         unit, place = divmod(self._start + position, UNIT)
         with self._lock:
@@ -102,7 +102,7 @@ class FeatureStore:
             return None
         return found
 
-    def describe(self, position: int, facts: VideoFacts, *, stored: bool) -> None:
+    def describe(self, position: int, facts: ScoredVideo, *, stored: bool) -> None:
         """Say what is known of a video before its rows are added; `stored` if they came from here.
 
         A unit whose videos all came from here is not written again.
@@ -122,7 +122,7 @@ class FeatureStore:
         if unit in self._spoilt or facts is None:
             return
         waiting = self._waiting.setdefault(unit, {})
-        waiting[place] = StoredVideo(facts, rows, tuple(ids))
+        waiting[place] = VideoRows(facts, rows, tuple(ids))
         if len(waiting) == min(UNIT, len(self._ids) - unit * UNIT):
             del self._waiting[unit]
             if unit in self._fresh:
@@ -132,7 +132,7 @@ class FeatureStore:
     def _path(self, unit: int) -> Path:
         return self.folder / f"{unit * UNIT:08d}.npz"
 
-    def _write(self, unit: int, videos: Mapping[int, StoredVideo]) -> None:
+    def _write(self, unit: int, videos: Mapping[int, VideoRows]) -> None:
         in_order = [videos[place] for place in sorted(videos)]
         header = {
             "recipe": self._recipe,
@@ -143,7 +143,7 @@ class FeatureStore:
         self.folder.mkdir(parents=True, exist_ok=True)
         FeatureSet(rows, ids, header).save(self._path(unit))
 
-    def _load(self, unit: int) -> dict[int, StoredVideo]:
+    def _load(self, unit: int) -> dict[int, VideoRows]:
         path = self._path(unit)
         if not path.is_file():
             return {}
@@ -156,11 +156,11 @@ class FeatureStore:
             return {}  # damaged: extracted and written anew
 
 
-def _by_place(stored: FeatureSet, videos: Sequence[Mapping[str, Any]]) -> dict[int, StoredVideo]:
+def _by_place(stored: FeatureSet, videos: Sequence[Mapping[str, Any]]) -> dict[int, VideoRows]:
     found, row = {}, 0
     for place, entry in enumerate(videos):
         stop = row + int(entry["rows"])
-        facts = VideoFacts(
+        facts = ScoredVideo(
             id=str(entry["id"]),
             digest=str(entry["digest"]),
             sizes=tuple((int(width), int(height)) for width, height in entry["sizes"]),
@@ -168,7 +168,7 @@ def _by_place(stored: FeatureSet, videos: Sequence[Mapping[str, Any]]) -> dict[i
             timed=bool(entry["timed"]),
             skipped=None if entry["skipped"] is None else str(entry["skipped"]),
         )
-        found[place] = StoredVideo(facts, stored.features[row:stop], stored.ids[row:stop])
+        found[place] = VideoRows(facts, stored.features[row:stop], stored.ids[row:stop])
         row = stop
     if row != len(stored.features):
         raise ValueError(f"{row} rows are described, {len(stored.features)} are there")

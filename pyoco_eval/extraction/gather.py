@@ -14,7 +14,7 @@ from pyoco_eval.statistics.moments import Moments
 
 
 @dataclass(frozen=True, eq=False)
-class Piece:
+class ShareFeatures:
     """The rows of one network, or else their moments.
 
     Attributes:
@@ -30,7 +30,7 @@ class Piece:
     ids: tuple[str, ...] = ()
 
     @classmethod
-    def join(cls, pieces: Sequence["Piece"]) -> "Piece":
+    def join(cls, pieces: Sequence["ShareFeatures"]) -> "ShareFeatures":
         """The pieces of consecutive shares put together in order."""
         if len(pieces) == 1:
             return pieces[0]
@@ -49,13 +49,13 @@ class Piece:
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
+class Share:
     """The pass of one process over its share, and a piece per request unless it failed."""
 
     found: Pass
-    pieces: tuple[Piece, ...]
+    pieces: tuple[ShareFeatures, ...]
 
-    def of_process(self, rank: int) -> "Part":
+    def of_process(self, rank: int) -> "Share":
         """With the process in front of every id: videos in memory are numbered alike in each."""
 
         def own(facts: Mapping[str, str]) -> dict[str, str]:
@@ -71,7 +71,7 @@ class Part:
             replace(piece, ids=tuple(f"{rank}/{name}" for name in piece.ids))
             for piece in self.pieces
         )
-        return Part(found, tuple(pieces))
+        return Share(found, tuple(pieces))
 
     def pack(self) -> bytes:
         """As an npz without pickles."""
@@ -95,7 +95,7 @@ class Part:
         return buffer.getvalue()
 
     @classmethod
-    def unpack(cls, payload: bytes) -> "Part":
+    def unpack(cls, payload: bytes) -> "Share":
         """The part that `pack` wrote. Nothing is unpickled."""
         with np.load(io.BytesIO(payload), allow_pickle=False) as arrays:
             header = json.loads(arrays["header"].tobytes())
@@ -107,22 +107,22 @@ class Part:
         return cls(found, pieces)
 
 
-def gather_parts(part: Part, group: Processes, *, everywhere: bool) -> list[Part]:
+def gather_shares(part: Share, group: Processes, *, everywhere: bool) -> list[Share]:
     """The parts of all processes in order: on process 0, or on all; elsewhere an empty list."""
     if group.size == 1:
         return [part]
     payloads = group.gather(part.pack())
     if everywhere:
         payloads = _divide(group.broadcast(None if payloads is None else _unite(payloads)))
-    return [Part.unpack(payload) for payload in payloads or ()]
+    return [Share.unpack(payload) for payload in payloads or ()]
 
 
-def _piece(arrays: Mapping[str, np.ndarray], place: int, facts: Mapping[str, Any]) -> Piece:
+def _piece(arrays: Mapping[str, np.ndarray], place: int, facts: Mapping[str, Any]) -> ShareFeatures:
     if "count" in facts:
         moments = Moments(facts["count"], arrays[f"{place}.mean"], arrays[f"{place}.m2"])
-        return Piece(moments=moments)
+        return ShareFeatures(moments=moments)
     per_video, ids = tuple(facts["per_video"]), tuple(facts["ids"])
-    return Piece(rows=arrays[f"{place}.rows"], rows_per_video=per_video, ids=ids)
+    return ShareFeatures(rows=arrays[f"{place}.rows"], rows_per_video=per_video, ids=ids)
 
 
 def _unite(payloads: Sequence[bytes]) -> bytes:

@@ -9,9 +9,9 @@ from pyoco_eval.devices import arithmetic
 from pyoco_eval.errors import UsageError
 from pyoco_eval.extraction.decode_pass import Pass, run_pass
 from pyoco_eval.extraction.feature_store import FeatureStore
-from pyoco_eval.extraction.feeding.row_queue import Tap
-from pyoco_eval.extraction.gather import Part, Piece, gather_parts
-from pyoco_eval.extraction.measured_set import Side
+from pyoco_eval.extraction.feeding.row_queue import NetworkInput
+from pyoco_eval.extraction.gather import Share, ShareFeatures, gather_shares
+from pyoco_eval.extraction.measured_set import MeasuredSet
 from pyoco_eval.extraction.networks import Network
 from pyoco_eval.extraction.options import Options
 from pyoco_eval.extraction.rank_check import (
@@ -30,7 +30,7 @@ from pyoco_eval.videos.source import VideoSource
 
 
 @dataclass(frozen=True)
-class Request:
+class FeatureRequest:
     """What a pass should produce for one network: its rows, or else only their moments."""
 
     network: Network
@@ -60,14 +60,14 @@ class RowCollector:
 
 def measure(
     source: VideoSource,
-    requests: Sequence[Request],
+    requests: Sequence[FeatureRequest],
     options: Options,
     progress: Progress,
     title: str,
     *,
     everywhere: bool = False,
     held: bool = False,
-) -> list[Side]:
+) -> list[MeasuredSet]:
     """Decode `source` once and return one side per request, in order.
 
     Under `torchrun` every process takes its share of the videos. The sides are returned on process
@@ -107,16 +107,18 @@ def measure(
             store.begin_at(chosen.start)
         row_ids: list[str] | None = [] if request.keep_rows else None
         pixels = request.network.pixels
-        taps.append(Tap(request.extractor, [collector], pixels, store, row_ids))
+        taps.append(NetworkInput(request.extractor, [collector], pixels, store, row_ids))
         collected.append(collector)
     shown = progress if group.is_main else Silent()
     with shown.stage(title, total) as stage:
         counter = SharedStage(stage, group)
         found = run_pass(source, taps, options, chosen=chosen, on_video=counter.advance)
-        part = Part(found, () if _failed(found, options) else _pieces(taps, collected, len(chosen)))
+        part = Share(
+            found, () if _failed(found, options) else _pieces(taps, collected, len(chosen))
+        )
         if held:
             part = part.of_process(group.rank)
-        parts = gather_parts(part, group, everywhere=everywhere)
+        parts = gather_shares(part, group, everywhere=everywhere)
         counter.show(total)
     if not parts:
         return []
@@ -125,7 +127,7 @@ def measure(
         whole.merge(part.found)
     whole.settle(total, options)
     return [
-        _side(source, total, recipe, whole, Piece.join(pieces), options)
+        _side(source, total, recipe, whole, ShareFeatures.join(pieces), options)
         for recipe, pieces in zip(
             recipes, zip(*(p.pieces for p in parts), strict=True), strict=True
         )
@@ -157,7 +159,7 @@ def planned_recipe(
     return recipe
 
 
-def _recipe(request: Request, source: VideoSource, options: Options) -> dict[str, str]:
+def _recipe(request: FeatureRequest, source: VideoSource, options: Options) -> dict[str, str]:
     """The planned recipe, completed by what the videos are stored as."""
     recipe = planned_recipe(request.network, request.extractor, options)
     label = source.rgb_label(request.network.pixels)
@@ -170,16 +172,18 @@ def _failed(found: Pass, options: Options) -> bool:
 
 
 def _pieces(
-    taps: Sequence[Tap], collected: Sequence[RowCollector | MomentsAccumulator], num_videos: int
-) -> tuple[Piece, ...]:
+    taps: Sequence[NetworkInput],
+    collected: Sequence[RowCollector | MomentsAccumulator],
+    num_videos: int,
+) -> tuple[ShareFeatures, ...]:
     pieces = []
     for tap, collector in zip(taps, collected, strict=True):
         if isinstance(collector, MomentsAccumulator):
-            pieces.append(Piece(moments=collector.finish(num_videos)))
+            pieces.append(ShareFeatures(moments=collector.finish(num_videos)))
             continue
         rows = collector.rows() if num_videos else np.empty((0, tap.extractor.spec.dim), np.float32)
         per_video, ids = tuple(collector.rows_per_video()), tuple(tap.row_ids or ())
-        pieces.append(Piece(rows=rows, rows_per_video=per_video, ids=ids))
+        pieces.append(ShareFeatures(rows=rows, rows_per_video=per_video, ids=ids))
     return tuple(pieces)
 
 
@@ -188,9 +192,9 @@ def _side(
     total: int,
     recipe: dict[str, str],
     found: Pass,
-    piece: Piece,
+    piece: ShareFeatures,
     options: Options,
-) -> Side:
+) -> MeasuredSet:
     features = None if piece.rows is None else FeatureSet(piece.rows, piece.ids, {})
     recipe = recipe | {"size": found.size_label(), "dec": source.decoder_label()}
     if options.clip.short == "loop" and not found.num_looped:
@@ -204,7 +208,7 @@ def _side(
         recipe["skip"] = f"{len(found.skipped)}of{total}"
     captions = tuple(getattr(video, "caption", None) for video in source)
     groups = tuple(getattr(video, "group", None) for video in source)
-    return Side(
+    return MeasuredSet(
         name=source.name,
         digest=found.digest(),
         recipe=recipe,

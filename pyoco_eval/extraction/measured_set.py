@@ -20,7 +20,7 @@ RECIPE_KEYS = ("net", "clip", "sel", "rgb", "frames", "scale", "prec")
 
 
 @dataclass(frozen=True)
-class Side:
+class MeasuredSet:
     """What is known of one set of videos under one network.
 
     Attributes:
@@ -151,7 +151,7 @@ class Side:
         return Signature.of(values)
 
 
-def rows_of(side: Side, purpose: str) -> np.ndarray:
+def rows_of(side: MeasuredSet, purpose: str) -> np.ndarray:
     """Feature rows (N, D).
 
     Raises:
@@ -174,7 +174,7 @@ def _plain(name: str) -> str:
     return stem if dot and "/" not in suffix else name
 
 
-def side_from_file(path: Path, kind: str) -> Side:
+def side_from_file(path: Path, kind: str) -> MeasuredSet:
     """Read a features or statistics file that this package wrote.
 
     Raises:
@@ -183,7 +183,7 @@ def side_from_file(path: Path, kind: str) -> Side:
     stored = FeatureSet.load(path) if kind == "features" else StatisticsFile.load(path)
     header = stored.header
     try:
-        side = Side(
+        side = MeasuredSet(
             name=str(header["name"]),
             digest=str(header["digest"]),
             recipe=with_pixels({str(key): str(value) for key, value in header["recipe"].items()}),

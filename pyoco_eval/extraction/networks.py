@@ -7,7 +7,7 @@ from pyoco_eval.catalogue import object_at
 from pyoco_eval.devices import pick_device
 from pyoco_eval.errors import PyocoEvalError, UsageError
 from pyoco_eval.extraction.options import Options
-from pyoco_eval.features.base import FeatureExtractor, LoadRequest, TextEncoder
+from pyoco_eval.features.base import CaptionEncoder, FeatureExtractor, LoadRequest
 from pyoco_eval.features.catalogue import NETWORKS
 from pyoco_eval.metrics.catalogue import METRICS
 from pyoco_eval.metrics.conventions import CONVENTIONS, Convention, convention
@@ -188,7 +188,7 @@ def refuse_captions(rule: Convention, captions: Sequence[str]) -> None:
         ) from error
 
 
-def load_text_encoder(extractor: str, options: Options) -> TextEncoder:
+def load_text_encoder(extractor: str, options: Options) -> CaptionEncoder:
     """The text tower that belongs to an image network: `clip` or `tinyclip`.
 
     Raises:
@@ -200,5 +200,5 @@ def load_text_encoder(extractor: str, options: Options) -> TextEncoder:
         having = [name for name, row in NETWORKS.items() if row.text is not None]
         raise UsageError(f"{extractor} has no text tower; {' and '.join(having)} have one")
     request = LoadRequest(extractor, "", weights=options.weights, trust=options.trust)
-    encoder: TextEncoder = object_at(known.text)(request)
+    encoder: CaptionEncoder = object_at(known.text)(request)
     return encoder

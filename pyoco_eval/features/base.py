@@ -228,7 +228,7 @@ class FeatureExtractor(ABC):
         return self.extract(batch).numpy()
 
 
-class TextEncoder(Protocol):
+class CaptionEncoder(Protocol):
     """Captions to embeddings (N, D) in the space of the frames'."""
 
     truncated: int

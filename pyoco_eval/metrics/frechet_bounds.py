@@ -25,7 +25,7 @@ import numpy as np
 
 from pyoco_eval.metrics.frechet import frechet_distance
 from pyoco_eval.metrics.interval import Interval, root_mean_square, student_quantile
-from pyoco_eval.metrics.parts import Exact, Sample, joined
+from pyoco_eval.metrics.parts import DividedRows, Exact, joined
 from pyoco_eval.metrics.sample_floor import SmallSampleError
 from pyoco_eval.statistics.moments import Moments
 
@@ -45,7 +45,12 @@ TEXT: Final = (
 
 
 def bounds_interval(
-    ours: Sample, theirs: Sample | Exact, level: float, num_resamples: int, seed: int, ddof: int
+    ours: DividedRows,
+    theirs: DividedRows | Exact,
+    level: float,
+    num_resamples: int,
+    seed: int,
+    ddof: int,
 ) -> Interval:
     """Interval of target `bounds`.
 
@@ -56,7 +61,7 @@ def bounds_interval(
     Raises:
         SmallSampleError: fewer than eight groups on a side.
     """
-    sides = [side for side in (ours, theirs) if isinstance(side, Sample)]
+    sides = [side for side in (ours, theirs) if isinstance(side, DividedRows)]
     fewest = min(side.division.num_groups for side in sides)
     if fewest < FEWEST_GROUPS:
         raise SmallSampleError(
@@ -86,7 +91,7 @@ def bounds_interval(
 
 
 def _errors_of_score(
-    ours: Sample, theirs: Sample | Exact, num_resamples: int, ddof: int
+    ours: DividedRows, theirs: DividedRows | Exact, num_resamples: int, ddof: int
 ) -> np.ndarray:
     """(num_resamples / 2,) deviations from leaving out a quarter of the rows of both sides."""
     found: list[float] = []
@@ -98,7 +103,9 @@ def _errors_of_score(
     return np.array(found[: num_resamples // 2])
 
 
-def _without(ours: Sample, theirs: Sample | Exact, left: int, draw: int, ddof: int) -> float:
+def _without(
+    ours: DividedRows, theirs: DividedRows | Exact, left: int, draw: int, ddof: int
+) -> float:
     kept = [
         side.whole if isinstance(side, Exact) else side.rows[side.labels(4, draw) != left]
         for side in (ours, theirs)
@@ -106,13 +113,13 @@ def _without(ours: Sample, theirs: Sample | Exact, left: int, draw: int, ddof: i
     return frechet_distance(kept[0], kept[1], ddof=ddof).distance
 
 
-def _of_rows(ours: Sample, theirs: Sample | Exact, ddof: int) -> float:
+def _of_rows(ours: DividedRows, theirs: DividedRows | Exact, ddof: int) -> float:
     other = theirs.whole if isinstance(theirs, Exact) else theirs.rows
     return frechet_distance(ours.rows, other, ddof=ddof).distance
 
 
 def _lower(
-    ours: Sample, theirs: Sample | Exact, block: int, num_resamples: int
+    ours: DividedRows, theirs: DividedRows | Exact, block: int, num_resamples: int
 ) -> tuple[float, float]:
     """The distance of blocks less its bias of finite samples, and its standard error."""
     whole = _distance_of_blocks(ours.whole, theirs.whole, block)

@@ -28,7 +28,7 @@ from pyoco_eval.metrics.interval import (
     deviation_of_halves,
     student_quantile,
 )
-from pyoco_eval.metrics.parts import Exact, Sample, joined
+from pyoco_eval.metrics.parts import DividedRows, Exact, joined
 from pyoco_eval.metrics.sample_floor import frechet_floor
 from pyoco_eval.statistics.moments import Moments
 
@@ -86,14 +86,14 @@ def frechet_interval(
         PyocoEvalError: features of different D, or not finite.
     """
     check_resampling(level, num_resamples)
-    ours = Sample(generated, groups_generated, seed)
-    theirs: Sample | Exact
+    ours = DividedRows(generated, groups_generated, seed)
+    theirs: DividedRows | Exact
     if isinstance(reference, Moments):
         if groups_reference is not None:
             raise UsageError("groups of a reference given as moments have no rows to belong to")
         theirs = Exact(reference)
     else:
-        theirs = Sample(reference, groups_reference, seed)
+        theirs = DividedRows(reference, groups_reference, seed)
     if not _halves_suffice(ours) or not _halves_suffice(theirs):
         return bounds_interval(ours, theirs, level, num_resamples, seed, ddof)
     whole = _distance(ours.whole, theirs.whole, ddof)
@@ -122,7 +122,7 @@ def frechet_interval(
     )
 
 
-def _halves_suffice(side: Sample | Exact) -> bool:
+def _halves_suffice(side: DividedRows | Exact) -> bool:
     """Whether half of the rows have a covariance of full rank, and all of them also in effect."""
     floor = frechet_floor(len(side.whole.mean))
     if isinstance(side, Exact):
@@ -134,7 +134,7 @@ def _halves_suffice(side: Sample | Exact) -> bool:
 
 
 def _scores_of_parts(
-    ours: Sample | Exact, theirs: Sample | Exact, num_pairs: int, ddof: int
+    ours: DividedRows | Exact, theirs: DividedRows | Exact, num_pairs: int, ddof: int
 ) -> tuple[np.ndarray, list[float]]:
     """(num_pairs, 2) scores of complementary halves, and those of three quarters."""
     halves: list[list[float]] = []

@@ -17,7 +17,7 @@ def check_rows(rows: np.ndarray) -> None:
         raise PyocoEvalError(f"features {rows.shape} must be (N, D) without NaN or infinity")
 
 
-class Sample:
+class DividedRows:
     """Rows (N, D) of which parts are drawn.
 
     Attributes:
@@ -62,7 +62,7 @@ class Exact:
         return [self.whole] * count
 
 
-def joined(side: "Sample | Exact", parts: Sequence[Moments], chosen: Sequence[int]) -> Moments:
+def joined(side: "DividedRows | Exact", parts: Sequence[Moments], chosen: Sequence[int]) -> Moments:
     """Moments of the chosen parts together."""
     if isinstance(side, Exact):
         return side.whole

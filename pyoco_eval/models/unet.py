@@ -33,7 +33,7 @@ from pyoco_eval.models.network import VideoNetwork
 from pyoco_eval.models.temporal import TemporalAttention
 
 
-class Stage(nn.Module):
+class UNetStage(nn.Module):
     """A residual block and the attention its level has: over space, to the text, over time."""
 
     def __init__(
@@ -71,7 +71,7 @@ class VideoUNet(VideoNetwork):
     """
 
     config: UNetConfig
-    stages = (Stage,)
+    stages = (UNetStage,)
     temporal_layers = (TemporalAttention,)
 
     def __init__(self, config: UNetConfig) -> None:
@@ -90,22 +90,22 @@ class VideoUNet(VideoNetwork):
                 self.down.append(Downsample(width))
                 skips.append(width)
             for _ in range(num_blocks):
-                self.down.append(Stage(config, width, config.width(level), level))
+                self.down.append(UNetStage(config, width, config.width(level), level))
                 width = config.width(level)
                 skips.append(width)
 
         last = len(config.multipliers) - 1
         self.middle = nn.ModuleList(
             [
-                Stage(config, width, width, last, middle=True),
-                Stage(config, width, width, last, middle=False),
+                UNetStage(config, width, width, last, middle=True),
+                UNetStage(config, width, width, last, middle=False),
             ]
         )
 
         self.up = nn.ModuleList()
         for level, num_blocks in reversed(list(enumerate(config.num_blocks))):
             for _ in range(num_blocks + 1):
-                self.up.append(Stage(config, width + skips.pop(), config.width(level), level))
+                self.up.append(UNetStage(config, width + skips.pop(), config.width(level), level))
                 width = config.width(level)
             if level:
                 self.up.append(Upsample(width))
@@ -156,14 +156,14 @@ class VideoUNet(VideoNetwork):
         for layer in self.middle:
             h = self._run(layer, h, context)
         for layer in self.up:
-            if isinstance(layer, Stage):
+            if isinstance(layer, UNetStage):
                 h = torch.cat([h, skips.pop()], 1)
             h = self._run(layer, h, context)
         h = self.output(silu(self.output_norm(h)))
         return h.reshape(x.shape)
 
     def _run(self, layer: nn.Module, h: torch.Tensor, context: FrameContext) -> torch.Tensor:
-        if not isinstance(layer, Stage):
+        if not isinstance(layer, UNetStage):
             resized: torch.Tensor = layer(h)
             return resized
         if self.gradient_checkpointing and torch.is_grad_enabled():

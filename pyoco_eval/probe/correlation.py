@@ -26,7 +26,7 @@ _DRAWN_AT_ONCE = 1 << 22
 
 
 @dataclass(frozen=True)
-class Spread:
+class PairCorrelation:
     """Mean and standard deviation over pairs, with the interval of the mean over videos.
 
     Attributes:
@@ -78,8 +78,8 @@ class Similarity:
         level: nominal confidence of every interval.
     """
 
-    same: Spread
-    different: Spread
+    same: PairCorrelation
+    different: PairCorrelation
     excess: tuple[float, float]
     null: Null
     by_distance: np.ndarray
@@ -187,10 +187,10 @@ def measure_similarity(
     mean_between = between[others].mean() / frames**2
     variance_between = squares[others].mean() / frames**2 - mean_between**2
     return Similarity(
-        same=Spread(
+        same=PairCorrelation(
             float(pairs.mean()), float(pairs.std()), _interval(same, level), int(pairs.size)
         ),
-        different=Spread(
+        different=PairCorrelation(
             float(mean_between),
             float(np.sqrt(max(variance_between, 0))),
             _interval(different, level),

@@ -16,7 +16,7 @@ from pyoco_eval.probe.figures import (
     draw_frame_correlation,
     draw_round_trip,
 )
-from pyoco_eval.probe.noise_store import NoiseStore, VideoFacts
+from pyoco_eval.probe.noise_store import InvertedVideo, NoiseStore
 from pyoco_eval.probe.outcome import Probe
 from pyoco_eval.seeding import numpy_generator, torch_generator
 
@@ -26,7 +26,7 @@ REFERENCE_MAPS = 200
 
 
 def draw_all(
-    probe: Probe, store: NoiseStore, facts: Mapping[int, VideoFacts], folder: Path, seed: int
+    probe: Probe, store: NoiseStore, facts: Mapping[int, InvertedVideo], folder: Path, seed: int
 ) -> None:
     """Draw every figure into `folder`, with the points of the embeddings as CSV and npz."""
     draw_by_distance(probe.similarity, probe.fits, folder / "by-distance")
@@ -51,7 +51,7 @@ def draw_all(
 
 
 def _video_groups(
-    store: NoiseStore, facts: Mapping[int, VideoFacts], seed: int
+    store: NoiseStore, facts: Mapping[int, InvertedVideo], seed: int
 ) -> list[NoiseGroup]:
     """Figure 2a: a frame of each of many videos, and all frames of a few others."""
     order = numpy_generator("probe-figure", seed).permutation(sorted(facts))
@@ -102,5 +102,5 @@ def _prior_group(
     return NoiseGroup(name, kind, noise.flatten(0, 1).numpy(), sources)
 
 
-def _source(facts: VideoFacts, place: int) -> str:
+def _source(facts: InvertedVideo, place: int) -> str:
     return f"{facts.id}:{facts.frames[place]}"

@@ -19,8 +19,8 @@ from pyoco_eval.errors import UsageError, VideoError
 from pyoco_eval.extraction.ordered_stream import OrderedStream
 from pyoco_eval.parsing import parse_json
 from pyoco_eval.peers import Processes, SharedStage
-from pyoco_eval.probe.invert import RoundTrip, Walk, invert_frames, round_trip
-from pyoco_eval.probe.noise_store import NoiseStore, VideoFacts, describe_maps
+from pyoco_eval.probe.invert import InversionSettings, RoundTrip, invert_frames, round_trip
+from pyoco_eval.probe.noise_store import InvertedVideo, NoiseStore, describe_maps
 from pyoco_eval.probe.options import ProbeOptions
 from pyoco_eval.products import products
 from pyoco_eval.progress import Progress, Silent
@@ -43,7 +43,7 @@ class Inverted:
         num_resumed: videos whose maps were on disk already.
     """
 
-    facts: dict[int, VideoFacts] = field(default_factory=dict)
+    facts: dict[int, InvertedVideo] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
     num_resumed: int = 0
@@ -80,7 +80,7 @@ def choose_videos(count: int, options: ProbeOptions) -> list[int]:
     return sorted(int(i) for i in generator.choice(count, options.max_videos, replace=False))
 
 
-def resize_rule(options: ProbeOptions, walk: Walk) -> ResizeRule:
+def resize_rule(options: ProbeOptions, walk: InversionSettings) -> ResizeRule:
     """How frames reach the size the model gets."""
     return ResizeRule(options.size or walk.model.size, options.kernel, "crop")
 
@@ -88,7 +88,7 @@ def resize_rule(options: ProbeOptions, walk: Walk) -> ResizeRule:
 def invert_videos(
     source: VideoSource,
     chosen: Sequence[int],
-    walk: Walk,
+    walk: InversionSettings,
     options: ProbeOptions,
     store: NoiseStore,
     group: Processes,
@@ -125,7 +125,7 @@ def invert_videos(
 def check_round_trips(
     source: VideoSource,
     checked: Sequence[int],
-    walk: Walk,
+    walk: InversionSettings,
     options: ProbeOptions,
     folder: Path,
     group: Processes,
@@ -175,7 +175,7 @@ class _Clip:
 
 def _run(
     videos: Sequence[Video],
-    walk: Walk,
+    walk: InversionSettings,
     options: ProbeOptions,
     store: NoiseStore,
     found: Inverted,
@@ -183,7 +183,7 @@ def _run(
 ) -> None:
     rule = resize_rule(options, walk)
 
-    def prepare(video: Video) -> Iterator[str | VideoFacts | _Clip]:
+    def prepare(video: Video) -> Iterator[str | InvertedVideo | _Clip]:
         digest = video.digest()
         known = store.find(video.index, video.id, digest, prompt_of(video, options))
         if known is not None:
@@ -196,7 +196,7 @@ def _run(
         for video, values in stream:
             try:
                 first = next(values)
-                if isinstance(first, VideoFacts):
+                if isinstance(first, InvertedVideo):
                     found.facts[video.index] = first
                     found.num_resumed += 1
                 else:
@@ -222,16 +222,16 @@ def _invert(
     video: Video,
     digest: str,
     clip: _Clip,
-    walk: Walk,
+    walk: InversionSettings,
     options: ProbeOptions,
     store: NoiseStore,
-) -> VideoFacts:
+) -> InvertedVideo:
     prompt = prompt_of(video, options)
     maps = invert_frames(clip.frames, walk, prompt=prompt).numpy()
     with torch.inference_mode(), products(tf32=False):
         encoded = walk.model.encode(clip.frames.to(walk.model.device)).cpu().numpy()
     height, width = clip.clip.frames.shape[1:3]
-    facts = VideoFacts(
+    facts = InvertedVideo(
         id=video.id,
         digest=digest,
         frames=clip.clip.indices,
@@ -245,7 +245,9 @@ def _invert(
     return facts
 
 
-def _checked(video: Video, walk: Walk, options: ProbeOptions, folder: Path) -> RoundTrip:
+def _checked(
+    video: Video, walk: InversionSettings, options: ProbeOptions, folder: Path
+) -> RoundTrip:
     path = folder / f"round-trip-{video.index:08d}.json"
     prompt = prompt_of(video, options)
     made_of = {"digest": video.digest(), "prompt": prompt}

@@ -22,7 +22,7 @@ RANGE = 2.0
 
 
 @dataclass(frozen=True)
-class Walk:
+class InversionSettings:
     """How noise maps are made: model, ODE solver, and how many frames at once.
 
     Attributes:
@@ -111,7 +111,11 @@ class RoundTrip:
 @products(tf32=False)
 @torch.inference_mode()
 def invert_frames(
-    frames: torch.Tensor, walk: Walk, *, prompt: str | None = None, num_steps: int | None = None
+    frames: torch.Tensor,
+    walk: InversionSettings,
+    *,
+    prompt: str | None = None,
+    num_steps: int | None = None,
 ) -> torch.Tensor:
     """The noise maps that the model's ODE leads the frames to.
 
@@ -133,7 +137,9 @@ def invert_frames(
 
 @products(tf32=False)
 @torch.inference_mode()
-def round_trip(frames: torch.Tensor, walk: Walk, *, prompt: str | None = None) -> RoundTrip:
+def round_trip(
+    frames: torch.Tensor, walk: InversionSettings, *, prompt: str | None = None
+) -> RoundTrip:
     """Invert and sample with a quarter, half, once and twice the steps in use."""
     steps = tuple(sorted({max(2, walk.num_steps * part // 4) for part in (1, 2, 4, 8)}))
     return RoundTrip.total(
@@ -142,7 +148,7 @@ def round_trip(frames: torch.Tensor, walk: Walk, *, prompt: str | None = None) -
 
 
 def _round_trip(
-    frames: torch.Tensor, walk: Walk, prompt: str | None, steps: tuple[int, ...]
+    frames: torch.Tensor, walk: InversionSettings, prompt: str | None, steps: tuple[int, ...]
 ) -> RoundTrip:
     model = walk.model
     x = model.encode(frames.to(model.device))
@@ -161,13 +167,17 @@ def _round_trip(
     )
 
 
-def _raise(x: torch.Tensor, walk: Walk, prompt: str | None, num_steps: int | None) -> torch.Tensor:
+def _raise(
+    x: torch.Tensor, walk: InversionSettings, prompt: str | None, num_steps: int | None
+) -> torch.Tensor:
     cond = walk.model.condition(prompt, len(x))
     noise = invert(walk.model.denoiser, x[:, None], walk.sampler(num_steps), cond=cond)
     return noise[:, 0]
 
 
-def _lower(noise: torch.Tensor, walk: Walk, prompt: str | None, num_steps: int) -> torch.Tensor:
+def _lower(
+    noise: torch.Tensor, walk: InversionSettings, prompt: str | None, num_steps: int
+) -> torch.Tensor:
     cond = walk.model.condition(prompt, len(noise))
     sampler = walk.sampler(num_steps)
     return sampler.sample(walk.model.denoiser, noise[:, None], cond=cond)[:, 0]

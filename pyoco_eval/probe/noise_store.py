@@ -23,7 +23,7 @@ from pyoco_eval.probe.correlation import frame_cosines
 
 
 @dataclass(frozen=True)
-class VideoFacts:
+class InvertedVideo:
     """What is known of one video whose frames were inverted.
 
     Attributes:
@@ -50,11 +50,11 @@ class VideoFacts:
     timed: bool = False
 
 
-_FACTS = TypeAdapter(VideoFacts)
+_FACTS = TypeAdapter(InvertedVideo)
 
 
 def describe_maps(maps: np.ndarray, encoded: np.ndarray) -> dict[str, float]:
-    """`mean`, `std`, `kurtosis` and `alignment` of `VideoFacts`.
+    """`mean`, `std`, `kurtosis` and `alignment` of `InvertedVideo`.
 
     Args:
         maps: float64 (T, c, h, w) noise maps.
@@ -91,7 +91,9 @@ class NoiseStore:
         text = json.dumps(self._recipe, sort_keys=True)
         self.folder = folder / hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:12]
 
-    def find(self, index: int, video_id: str, digest: str, prompt: str | None) -> VideoFacts | None:
+    def find(
+        self, index: int, video_id: str, digest: str, prompt: str | None
+    ) -> InvertedVideo | None:
         """What is known of this very video, if its maps are here; a damaged file counts as none."""
         try:
             facts = self.facts(index)
@@ -100,7 +102,7 @@ class NoiseStore:
         found = (facts.id, facts.digest, facts.prompt)
         return facts if found == (video_id, digest, prompt) else None
 
-    def write(self, index: int, facts: VideoFacts, maps: np.ndarray) -> None:
+    def write(self, index: int, facts: InvertedVideo, maps: np.ndarray) -> None:
         """Keep the maps (T, c, h, w) of one video."""
         header = json.dumps({"recipe": self._recipe, "facts": asdict(facts)})
         with atomic_path(self._path(index)) as partial, partial.open("wb") as file:
@@ -119,7 +121,7 @@ class NoiseStore:
         """float64 (T, T), of the maps before they were rounded to float32."""
         return self._read(index, "cosines")
 
-    def facts(self, index: int) -> VideoFacts:
+    def facts(self, index: int) -> InvertedVideo:
         """Raises PyocoEvalError if there is no whole file of this recipe."""
         try:
             header = parse_json(str(self._read(index, "header")), nan=True)

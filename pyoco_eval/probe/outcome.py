@@ -12,10 +12,10 @@ import numpy as np
 from pyoco_eval import provenance
 from pyoco_eval.metrics.base import Score
 from pyoco_eval.metrics.signature import Signature, token
-from pyoco_eval.probe.correlation import FEW_VIDEOS, Similarity, Spread
+from pyoco_eval.probe.correlation import FEW_VIDEOS, PairCorrelation, Similarity
 from pyoco_eval.probe.fit import Fit, better_fit
 from pyoco_eval.probe.inversion_pass import Inverted, resize_rule
-from pyoco_eval.probe.invert import RoundTrip, Walk
+from pyoco_eval.probe.invert import InversionSettings, RoundTrip
 from pyoco_eval.probe.options import ProbeOptions
 from pyoco_eval.records.record import Record, ScoreRecord, SourceRecord
 from pyoco_eval.version import __version__
@@ -66,7 +66,7 @@ class Probe:
         return better_fit(self.fits)
 
 
-def recipe_of(walk: Walk, options: ProbeOptions, decoder: str) -> dict[str, str]:
+def recipe_of(walk: InversionSettings, options: ProbeOptions, decoder: str) -> dict[str, str]:
     """What decides about the value of a noise map: signature keys known before any is made."""
     recipe = {
         "net": walk.model.name,
@@ -92,7 +92,7 @@ def describe(
     fits: tuple[Fit, Fit],
     round_trip: RoundTrip,
     prior: str,
-    walk: Walk,
+    walk: InversionSettings,
     options: ProbeOptions,
     seconds: Mapping[str, float],
 ) -> Probe:
@@ -153,7 +153,7 @@ def _sign(
     num_chosen: int,
     inverted: Inverted,
     similarity: Similarity,
-    walk: Walk,
+    walk: InversionSettings,
     options: ProbeOptions,
 ) -> Signature:
     facts = inverted.facts.values()
@@ -176,7 +176,7 @@ def _sign(
     return Signature.of(recipe)
 
 
-def _score(metric: str, spread: Spread, signature: Signature, found: Similarity) -> Score:
+def _score(metric: str, spread: PairCorrelation, signature: Signature, found: Similarity) -> Score:
     return Score(
         metric=metric,
         value=spread.mean,
@@ -192,7 +192,7 @@ def _warnings(
     similarity: Similarity,
     round_trip: RoundTrip,
     noise: Mapping[str, float],
-    walk: Walk,
+    walk: InversionSettings,
     inverted: Inverted,
     num_chosen: int,
 ) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ from pyoco_eval.probe.inversion_pass import (
     choose_videos,
     invert_videos,
 )
-from pyoco_eval.probe.invert import Walk
+from pyoco_eval.probe.invert import InversionSettings
 from pyoco_eval.probe.noise_store import NoiseStore
 from pyoco_eval.probe.open import open_image_model
 from pyoco_eval.probe.options import ProbeOptions
@@ -88,14 +88,14 @@ def run_probe(
             if device.type == "mps":
                 raise UsageError("--device mps: has no float64, which the ODE needs; use cpu")
             model = open_image_model(model, device=device)
-        walk = Walk(model, options.solver, options.num_steps, options.batch_size)
+        walk = InversionSettings(model, options.solver, options.num_steps, options.batch_size)
         model.condition(options.prompt, 1)
         with locked(out / LOCK, "measures here") if group.is_main else nullcontext():
             return _run(walk, source, out, options, figures, progress)
 
 
 def _run(
-    walk: Walk,
+    walk: InversionSettings,
     source: VideoSource,
     out: Path,
     options: ProbeOptions,
@@ -151,7 +151,9 @@ def _run(
     return probe
 
 
-def store_recipe(walk: Walk, options: ProbeOptions, source: VideoSource) -> dict[str, str]:
+def store_recipe(
+    walk: InversionSettings, options: ProbeOptions, source: VideoSource
+) -> dict[str, str]:
     """What decides about a noise map, with whole hashes: the key of the maps on disk."""
     recipe = recipe_of(walk, options, source.decoder_label())
     prompt = {} if options.prompt is None else {"prompt": options.prompt}

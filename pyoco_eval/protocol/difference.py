@@ -11,7 +11,7 @@ WORDS: Final = ("name", "version", "title", "about", "provenance", "published", 
 
 
 @dataclass(frozen=True)
-class KeyDifference:
+class ProtocolDifference:
     """A key with its values; None where a protocol does not have it.
 
     Attributes:
@@ -24,13 +24,13 @@ class KeyDifference:
     changes_scores: bool
 
 
-def differences(a: Protocol, b: Protocol) -> list[KeyDifference]:
+def differences(a: Protocol, b: Protocol) -> list[ProtocolDifference]:
     """Every key on which two protocols differ, in the order of the schema."""
     left = dict(_flat(a.model_dump(mode="json")))
     right = dict(_flat(b.model_dump(mode="json")))
     keys = [*left, *(key for key in right if key not in left)]
     return [
-        KeyDifference(
+        ProtocolDifference(
             key, left.get(key), right.get(key), key.partition(".")[0] not in WORDS
             and not key.endswith(".title"),
         )

@@ -46,7 +46,7 @@ class PromptList:
 
 
 @dataclass(frozen=True)
-class Difference:
+class PromptDifference:
     """One class on which a list departs from a published one; `kind` says how."""
 
     class_name: str
@@ -66,7 +66,7 @@ class Identification:
 
     nearest: str
     source: str
-    differences: tuple[Difference, ...]
+    differences: tuple[PromptDifference, ...]
     num_classes: int
 
     @property
@@ -176,19 +176,19 @@ def prompt_hash(prompt: str) -> str:
 
 def _differences(
     prompts: Mapping[str, tuple[str, ...]], hashes: Mapping[str, Sequence[str]]
-) -> Iterable[Difference]:
+) -> Iterable[PromptDifference]:
     for name, expected in hashes.items():
         ours = [prompt_hash(prompt) for prompt in prompts.get(name, ())]
         if ours == list(expected):
             continue
         if not ours:
-            yield Difference(name, "no prompt")
+            yield PromptDifference(name, "no prompt")
         elif sorted(ours) == sorted(expected):
-            yield Difference(name, "other order of its prompts")
+            yield PromptDifference(name, "other order of its prompts")
         elif len(ours) != len(expected):
-            yield Difference(name, f"{len(ours)} prompts, published {len(expected)}")
+            yield PromptDifference(name, f"{len(ours)} prompts, published {len(expected)}")
         else:
-            yield Difference(name, "another prompt")
+            yield PromptDifference(name, "another prompt")
 
 
 def _lines(prompts: Mapping[str, tuple[str, ...]]) -> list[str]:

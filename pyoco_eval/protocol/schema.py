@@ -47,13 +47,13 @@ def _check_metric(name: str) -> str:
 MetricName = Annotated[str, AfterValidator(_check_metric)]
 
 
-class Part(BaseModel):
+class ProtocolPart(BaseModel):
     """A part of a protocol: closed and never changed."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Provenance(Part):
+class Provenance(ProtocolPart):
     """Where the protocol is described.
 
     Attributes:
@@ -73,7 +73,7 @@ class Provenance(Part):
         return text if self.after is None else f"{text}; after {self.after}"
 
 
-class OpenChoice(Part):
+class OpenChoice(ProtocolPart):
     """What the paper does not say, what was chosen here, and why."""
 
     question: Text
@@ -81,7 +81,7 @@ class OpenChoice(Part):
     why: Text
 
 
-class SamplesRule(Part):
+class SamplesRule(ProtocolPart):
     """Which videos are generated, or expected of `--samples`.
 
     Attributes:
@@ -109,7 +109,7 @@ class SamplesRule(Part):
     replacement: Literal[False]
 
 
-class NetworkRule(Part):
+class NetworkRule(ProtocolPart):
     """The convention spelt out, so that a reader needs nothing else; checked against it.
 
     Attributes:
@@ -125,7 +125,7 @@ class NetworkRule(Part):
     scaling: str
 
 
-class ReferenceRule(Part):
+class ReferenceRule(ProtocolPart):
     """The real side.
 
     Attributes:
@@ -147,7 +147,7 @@ class ReferenceRule(Part):
         return None if self.select == "all" else int(self.select.partition("(")[2][:-1])
 
 
-class ScoreRule(Part):
+class ScoreRule(ProtocolPart):
     """One column of the table.
 
     Attributes:
@@ -190,7 +190,7 @@ class ScoreRule(Part):
     per_class: bool
 
 
-class RepeatRule(Part):
+class RepeatRule(ProtocolPart):
     """What is repeated, and what stands behind ±.
 
     Attributes:
@@ -206,7 +206,7 @@ class RepeatRule(Part):
     spread: Literal["std-ddof0"]
 
 
-class ComputeRule(Part):
+class ComputeRule(ProtocolPart):
     """Arithmetic and decoding.
 
     Attributes:
@@ -222,7 +222,7 @@ class ComputeRule(Part):
     pixels: Literal["peer", "exact"]
 
 
-class ArmRule(Part):
+class ArmRule(ProtocolPart):
     """One model of a comparison.
 
     Attributes:
@@ -244,7 +244,7 @@ class ArmRule(Part):
     training: dict[str, str | int | float | bool] = {}
 
 
-class TrainingRule(Part):
+class TrainingRule(ProtocolPart):
     """How arms without a model are trained, by `pyoco-eval train`.
 
     Attributes:
@@ -256,7 +256,7 @@ class TrainingRule(Part):
     seed_key: str = "seed"
 
 
-class FigureRule(Part):
+class FigureRule(ProtocolPart):
     """How the arms form a figure: names of parameters, and the columns drawn."""
 
     title: Text
@@ -265,14 +265,14 @@ class FigureRule(Part):
     columns: list[Name]
 
 
-class PublishedNumber(Part):
+class PublishedNumber(ProtocolPart):
     """As printed; `std` is what stands behind its ±."""
 
     value: float
     std: float | None = None
 
 
-class PublishedLine(Part):
+class PublishedLine(ProtocolPart):
     """A published row; `values` has a number for each column it has one in."""
 
     method: Text
@@ -283,13 +283,13 @@ class PublishedLine(Part):
     note: str = ""
 
 
-class DatasetRule(Part):
+class DatasetRule(ProtocolPart):
     """The real videos: `ucf101`, `msrvtt` (from `--data-root`), or `shapes`, made as needed."""
 
     name: Literal["ucf101", "msrvtt", "shapes"]
 
 
-class Protocol(Part):
+class Protocol(ProtocolPart):
     """A versioned recipe from a model to a finished table."""
 
     name: Name

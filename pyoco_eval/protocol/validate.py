@@ -9,7 +9,7 @@ from pyoco_eval.protocol.loader import LoadedProtocol, ProtocolError, load_proto
 
 
 @dataclass(frozen=True)
-class Verdict:
+class ProtocolProblems:
     """What was found.
 
     Attributes:
@@ -23,7 +23,7 @@ class Verdict:
     problems: tuple[str, ...]
 
 
-def examine(name: str | Path) -> Verdict:
+def examine(name: str | Path) -> ProtocolProblems:
     """Read a protocol and hold it to everything that `checks.PROMISES` lists.
 
     Raises:
@@ -32,11 +32,11 @@ def examine(name: str | Path) -> Verdict:
     try:
         loaded = load_protocol(name)
     except ProtocolError as error:
-        return Verdict(str(name), None, error.problems)
+        return ProtocolProblems(str(name), None, error.problems)
     problems = problems_of(loaded.protocol)
     if is_shipped(loaded):
         problems += log_problems(loaded, read_change_log())
-    return Verdict(str(name), loaded, tuple(with_lines(loaded.path, problems)))
+    return ProtocolProblems(str(name), loaded, tuple(with_lines(loaded.path, problems)))
 
 
 def require_protocol(name: str | Path) -> LoadedProtocol:

@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from pyoco_eval.extraction.extract_features import extract_features
-from pyoco_eval.extraction.measured_set import Side
+from pyoco_eval.extraction.measured_set import MeasuredSet
 from pyoco_eval.extraction.networks import sees_frames
 from pyoco_eval.metrics.conventions import CONVENTIONS
 from pyoco_eval.processes import processes
 from pyoco_eval.progress import Progress
-from pyoco_eval.protocol_run.planned_videos import Wish
+from pyoco_eval.protocol_run.planned_videos import PlannedVideo
 from pyoco_eval.protocol_run.score_groups import ScoreGroup
 from pyoco_eval.records.record import ScoreRecord
 from pyoco_eval.records.results import ClassScore, Curve, CurvePoint, GalleryEntry
@@ -47,7 +47,7 @@ def curve_of(key: str, limit: ScoreRecord) -> Curve:
 
 def class_scores(
     source: VideoSource,
-    wished: Sequence[Wish],
+    wished: Sequence[PlannedVideo],
     names: Sequence[str],
     group: ScoreGroup,
     convention: str,
@@ -95,7 +95,7 @@ def per_class(
 
 def gallery(
     source: VideoSource,
-    wished: Sequence[Wish],
+    wished: Sequence[PlannedVideo],
     names: Sequence[str],
     group: ScoreGroup | None,
     convention: str,
@@ -182,7 +182,7 @@ def _features(
     progress: Progress,
     *,
     is_reference: bool = False,
-) -> Side:
+) -> MeasuredSet:
     """Rows of every video; those that scoring kept are taken from there."""
     rule, options = CONVENTIONS[convention], group.options
     if is_reference and options.reference_clip is not None:
@@ -203,6 +203,6 @@ def _rows_of_video(group: ScoreGroup, convention: str) -> int:
     return group.options.clip.num_frames if frames and group.options.frames.select == "all" else 1
 
 
-def _videos_of(side: Side, source: VideoSource) -> list[str]:
+def _videos_of(side: MeasuredSet, source: VideoSource) -> list[str]:
     """The video of every row."""
     return [source[int(place)].id for place in side.row_groups()]

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from pyoco_eval.datasets.matching import stem_of
 from pyoco_eval.errors import UsageError
 from pyoco_eval.generation.folder import MANIFESTS, MissingSamplesError, open_folder
-from pyoco_eval.protocol_run.planned_videos import Wish
+from pyoco_eval.protocol_run.planned_videos import PlannedVideo
 from pyoco_eval.videos.source import VideoSource, open_source
 from pyoco_eval.videos.video import Video
 
@@ -35,7 +35,7 @@ class Answered:
 
 def answer(
     place: str,
-    wished: Sequence[Wish],
+    wished: Sequence[PlannedVideo],
     name: str,
     classes: Sequence[str],
     decoder: str,
@@ -81,7 +81,11 @@ def _described(place: str) -> str:
 
 
 def _found(
-    place: str, source: VideoSource, wished: Sequence[Wish], classes: Sequence[str], offset: int
+    place: str,
+    source: VideoSource,
+    wished: Sequence[PlannedVideo],
+    classes: Sequence[str],
+    offset: int,
 ) -> tuple[Sequence[Video], str]:
     if all(wish.prompt is None and wish.label is None for wish in wished):
         return [source[offset + i] for i in range(len(wished))], "order"
@@ -110,7 +114,7 @@ def _by_class(
     place: str,
     source: VideoSource,
     labels: Sequence[int | None],
-    wished: Sequence[Wish],
+    wished: Sequence[PlannedVideo],
     classes: Sequence[str],
 ) -> list[Video]:
     """The n-th wish of a class is answered by the n-th video of it."""

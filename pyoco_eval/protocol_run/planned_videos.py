@@ -12,14 +12,14 @@ from pyoco_eval.protocol.conditioning import Captions, ClassPrompts
 from pyoco_eval.protocol.prompt_sets import in_rounds
 from pyoco_eval.protocol.prompts import PromptList, own_list
 from pyoco_eval.protocol.schema import Protocol
-from pyoco_eval.protocol_run.real_videos import RealVideos
+from pyoco_eval.protocol_run.real_videos import ProtocolVideos
 from pyoco_eval.seeding import derive_seed, numpy_generator
 
 Tell = Literal["prompts", "labels", "both"]
 
 
 @dataclass(frozen=True)
-class Wish:
+class PlannedVideo:
     """One video of a repeat.
 
     Attributes:
@@ -42,13 +42,13 @@ class Wish:
         return Request(self.index, prompt, label, self.seed)
 
 
-def wishes(
+def planned_videos(
     protocol: Protocol,
     count: int,
     repeat: int,
-    real: RealVideos,
+    real: ProtocolVideos,
     prompts: PromptList | None = None,
-) -> list[Wish]:
+) -> list[PlannedVideo]:
     """The videos of one repeat, in order; another repeat differs by its seeds alone.
 
     Args:
@@ -65,25 +65,25 @@ def wishes(
         if rule.per_prompt is not None:
             order = in_rounds(sentences, names)
             pairs = (order[index % len(order)] for index in range(count))
-            return [Wish(i, text, label, seeds[i]) for i, (label, text) in enumerate(pairs)]
+            return [PlannedVideo(i, text, label, seeds[i]) for i, (label, text) in enumerate(pairs)]
         labels = class_order(rule, count, real)
         before: dict[int, int] = {}
         found = []
         for index, label in enumerate(labels):
             number = before[label] = before.get(label, -1) + 1
             text = sentences.prompt(names[label], number)
-            found.append(Wish(index, text, label, seeds[index]))
+            found.append(PlannedVideo(index, text, label, seeds[index]))
         return found
     if isinstance(rule, Captions):
         captions = real.test_captions(rule, count)[:count]
         return [
-            Wish(index, caption, None, seeds[index], video)
+            PlannedVideo(index, caption, None, seeds[index], video)
             for index, (video, caption) in enumerate(captions)
         ]
-    return [Wish(index, None, None, seeds[index]) for index in range(count)]
+    return [PlannedVideo(index, None, None, seeds[index]) for index in range(count)]
 
 
-def class_order(rule: ClassPrompts, count: int, real: RealVideos) -> Sequence[int]:
+def class_order(rule: ClassPrompts, count: int, real: ProtocolVideos) -> Sequence[int]:
     """The label of every video: round by round, or drawn with the frequencies of a split."""
     if rule.classes == "uniform":
         total = len(class_names(real.protocol.dataset.name))

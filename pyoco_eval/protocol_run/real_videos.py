@@ -11,7 +11,7 @@ import numpy as np
 
 from pyoco_eval.datasets.catalogue import known_set
 from pyoco_eval.datasets.class_lists import class_names
-from pyoco_eval.datasets.dataset import Dataset, Finding, ordered
+from pyoco_eval.datasets.dataset import Dataset, DatasetFinding, ordered
 from pyoco_eval.datasets.msrvtt import open_msrvtt
 from pyoco_eval.datasets.ucf101 import open_ucf101
 from pyoco_eval.errors import PyocoEvalError, UsageError
@@ -42,7 +42,7 @@ class DataPlace:
 
 
 @dataclass(eq=False)
-class RealVideos:
+class ProtocolVideos:
     """What a protocol needs of its dataset.
 
     Attributes:
@@ -53,7 +53,7 @@ class RealVideos:
 
     protocol: Protocol
     place: DataPlace
-    findings: list[Finding] = field(default_factory=list)
+    findings: list[DatasetFinding] = field(default_factory=list)
     _opened: dict[str, Dataset] = field(default_factory=dict)
 
     @property
@@ -104,7 +104,7 @@ class RealVideos:
         """
         if self.is_made:
             return
-        seen: dict[str, Finding] = {}
+        seen: dict[str, DatasetFinding] = {}
         for split in self.splits():
             dataset = self.open(split)
             with progress.stage(f"checking {split}", len(dataset.videos)) as stage:
@@ -126,7 +126,7 @@ class RealVideos:
         }
         self._require_whole(list(found.values()))
 
-    def _require_whole(self, findings: Sequence[Finding]) -> None:
+    def _require_whole(self, findings: Sequence[DatasetFinding]) -> None:
         if any(finding.hinders for finding in findings) and not self.place.allow_incomplete:
             lines = "\n".join(f"  {finding}" for finding in findings)
             raise PyocoEvalError(

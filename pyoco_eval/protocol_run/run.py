@@ -28,9 +28,9 @@ from pyoco_eval.protocol_run.departures import Departures
 from pyoco_eval.protocol_run.gallery import class_scores, gallery
 from pyoco_eval.protocol_run.made_as import look_at
 from pyoco_eval.protocol_run.match_samples import answer
-from pyoco_eval.protocol_run.planned_videos import Wish, wishes
+from pyoco_eval.protocol_run.planned_videos import PlannedVideo, planned_videos
 from pyoco_eval.protocol_run.preflight import Hindrances, check_groups, check_model
-from pyoco_eval.protocol_run.real_videos import RealVideos
+from pyoco_eval.protocol_run.real_videos import ProtocolVideos
 from pyoco_eval.protocol_run.run_options import RunChoices
 from pyoco_eval.protocol_run.sample import (
     Samples,
@@ -79,7 +79,7 @@ class ProtocolRun:
         except UsageError as error:  # `prepare` tells it, with all else that hinders
             self._without_prompts = error
         self.protocol = counted_by_prompt(self.protocol, self._prompts)
-        self.real = RealVideos(self.protocol, self.choices.place)
+        self.real = ProtocolVideos(self.protocol, self.choices.place)
         self.stages = Stages(self.choices.out / "stages", self.told)
         self.reduction = self.choices.reduction
         self.num_repeats = self.reduction.num_repeats(self.protocol)
@@ -158,10 +158,10 @@ class ProtocolRun:
             first_repeat=first_repeat,
         )  # fmt: skip
 
-    def wished(self, arm: str, repeat: int) -> list[Wish]:
+    def wished(self, arm: str, repeat: int) -> list[PlannedVideo]:
         """The videos of one repeat of an arm."""
         count = self.reduction.num_videos(self.protocol, self.protocol.arms[arm])
-        return wishes(self.protocol, count, repeat, self.real, self._prompts)
+        return planned_videos(self.protocol, count, repeat, self.real, self._prompts)
 
     def _arm(self, name: str) -> ArmOutcome:
         """Everything about one row of the table."""
@@ -191,7 +191,7 @@ class ProtocolRun:
         table = self.departures.made_as(name)
         return ArmOutcome(name, given, recipe, num_videos, scored, table, *exhibits)
 
-    def _samples(self, arm: str, repeat: int, wished: Sequence[Wish]) -> Samples:
+    def _samples(self, arm: str, repeat: int, wished: Sequence[PlannedVideo]) -> Samples:
         source = self.choices.given.sources[arm]
         if source.kind == "samples":
             samples = self._given_samples(arm, repeat, wished, source)
@@ -216,7 +216,7 @@ class ProtocolRun:
         self.departures.look(arm, facts)
 
     def _given_samples(
-        self, arm: str, repeat: int, wished: Sequence[Wish], source: ArmSource
+        self, arm: str, repeat: int, wished: Sequence[PlannedVideo], source: ArmSource
     ) -> Samples:
         offset = 0 if len(source.values) > 1 else repeat * len(wished)
         name, decoder = f"{arm}-r{repeat}", self.protocol.compute.decoder
@@ -276,7 +276,7 @@ class ProtocolRun:
         return self._references[key]
 
     def _exhibits(
-        self, arm: str, samples: Samples, wished: Sequence[Wish]
+        self, arm: str, samples: Samples, wished: Sequence[PlannedVideo]
     ) -> tuple[list[ClassScore], list[GalleryEntry]]:
         classes: list[ClassScore] = []
         groups = self.groups(arm, first_repeat=True)

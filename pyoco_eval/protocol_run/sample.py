@@ -14,7 +14,7 @@ from pyoco_eval.progress import Progress
 from pyoco_eval.protocol.arms import frames_of
 from pyoco_eval.protocol.schema import Protocol
 from pyoco_eval.protocol.trust import Deviation
-from pyoco_eval.protocol_run.planned_videos import Wish
+from pyoco_eval.protocol_run.planned_videos import PlannedVideo
 from pyoco_eval.protocol_run.run_options import RunChoices, Sampling
 from pyoco_eval.protocol_run.stages import Outcome, Stages, digest_of, fingerprint
 from pyoco_eval.videos.source import VideoSource, open_source
@@ -63,7 +63,7 @@ def generate(
     arm: str,
     repeat: int,
     spec: str,
-    wished: Sequence[Wish],
+    wished: Sequence[PlannedVideo],
     choices: RunChoices,
     progress: Progress,
 ) -> Samples:
@@ -139,7 +139,9 @@ def sampling_deviations(
     return found
 
 
-def _in_order(source: VideoSource, wished: Sequence[Wish], arm: str, repeat: int) -> VideoSource:
+def _in_order(
+    source: VideoSource, wished: Sequence[PlannedVideo], arm: str, repeat: int
+) -> VideoSource:
     """Videos called by numbers, which are those of the wishes."""
     by_number = {int(video.id.partition(".")[0]): video for video in source if _is_number(video)}
     lacking = [wish.index for wish in wished if wish.index not in by_number]

@@ -25,7 +25,7 @@ WARNED: Final = ("dec", "protocol", "v")
 
 
 @dataclass(frozen=True)
-class KeyDifference:
+class RecipeDifference:
     """A recipe key on which records differ: one value per record, `-` where it is absent."""
 
     key: str
@@ -38,7 +38,7 @@ class KeyDifference:
 
 
 @dataclass(frozen=True)
-class Difference:
+class ScoreDifference:
     """The score of one record less that of another.
 
     Attributes:
@@ -77,8 +77,8 @@ class Comparison:
     convention: str
     names: tuple[str, ...]
     scores: tuple[ScoreRecord, ...]
-    refused: tuple[KeyDifference, ...]
-    differences: tuple[Difference, ...]
+    refused: tuple[RecipeDifference, ...]
+    differences: tuple[ScoreDifference, ...]
     warnings: tuple[str, ...]
 
     def ranked(self) -> list[tuple[str, ScoreRecord]]:
@@ -158,7 +158,7 @@ def compare_records(
     return comparisons, unused
 
 
-def _differing_keys(scores: Sequence[ScoreRecord]) -> list[KeyDifference]:
+def _differing_keys(scores: Sequence[ScoreRecord]) -> list[RecipeDifference]:
     """Keys on which recipes differ, except those of `FREE`, in signature order."""
     recipes = [score.recipe for score in scores]
     present = {key for recipe in recipes for key in recipe}
@@ -166,7 +166,7 @@ def _differing_keys(scores: Sequence[ScoreRecord]) -> list[KeyDifference]:
     for key in (*KEYS, *sorted(present - set(KEYS))):
         values = tuple(recipe.get(key, "-") for recipe in recipes)
         if key not in FREE and len({_essence(key, value) for value in values}) > 1:
-            found.append(KeyDifference(key, values))
+            found.append(RecipeDifference(key, values))
     return found
 
 
@@ -225,7 +225,7 @@ def _compare(
     ]
     warnings += _warnings(metric, records, scores)
     plain = Comparison(metric, "/".join(conventions), names, tuple(scores), refused, (), ())
-    differences: tuple[Difference, ...] = ()
+    differences: tuple[ScoreDifference, ...] = ()
     if not refused or force:
         if len(scores) == 2:
             pairs = [((names[1], scores[1]), (names[0], scores[0]))]
@@ -286,15 +286,15 @@ def _warnings(
 
 def _difference(
     metric: str, of: tuple[str, ScoreRecord], against: tuple[str, ScoreRecord], pair: bool | None
-) -> Difference:
+) -> ScoreDifference:
     (name, score), (other, base) = of, against
     value = score.value - base.value
     spread = spread_of_difference(score, base, pair)
     interval = None if spread is None else (spread.low, spread.high)
     verdict = _verdict(metric, name, other, value, interval)
     if spread is None:
-        return Difference(name, other, value, None, verdict)
-    return Difference(name, other, value, interval, verdict, spread.basis, spread.of_limits)
+        return ScoreDifference(name, other, value, None, verdict)
+    return ScoreDifference(name, other, value, interval, verdict, spread.basis, spread.of_limits)
 
 
 def _verdict(

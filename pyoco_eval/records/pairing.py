@@ -40,7 +40,7 @@ ABOUT: Final[Mapping[str, str]] = {
 
 
 @dataclass(frozen=True)
-class Spread:
+class DifferenceInterval:
     """Where the difference of two scores lies.
 
     Attributes:
@@ -56,7 +56,9 @@ class Spread:
     of_limits: bool
 
 
-def spread_of_difference(of: ScoreRecord, against: ScoreRecord, pair: bool | None) -> Spread | None:
+def spread_of_difference(
+    of: ScoreRecord, against: ScoreRecord, pair: bool | None
+) -> DifferenceInterval | None:
     """None where one of the scores has no interval, or only one of them a limit.
 
     Args:
@@ -109,7 +111,7 @@ def _parts(score: ScoreRecord) -> list[float]:
     return list(score.extras.get("interval_halves") or score.extras.get("interval_errors") or ())
 
 
-def _shared(of: ScoreRecord, against: ScoreRecord, basis: Basis) -> Spread:
+def _shared(of: ScoreRecord, against: ScoreRecord, basis: Basis) -> DifferenceInterval:
     parts = np.array(_parts(of)) - np.array(_parts(against))
     of_limits = _target(of) != "bounds"
     if of_limits:
@@ -119,16 +121,16 @@ def _shared(of: ScoreRecord, against: ScoreRecord, basis: Basis) -> Spread:
     else:
         margin = student_quantile(LEVEL, len(parts)) * root_mean_square(parts)
         ends = [of.value - against.value]
-    return Spread(min(ends) - margin, max(ends) + margin, basis, of_limits)
+    return DifferenceInterval(min(ends) - margin, max(ends) + margin, basis, of_limits)
 
 
-def _independent(of: ScoreRecord, against: ScoreRecord) -> Spread:
+def _independent(of: ScoreRecord, against: ScoreRecord) -> DifferenceInterval:
     margin = NormalDist().inv_cdf((1 + LEVEL) / 2) * math.hypot(_deviation(of), _deviation(against))
     if _target(of) == "bounds":
         middle = of.value - against.value
-        return Spread(middle - margin, middle + margin, "independent", False)
+        return DifferenceInterval(middle - margin, middle + margin, "independent", False)
     ends = [a - b for a, b in zip(_limits(of), _limits(against), strict=True)]
-    return Spread(min(ends) - margin, max(ends) + margin, "independent", True)
+    return DifferenceInterval(min(ends) - margin, max(ends) + margin, "independent", True)
 
 
 def _target(score: ScoreRecord) -> str:

@@ -16,8 +16,8 @@ from pyoco_eval.datasets.dataset import Dataset
 from pyoco_eval.datasets.msrvtt import open_msrvtt
 from pyoco_eval.datasets.ucf101 import open_ucf101
 from pyoco_eval.errors import PyocoEvalError, UsageError
-from pyoco_eval.extraction.measure import Request, measure
-from pyoco_eval.extraction.measured_set import Side
+from pyoco_eval.extraction.measure import FeatureRequest, measure
+from pyoco_eval.extraction.measured_set import MeasuredSet
 from pyoco_eval.extraction.networks import Network
 from pyoco_eval.extraction.open_samples import Samples, open_samples, options_for
 from pyoco_eval.extraction.options import Options
@@ -35,7 +35,7 @@ from pyoco_eval.videos.source import VideoSource
 
 
 @dataclass(frozen=True)
-class RealVideos:
+class ReferenceVideos:
     """What a reference is built from: `samples` or `data_root`.
 
     Attributes:
@@ -73,14 +73,14 @@ class Built:
 class _Job:
     """One network's file: what to ask of the pass, under which recipe, written where."""
 
-    request: Request
+    request: FeatureRequest
     recipe: Mapping[str, str]
     path: Path
 
 
 def build_reference(
     name: str,
-    videos: RealVideos,
+    videos: ReferenceVideos,
     *,
     metrics: Sequence[str] = ("fvd", "fid", "clip-fid"),
     profile: str = "published",
@@ -142,7 +142,7 @@ def build_reference(
             waiting = [
                 job for job, is_there in zip(jobs, told["present"], strict=True) if not is_there
             ]
-            sides: list[Side] = []
+            sides: list[MeasuredSet] = []
             parts = own_folder(name) / ".parts"
             if waiting:
                 if options.keep_features is None:
@@ -158,7 +158,7 @@ def build_reference(
             return [Built(job.path, read_header(job.path), is_new=job in waiting) for job in jobs]
 
 
-def set_name(name: str, videos: RealVideos) -> str:
+def set_name(name: str, videos: ReferenceVideos) -> str:
     """The name a reference is stored under: that given, or that of the split given with it.
 
     Raises:
@@ -208,7 +208,7 @@ def _compared(metrics: Sequence[str]) -> Sequence[str]:
     return metrics
 
 
-def _open_dataset(name: str, videos: RealVideos, options: Options) -> Dataset | None:
+def _open_dataset(name: str, videos: ReferenceVideos, options: Options) -> Dataset | None:
     root, known = videos.data_root, KNOWN_SETS.get(name)
     if root is None or known is None:
         return None
@@ -220,7 +220,7 @@ def _open_dataset(name: str, videos: RealVideos, options: Options) -> Dataset | 
 
 
 def _facts(
-    dataset: Dataset | None, videos: RealVideos, options: Options, progress: Progress
+    dataset: Dataset | None, videos: ReferenceVideos, options: Options, progress: Progress
 ) -> dict[str, Any] | None:
     """What the header says of a dataset, once every file of the copy was looked at.
 
@@ -259,7 +259,7 @@ def _jobs(
     jobs = []
     for sharing in by_network.values():
         rows = keep_rows or any(task.needs_rows(source) for task in sharing)
-        request = Request(sharing[0].network, sharing[0].extractor(), keep_rows=rows)
+        request = FeatureRequest(sharing[0].network, sharing[0].extractor(), keep_rows=rows)
         recipe = sharing[0].recipe(None)
         jobs.append(_Job(request, recipe, folder / file_name(recipe)))
     return jobs
@@ -282,7 +282,7 @@ def _is_present(job: _Job, source: VideoSource) -> bool:
         return False
 
 
-def _write(path: Path, name: str, side: Side, dataset: Mapping[str, Any] | None) -> None:
+def _write(path: Path, name: str, side: MeasuredSet, dataset: Mapping[str, Any] | None) -> None:
     header = side.header() | {
         "name": name,
         "source": side.name,

@@ -58,7 +58,7 @@ class ReferenceFile:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Examination:
     """Whether a stored reference is intact.
 
     Attributes:
@@ -136,7 +136,7 @@ def unknown_reference(text: str, names: list[str]) -> str:
     )
 
 
-def verify(file: ReferenceFile) -> Verdict:
+def verify(file: ReferenceFile) -> Examination:
     """Read everything in a file and check what can be checked.
 
     That are the sha256 of the arrays, their shapes and types, and that header and arrays agree.
@@ -149,8 +149,8 @@ def verify(file: ReferenceFile) -> Verdict:
             raise PyocoEvalError(f"{file.path}: no file of features or statistics")
         side_from_file(file.path, kind)
     except PyocoEvalError as error:
-        return Verdict(file, str(error).removeprefix(f"{file.path}: "), CHECKSUM in file.header)
-    return Verdict(file, "", CHECKSUM in file.header)
+        return Examination(file, str(error).removeprefix(f"{file.path}: "), CHECKSUM in file.header)
+    return Examination(file, "", CHECKSUM in file.header)
 
 
 def _inside(root: Path, where: Where) -> Iterator[ReferenceFile]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pyoco_eval.datasets.catalogue import KNOWN_SETS
 from pyoco_eval.errors import MissingError, PyocoEvalError, UsageError
-from pyoco_eval.extraction.measured_set import RECIPE_KEYS, Side, side_from_file
+from pyoco_eval.extraction.measured_set import RECIPE_KEYS, MeasuredSet, side_from_file
 from pyoco_eval.extraction.networks import Network
 from pyoco_eval.extraction.options import Options
 from pyoco_eval.extraction.pixel_recipes import pixels_differ, with_pixels
@@ -55,7 +55,7 @@ def name_of(reference: object) -> str | None:
     return reference
 
 
-def stored_side(path: Path) -> Side | None:
+def stored_side(path: Path) -> MeasuredSet | None:
     """The side in a features or statistics file; None if `path` holds videos or images.
 
     Reference batches of image generators hold mean and covariance beside the images (`arr_0`): it
@@ -84,7 +84,9 @@ def stored_side(path: Path) -> Side | None:
     return None if kind is None else side_from_file(path, kind)
 
 
-def named_side(name: str, recipe: Mapping[str, str], network: Network, options: Options) -> Side:
+def named_side(
+    name: str, recipe: Mapping[str, str], network: Network, options: Options
+) -> MeasuredSet:
     """The stored statistics or rows of reference `name` under this recipe; rows where both are.
 
     Raises:
@@ -154,7 +156,7 @@ _ONE_OF_IMAGES = (
 
 
 def require_same_recipe(
-    recipe: Mapping[str, str], side: Side | None, reference_recipe: Mapping[str, str]
+    recipe: Mapping[str, str], side: MeasuredSet | None, reference_recipe: Mapping[str, str]
 ) -> None:
     """Refuse to compare what was not made alike.
 
@@ -179,7 +181,7 @@ def require_same_recipe(
 
 
 def require_made_for(
-    stored: Side, network: Network, rule: Convention, options: Options, argument: str
+    stored: MeasuredSet, network: Network, rule: Convention, options: Options, argument: str
 ) -> None:
     """Refuse stored features that were not made as the convention and the options say.
 

@@ -11,7 +11,7 @@ from pyoco_eval.atomic import check_writable
 from pyoco_eval.datasets.dataset import file_digest
 from pyoco_eval.errors import UsageError
 from pyoco_eval.extraction.measure import planned_recipe
-from pyoco_eval.extraction.measured_set import Side
+from pyoco_eval.extraction.measured_set import MeasuredSet
 from pyoco_eval.extraction.networks import Network
 from pyoco_eval.extraction.options import Options
 from pyoco_eval.features.base import FeatureExtractor
@@ -95,7 +95,7 @@ def import_reference(
     digest = file_digest(file)
     created = datetime.now(UTC).isoformat(timespec="seconds")
     moments = Moments(num_rows, mean, cov * (num_rows - found.ddof))
-    side = Side(name, digest, recipe, num_rows, videos, moments=moments, imported=True)
+    side = MeasuredSet(name, digest, recipe, num_rows, videos, moments=moments, imported=True)
     header = side.header() | {
         "signature": str(side.signature()),
         "created": created,

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from pyoco_eval.metrics.catalogue import display_name
 from pyoco_eval.metrics.interval_text import cell_text
-from pyoco_eval.records.compare import Comparison, Difference
+from pyoco_eval.records.compare import Comparison, ScoreDifference
 from pyoco_eval.records.pairing import ABOUT
 from pyoco_eval.records.record import ScoreRecord
 from pyoco_eval.visible import one_line
@@ -82,7 +82,7 @@ def _print_one(comparison: Comparison, console: Console) -> None:
     console.print()
 
 
-def _amount(difference: Difference) -> str:
+def _amount(difference: ScoreDifference) -> str:
     text = f"{difference.value:+.6g}"
     if difference.interval is not None:
         low, high = difference.interval

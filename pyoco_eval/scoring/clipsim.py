@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from pyoco_eval.errors import UsageError
-from pyoco_eval.extraction.measured_set import Side, rows_of
+from pyoco_eval.extraction.measured_set import MeasuredSet, rows_of
 from pyoco_eval.extraction.networks import load_text_encoder
 from pyoco_eval.metrics.clipsim import clip_similarity
 from pyoco_eval.metrics.interval import Interval
@@ -23,7 +23,7 @@ class ClipSimilarityMetric(Metric):
     def check_counts(self, dim: int, generated: int | None, reference: int | None) -> None:
         """One row is enough."""
 
-    def estimates(self, generated: Side, reference: Side | None) -> list[Estimate]:  # noqa: ARG002
+    def estimates(self, generated: MeasuredSet, reference: MeasuredSet | None) -> list[Estimate]:  # noqa: ARG002
         rows = rows_of(generated, "clipsim")
         counts = np.array(generated.rows_per_video)
         captions = _captions(generated)
@@ -48,7 +48,7 @@ class ClipSimilarityMetric(Metric):
             )
         ]
 
-    def _interval(self, generated: Side, per_video: np.ndarray) -> Interval | None:
+    def _interval(self, generated: MeasuredSet, per_video: np.ndarray) -> Interval | None:
         if not self.options.interval:
             return None
         counts = np.array(generated.rows_per_video)
@@ -56,7 +56,7 @@ class ClipSimilarityMetric(Metric):
         return mean_interval(per_video, groups=units, num_resamples=self.options.interval)
 
 
-def _captions(side: Side) -> Sequence[str]:
+def _captions(side: MeasuredSet) -> Sequence[str]:
     """The captions of the videos that have rows.
 
     Raises:

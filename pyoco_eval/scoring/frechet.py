@@ -5,7 +5,7 @@ from typing import Final
 
 import numpy as np
 
-from pyoco_eval.extraction.measured_set import Side, rows_of
+from pyoco_eval.extraction.measured_set import MeasuredSet, rows_of
 from pyoco_eval.metrics.catalogue import LIMIT
 from pyoco_eval.metrics.extrapolation import Extrapolation, extrapolate_frechet
 from pyoco_eval.metrics.frechet import frechet_distance
@@ -54,7 +54,7 @@ class Frechet(Metric):
                 f"above {dim} need {least} of each side; give more videos or leave it out"
             )
 
-    def floor_label(self, generated: Side, reference: Side | None) -> str | None:
+    def floor_label(self, generated: MeasuredSet, reference: MeasuredSet | None) -> str | None:
         assert reference is not None
         return check_frechet_floor(
             generated.count,
@@ -66,7 +66,7 @@ class Frechet(Metric):
     def stated(self) -> Mapping[str, object]:
         return {"distance": "exact-float64", "covariance": "n-1" if self.rule.ddof else "n"}
 
-    def estimates(self, generated: Side, reference: Side | None) -> list[Estimate]:
+    def estimates(self, generated: MeasuredSet, reference: MeasuredSet | None) -> list[Estimate]:
         assert reference is not None
         terms = frechet_distance(
             self._gaussian(generated), self._gaussian(reference), ddof=self.rule.ddof
@@ -97,7 +97,7 @@ class Frechet(Metric):
             ),
         ]
 
-    def _gaussian(self, side: Side) -> Moments | np.ndarray:
+    def _gaussian(self, side: MeasuredSet) -> Moments | np.ndarray:
         """Rows or moments, with the convention's ridge on the diagonal of the covariance."""
         rule = self.rule
         if not rule.ridge:
@@ -111,7 +111,7 @@ class Frechet(Metric):
         divisor = "n-1" if self.rule.ddof else "n"
         return f"{divisor}+{self.rule.ridge:g}" if self.rule.ridge else divisor
 
-    def _interval(self, generated: Side, reference: Side) -> Interval:
+    def _interval(self, generated: MeasuredSet, reference: MeasuredSet) -> Interval:
         """Where the distance lies that infinitely many videos would give."""
         rows, ours = rows_of(generated, "an interval"), generated.row_units()
         theirs = reference.features
@@ -124,7 +124,7 @@ class Frechet(Metric):
             ddof=self.rule.ddof,
         )
 
-    def _extrapolation(self, generated: Side, reference: Side) -> Extrapolation:
+    def _extrapolation(self, generated: MeasuredSet, reference: MeasuredSet) -> Extrapolation:
         """The distance against the number of samples, and its limit."""
         rows, theirs = rows_of(generated, "an extrapolation"), reference.features
         return extrapolate_frechet(

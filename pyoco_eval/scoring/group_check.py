@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from pyoco_eval.extraction.grouping import Grouping, Videos, labels_of
-from pyoco_eval.extraction.measured_set import Side
+from pyoco_eval.extraction.measured_set import MeasuredSet
 from pyoco_eval.metrics.dependence import (
     design_effect,
     intraclass_correlation,
@@ -31,7 +31,7 @@ _LARGEST_GROUP: Final = 32
 _LEAST_NEIGHBOURS: Final = 0.2
 
 
-def with_grouping(side: Side, rule: str | None, argument: str) -> Side:
+def with_grouping(side: MeasuredSet, rule: str | None, argument: str) -> MeasuredSet:
     """The side with its groups decided, and with warnings.
 
     Args:
@@ -70,7 +70,7 @@ def with_grouping(side: Side, rule: str | None, argument: str) -> Side:
     return replace(side, grouping=grouping)
 
 
-def _video_means(side: Side) -> np.ndarray:
+def _video_means(side: MeasuredSet) -> np.ndarray:
     """(V, D) mean row of every video that has rows."""
     assert side.features is not None
     counts = np.array([count for count in side.rows_per_video if count])

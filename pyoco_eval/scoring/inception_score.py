@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from pyoco_eval.extraction.measured_set import Side, rows_of
+from pyoco_eval.extraction.measured_set import MeasuredSet, rows_of
 from pyoco_eval.metrics.inception_score import SplitRule, inception_score
 from pyoco_eval.metrics.resampling import inception_interval
 from pyoco_eval.metrics.sample_floor import check_splits_floor
@@ -20,14 +20,14 @@ class InceptionScoreMetric(Metric):
             count = self._split_rule().count
             check_splits_floor(generated, count, allow_small=self.options.allow_small)
 
-    def floor_label(self, generated: Side, reference: Side | None) -> str | None:  # noqa: ARG002
+    def floor_label(self, generated: MeasuredSet, reference: MeasuredSet | None) -> str | None:  # noqa: ARG002
         count = self._split_rule().count
         return check_splits_floor(generated.count, count, allow_small=self.options.allow_small)
 
     def stated(self) -> Mapping[str, object]:
         return {"splits": self.rule.splits, "eps": self.rule.eps}
 
-    def estimates(self, generated: Side, reference: Side | None) -> list[Estimate]:  # noqa: ARG002
+    def estimates(self, generated: MeasuredSet, reference: MeasuredSet | None) -> list[Estimate]:  # noqa: ARG002
         rule, splits, options = self.rule, self._split_rule(), self.options
         logits = rows_of(generated, "the Inception Score")
         found = inception_score(logits, splits, rule.eps)

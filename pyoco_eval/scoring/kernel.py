@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from pyoco_eval.extraction.measured_set import Side, rows_of
+from pyoco_eval.extraction.measured_set import MeasuredSet, rows_of
 from pyoco_eval.metrics.kernel import KernelRule, kernel_distance
 from pyoco_eval.metrics.resampling import kernel_interval
 from pyoco_eval.metrics.sample_floor import SmallSampleError
@@ -27,7 +27,7 @@ class KernelMetric(Metric):
                 f"side needs {_LEAST_OF_HALVES} to be halved; give more videos or leave it out"
             )
 
-    def estimates(self, generated: Side, reference: Side | None) -> list[Estimate]:
+    def estimates(self, generated: MeasuredSet, reference: MeasuredSet | None) -> list[Estimate]:
         assert reference is not None
         name = self.rule.metric.upper()
         rows, others = (rows_of(side, name) for side in (generated, reference))

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from pyoco_eval.catalogue import object_at
 from pyoco_eval.errors import PyocoEvalError, UsageError
-from pyoco_eval.extraction.measured_set import Side
+from pyoco_eval.extraction.measured_set import MeasuredSet
 from pyoco_eval.extraction.networks import refuse_captions, sees_frames
 from pyoco_eval.extraction.options import Options
 from pyoco_eval.metrics.base import Score
@@ -101,7 +101,7 @@ class Metric(ABC):
         """
 
     @abstractmethod
-    def estimates(self, generated: Side, reference: Side | None) -> list[Estimate]:
+    def estimates(self, generated: MeasuredSet, reference: MeasuredSet | None) -> list[Estimate]:
         """The numbers themselves; `reference` is there if the catalogue says that it is needed.
 
         Raises:
@@ -127,7 +127,7 @@ class Metric(ABC):
             )
         refuse_captions(self.rule, [video.caption or "" for video in source])
 
-    def floor_label(self, generated: Side, reference: Side | None) -> str | None:  # noqa: ARG002
+    def floor_label(self, generated: MeasuredSet, reference: MeasuredSet | None) -> str | None:  # noqa: ARG002
         """Value of the signature's `floor` key: set if a score below the floor was forced.
 
         Raises:
@@ -170,7 +170,7 @@ class Metric(ABC):
             return True
         return bound is not None and bound <= dim
 
-    def scores(self, generated: Side, reference: Side | None) -> list[Score]:
+    def scores(self, generated: MeasuredSet, reference: MeasuredSet | None) -> list[Score]:
         """The signed scores, the metric's own first.
 
         Raises:
@@ -183,7 +183,11 @@ class Metric(ABC):
         ]
 
     def _signed(
-        self, found: Estimate, generated: Side, reference: Side | None, floor: str | None
+        self,
+        found: Estimate,
+        generated: MeasuredSet,
+        reference: MeasuredSet | None,
+        floor: str | None,
     ) -> Score:
         if reference is None:
             recipe = {**generated.recipe, "n": str(generated.count), **found.recipe}

@@ -1,6 +1,6 @@
 """Precision, recall, density and coverage of the rows of two sides."""
 
-from pyoco_eval.extraction.measured_set import Side, rows_of
+from pyoco_eval.extraction.measured_set import MeasuredSet, rows_of
 from pyoco_eval.metrics.manifold import has_open_balls, neighbours, prdc
 from pyoco_eval.scoring.metric import Estimate, Metric
 
@@ -14,7 +14,7 @@ class PrdcMetric(Metric):
     def check_counts(self, dim: int, generated: int | None, reference: int | None) -> None:
         self.require_rows(self.floor(dim), generated, reference)
 
-    def estimates(self, generated: Side, reference: Side | None) -> list[Estimate]:
+    def estimates(self, generated: MeasuredSet, reference: MeasuredSet | None) -> list[Estimate]:
         assert reference is not None
         estimator = self.rule.estimator
         rows, others = (rows_of(side, "prdc") for side in (generated, reference))

@@ -1,7 +1,7 @@
 """From two sides and a convention to the signature and warnings of a score."""
 
 from pyoco_eval.datasets.catalogue import KNOWN_SETS
-from pyoco_eval.extraction.measured_set import Side
+from pyoco_eval.extraction.measured_set import MeasuredSet
 from pyoco_eval.extraction.pixel_recipes import storage_warning
 from pyoco_eval.metrics.conventions import Convention
 from pyoco_eval.metrics.interval import Interval
@@ -28,7 +28,7 @@ def sign(recipe: dict[str, str], rule: Convention, floor: str | None) -> Signatu
     return Signature.of({**recipe, "floor": floor, "label": rule.label, "v": __version__})
 
 
-def joint_recipe(generated: Side, reference: Side) -> dict[str, str]:
+def joint_recipe(generated: MeasuredSet, reference: MeasuredSet) -> dict[str, str]:
     """The recipe of the generated side, completed by what concerns the reference."""
     recipe = dict(generated.recipe)
     recipe |= {
@@ -47,7 +47,7 @@ def joint_recipe(generated: Side, reference: Side) -> dict[str, str]:
 
 
 def interval_label(
-    interval: Interval, kind: str, generated: Side, reference: Side | None = None
+    interval: Interval, kind: str, generated: MeasuredSet, reference: MeasuredSet | None = None
 ) -> str:
     """Value of the signature's `ci` key."""
     label = f"{kind}{interval.num_resamples}-{interval.level:.0%}-seed{interval.seed}"
@@ -55,7 +55,7 @@ def interval_label(
     return label + grouping_label(generated, reference) + ("-refexact" if exact else "")
 
 
-def grouping_label(generated: Side, reference: Side | None) -> str:
+def grouping_label(generated: MeasuredSet, reference: MeasuredSet | None) -> str:
     """What was kept together beyond the rows of one video: `-by(ucf101)`, of both sides where they
     differ; empty where nothing was.
     """
@@ -67,7 +67,9 @@ def grouping_label(generated: Side, reference: Side | None) -> str:
     return f"-by({'/'.join(dict.fromkeys(rules))})"
 
 
-def grouping_extras(generated: Side, reference: Side | None = None) -> dict[str, float]:
+def grouping_extras(
+    generated: MeasuredSet, reference: MeasuredSet | None = None
+) -> dict[str, float]:
     """Numbers of groups, and how much fewer rows count for standing in groups, where they do."""
     found: dict[str, float] = {}
     sides = {"": generated} if reference is None else {"": generated, "reference_": reference}
@@ -112,7 +114,7 @@ def bounds(interval: Interval | None) -> tuple[float, float] | None:
     return None if interval is None else (interval.low, interval.high)
 
 
-def side_warnings(side: Side, floor: str | None) -> list[str]:
+def side_warnings(side: MeasuredSet, floor: str | None) -> list[str]:
     """What a reader must know of one side."""
     found = []
     known = KNOWN_SETS.get(side.name)
@@ -145,7 +147,7 @@ def side_warnings(side: Side, floor: str | None) -> list[str]:
     return found
 
 
-def effective_warnings(side: Side) -> list[str]:
+def effective_warnings(side: MeasuredSet) -> list[str]:
     """A warning if rows in groups are worth fewer independent ones than the distance needs."""
     effect, floor = side.grouping.design_effect, frechet_floor(side.dim())
     if effect is None or side.count / effect >= floor > 0:
@@ -157,7 +159,7 @@ def effective_warnings(side: Side) -> list[str]:
     ]
 
 
-def joint_warnings(generated: Side, reference: Side, floor: str | None) -> list[str]:
+def joint_warnings(generated: MeasuredSet, reference: MeasuredSet, floor: str | None) -> list[str]:
     """What a reader must know of a comparison of two sides."""
     found = side_warnings(generated, floor) + side_warnings(reference, None)
     mixed = storage_warning(generated.recipe, reference.recipe)

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from pyoco_eval.errors import UsageError
 from pyoco_eval.extraction.measure import planned_recipe
-from pyoco_eval.extraction.measured_set import Side
+from pyoco_eval.extraction.measured_set import MeasuredSet
 from pyoco_eval.extraction.networks import Network, sees_frames
 from pyoco_eval.extraction.options import Options
 from pyoco_eval.features.base import FeatureExtractor
@@ -57,8 +57,8 @@ class Task:
         self.rule = rule
         self.metric = metric_under(rule, options, splits)
         self.network = Network.of(rule, options)
-        self.generated: Side | None = None
-        self.reference: Side | None = None
+        self.generated: MeasuredSet | None = None
+        self.reference: MeasuredSet | None = None
         self._options = options
         self._networks = networks
 
@@ -85,7 +85,7 @@ class Task:
         return self.metric.needs_rows(self.row_bound(None, source, self._options), self.dim())
 
     def row_bound(
-        self, side: Side | None, source: VideoSource | None, options: Options
+        self, side: MeasuredSet | None, source: VideoSource | None, options: Options
     ) -> int | None:
         """Feature rows a side has, or can have at most; None where videos do not bound them."""
         if side is not None:
@@ -95,7 +95,7 @@ class Task:
         frames = sees_frames(self.rule) and options.frames.select == "all"
         return len(source) * (options.clip.num_frames if frames else 1)
 
-    def recipe(self, side: Side | None) -> Mapping[str, str]:
+    def recipe(self, side: MeasuredSet | None) -> Mapping[str, str]:
         """The recipe of a stored side, or the one that a pass over samples is going to follow."""
         if side is not None:
             return side.recipe

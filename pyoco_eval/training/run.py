@@ -22,11 +22,11 @@ from pyoco_eval.training.engine import Engine
 from pyoco_eval.training.finetuning import check_same_pipeline
 from pyoco_eval.training.outputs.checkpoints import newest_state
 from pyoco_eval.training.outputs.interrupts import Interrupts, Stop, StoppedError
-from pyoco_eval.training.outputs.monitor import NobodyWatches, Watcher
+from pyoco_eval.training.outputs.monitor import NobodyWatches, RunMonitor
 from pyoco_eval.training.outputs.run_folder import RunFolder
 from pyoco_eval.training.outputs.run_writer import RunWriter
 from pyoco_eval.training.outputs.validation_picture import MEAN
-from pyoco_eval.training.setup import Parts, make_parts
+from pyoco_eval.training.setup import RunSetup, make_parts
 from pyoco_eval.training.trainer import StepResult
 from pyoco_eval.videos.frame_size import sides
 
@@ -37,7 +37,9 @@ _SLOW_SECONDS = 2.0
 """Processes whose steps take longer also ask each other within a step whether to stop."""
 
 
-def train(config: TrainConfig, *, watcher: Watcher | None = None, overwrite: bool = False) -> Path:
+def train(
+    config: TrainConfig, *, watcher: RunMonitor | None = None, overwrite: bool = False
+) -> Path:
     """Train, or go on where an earlier call was stopped.
 
     Under `torchrun` or `accelerate launch` every process calls this.
@@ -77,7 +79,7 @@ class _Run:
         config: TrainConfig,
         engine: Engine,
         folder: RunFolder,
-        watcher: Watcher,
+        watcher: RunMonitor,
         interrupts: Interrupts,
     ) -> None:
         self.config = config
@@ -85,7 +87,7 @@ class _Run:
         self.folder = folder
         self.watcher = watcher
         self.interrupts = interrupts
-        self.parts: Parts = make_parts(config, engine)
+        self.parts: RunSetup = make_parts(config, engine)
         self.trainer = self.parts.trainer
         latents = self.parts.latents
         state = folder.prepare(write=engine.is_main)

@@ -37,7 +37,7 @@ _FPS_OF_IMAGES = 8.0
 
 
 @dataclass(frozen=True)
-class Parts:
+class RunSetup:
     """What a run works with.
 
     Attributes:
@@ -111,7 +111,7 @@ class Parts:
         }
 
 
-def make_parts(config: TrainConfig, engine: Engine) -> Parts:
+def make_parts(config: TrainConfig, engine: Engine) -> RunSetup:
     """Open the data and build the rest.
 
     Raises:
@@ -159,7 +159,7 @@ def make_parts(config: TrainConfig, engine: Engine) -> Parts:
     validation = None
     if config.validation.every:
         validation = Validation(config, engine, trainer, conditioner, loss, class_names)
-    return Parts(
+    return RunSetup(
         config,
         examples,
         TrainingSamples(config, examples, images),

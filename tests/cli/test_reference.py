@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from pyoco_eval.cli.reference import command
 from pyoco_eval.errors import MissingError, PyocoEvalError
-from pyoco_eval.extraction.measured_set import Side
+from pyoco_eval.extraction.measured_set import MeasuredSet
 from pyoco_eval.statistics.files import FeatureSet
 from pyoco_eval.statistics.moments import Moments
 
@@ -32,10 +32,10 @@ def cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return tmp_path / "cache"
 
 
-def store(path: Path, num: int = 5) -> Side:
+def store(path: Path, num: int = 5) -> MeasuredSet:
     rows = np.random.default_rng(0).normal(size=(num, 3)).astype(np.float32)
     ids = tuple(f"{i}.mp4" for i in range(num))
-    side = Side(
+    side = MeasuredSet(
         name="mine",
         digest="ab" * 32,
         recipe=RECIPE,

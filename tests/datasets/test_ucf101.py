@@ -8,12 +8,14 @@ import pytest
 from trees import CLASSES, TEST, TRAIN, name, names, write_clip, write_lists, write_ucf101
 
 from pyoco_eval.datasets.catalogue import KNOWN_SETS, known_set
-from pyoco_eval.datasets.dataset import Dataset, Finding
+from pyoco_eval.datasets.dataset import Dataset, DatasetFinding
 from pyoco_eval.datasets.ucf101 import PUBLISHED_LISTS, open_ucf101
 from pyoco_eval.errors import MissingError, PyocoEvalError, UsageError
 
 
-def kinds(findings: list[Finding] | tuple[Finding, ...]) -> dict[str, tuple[str, ...]]:
+def kinds(
+    findings: list[DatasetFinding] | tuple[DatasetFinding, ...],
+) -> dict[str, tuple[str, ...]]:
     return {finding.kind: finding.names for finding in findings}
 
 

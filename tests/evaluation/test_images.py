@@ -13,7 +13,7 @@ from pyoco_eval.extraction.measured_set import side_from_file
 from pyoco_eval.extraction.options import Options
 from pyoco_eval.metrics.sample_floor import SmallSampleError
 from pyoco_eval.records.compare import FREE
-from pyoco_eval.references.build import RealVideos, build_reference
+from pyoco_eval.references.build import ReferenceVideos, build_reference
 from pyoco_eval.videos.clip_rule import IMAGES, ClipRule
 
 RNG = np.random.default_rng(3)
@@ -138,7 +138,7 @@ def test_features_and_references_decide_alike(tmp_path: Path) -> None:
     assert stored.value == direct.value
     assert stored.signature == direct.signature
     (built,) = build_reference(
-        "mine", RealVideos(samples=place), metrics=["fid"], profile="embedded"
+        "mine", ReferenceVideos(samples=place), metrics=["fid"], profile="embedded"
     )
     assert built.header["count"] == 90
     assert built.header["recipe"]["clip"] == "images"

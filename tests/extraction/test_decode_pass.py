@@ -11,7 +11,7 @@ from toys import MeanColour, flat_videos
 from pyoco_eval.errors import UnusableVideosError
 from pyoco_eval.extraction.decode_pass import Pass, run_pass
 from pyoco_eval.extraction.feeding.feed import DeviceFeed
-from pyoco_eval.extraction.feeding.row_queue import Tap
+from pyoco_eval.extraction.feeding.row_queue import NetworkInput
 from pyoco_eval.extraction.feeding.transfers import Transfers
 from pyoco_eval.extraction.frame_rules import FrameRule
 from pyoco_eval.extraction.measure import RowCollector
@@ -26,7 +26,7 @@ def collect(
 ) -> tuple[np.ndarray, list[str], Pass, MeanColour]:
     network, rows = MeanColour(kind), RowCollector()
     network.pretended_device = device
-    tap = Tap(network, [rows], "exact")
+    tap = NetworkInput(network, [rows], "exact")
     opened = open_source(source)
     feed = DeviceFeed(Transfers(torch.device("cpu"))) if device == "cuda" else None
     found = run_pass(opened, [tap], options, feed=feed)

@@ -13,7 +13,7 @@ from pyoco_eval.extraction.decode_pass import run_pass
 from pyoco_eval.extraction.feature_store import UNIT, FeatureStore
 from pyoco_eval.extraction.feeding.device_queue import BATCHES_IN_FLIGHT
 from pyoco_eval.extraction.feeding.feed import DeviceFeed, Feed
-from pyoco_eval.extraction.feeding.row_queue import Tap
+from pyoco_eval.extraction.feeding.row_queue import NetworkInput
 from pyoco_eval.extraction.frame_rules import FrameRule
 from pyoco_eval.extraction.measure import RowCollector
 from pyoco_eval.extraction.options import Options
@@ -40,7 +40,7 @@ def rows_of(
     source: object, networks: list[FeatureExtractor], options: Options, feed: Feed
 ) -> list[np.ndarray]:
     collectors = [RowCollector() for _ in networks]
-    taps = [Tap(n, [c], "exact") for n, c in zip(networks, collectors, strict=True)]
+    taps = [NetworkInput(n, [c], "exact") for n, c in zip(networks, collectors, strict=True)]
     opened = open_source(source)
     run_pass(opened, taps, options, feed=feed).settle(len(opened), options)
     return [collector.rows() for collector in collectors]
@@ -169,7 +169,7 @@ def test_rows_come_back_in_order_from_stored_features_and_the_network(
         store = FeatureStore(tmp_path, "memory", ids, {"net": "toy"})
         store.begin_at(chosen.start)
         collector = RowCollector()
-        tap = Tap(OnDevice(), [collector], "exact", store)
+        tap = NetworkInput(OnDevice(), [collector], "exact", store)
         found = run_pass(source, [tap], options, chosen=chosen, feed=DeviceFeed(late))
     assert found.num_from_store == UNIT
     expected = np.stack([video[:4, 0, 0].mean(0) for video in videos])

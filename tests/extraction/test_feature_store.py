@@ -13,7 +13,7 @@ from toys import MeanColour, flat_videos
 
 from pyoco_eval.extraction.decode_pass import Pass, run_pass
 from pyoco_eval.extraction.feature_store import UNIT, FeatureStore
-from pyoco_eval.extraction.feeding.row_queue import Tap
+from pyoco_eval.extraction.feeding.row_queue import NetworkInput
 from pyoco_eval.extraction.measure import RowCollector
 from pyoco_eval.extraction.options import Options
 from pyoco_eval.records.record import Record
@@ -34,7 +34,7 @@ def extract(
         workers=3,
     )
     store = FeatureStore(folder, source.name, [video.id for video in source], recipe)
-    tap = Tap(network, [rows], "exact", store)
+    tap = NetworkInput(network, [rows], "exact", store)
     found = run_pass(source, [tap], options)
     found.settle(len(source), options)
     assert tap.row_ids is not None

@@ -11,7 +11,7 @@ import pyoco_eval
 from pyoco_eval.errors import UsageError
 from pyoco_eval.extraction import networks
 from pyoco_eval.extraction.grouping import Videos, labels_of
-from pyoco_eval.extraction.measured_set import Side
+from pyoco_eval.extraction.measured_set import MeasuredSet
 from pyoco_eval.metrics.base import Score
 from pyoco_eval.metrics.dependence import (
     design_effect,
@@ -49,7 +49,7 @@ def clip_names(sources: int) -> list[str]:
 
 def stored(path: Path, rows: np.ndarray, names: list[str], **more: object) -> str:
     """A file as `pyoco-eval features` writes it."""
-    side = Side(
+    side = MeasuredSet(
         name=path.stem,
         digest=hashlib.sha256(path.name.encode()).hexdigest(),
         recipe=RECIPE,

@@ -12,7 +12,7 @@ from test_cuda_features import MADE
 
 from pyoco_eval.extraction.decode_pass import run_pass
 from pyoco_eval.extraction.feeding.feed import DeviceFeed, feed_for
-from pyoco_eval.extraction.feeding.row_queue import Tap
+from pyoco_eval.extraction.feeding.row_queue import NetworkInput
 from pyoco_eval.extraction.feeding.transfers import CudaTransfers, Transfers
 from pyoco_eval.extraction.measure import RowCollector
 from pyoco_eval.extraction.options import Options
@@ -58,7 +58,7 @@ def streams(cuda: Machine) -> Iterator[Stream]:
 def test_a_pass(cuda: Machine, streams: Stream, name: str) -> None:
     extractor = MADE[name](cuda).to("cuda")
     collector = RowCollector()
-    tap = Tap(extractor, [collector], "exact")
+    tap = NetworkInput(extractor, [collector], "exact")
     videos = [np.zeros((16, 48, 60 + 4 * (i % 2), 3), np.uint8) for i in range(9)]
     feed = feed_for([tap])
     assert isinstance(feed, DeviceFeed)

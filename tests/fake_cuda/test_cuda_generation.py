@@ -20,7 +20,7 @@ from pyoco_eval.models.text.store import precompute_embeddings
 from pyoco_eval.models.unet import VideoUNet
 from pyoco_eval.priors import parse_prior
 from pyoco_eval.probe.image_model import DIFFUSERS
-from pyoco_eval.probe.invert import Walk, invert_frames, round_trip
+from pyoco_eval.probe.invert import InversionSettings, invert_frames, round_trip
 from pyoco_eval.probe.open import open_image_model
 from pyoco_eval.seeding import torch_generator
 
@@ -129,7 +129,7 @@ def test_the_probe(cuda: Machine, tmp_path: Path, kind: str) -> None:
         }[kind]  # fmt: skip
         spec = f"{DIFFUSERS}{make(tmp_path / kind)}"
     model = open_image_model(spec, device="cuda")
-    walk = Walk(model, num_steps=2, batch_size=2)
+    walk = InversionSettings(model, num_steps=2, batch_size=2)
     prompt = CAPTIONS[0] if kind in ("latents", "own with text") else None
     frames = torch.zeros(3, 3, 16, 16)
     maps = invert_frames(frames, walk, prompt=prompt)

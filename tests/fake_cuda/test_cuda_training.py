@@ -16,7 +16,7 @@ from pyoco_eval.training.engine import Engine
 from pyoco_eval.training.outputs.checkpoints import load_state, save_state
 from pyoco_eval.training.outputs.run_writer import Window
 from pyoco_eval.training.outputs.samples_sheet import SampleSheet
-from pyoco_eval.training.setup import Parts, make_parts
+from pyoco_eval.training.setup import RunSetup, make_parts
 
 sys.path[:0] = [str(Path(__file__).parents[1] / folder) for folder in ("training", "models")]
 from small_runs import small_config  # noqa: E402
@@ -47,7 +47,7 @@ def config_of(out: Path, **changes: Any) -> TrainConfig:
 
 
 @contextmanager
-def made(config: TrainConfig) -> Iterator[tuple[Engine, Parts, Batch]]:
+def made(config: TrainConfig) -> Iterator[tuple[Engine, RunSetup, Batch]]:
     engine = Engine(config.hardware)
     try:
         assert engine.device.type == "cuda"

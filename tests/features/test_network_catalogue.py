@@ -7,7 +7,7 @@ import pytest
 
 from pyoco_eval.catalogue import object_at
 from pyoco_eval.extraction.networks import of_frames
-from pyoco_eval.features.base import FeatureExtractor, LoadRequest, TextEncoder
+from pyoco_eval.features.base import CaptionEncoder, FeatureExtractor, LoadRequest
 from pyoco_eval.features.c3d.extractor import C3DExtractor
 from pyoco_eval.features.c3d.network import LAYER_DIMS as C3D_LAYERS
 from pyoco_eval.features.c3d.torchscript import NUM_CLASSES, TorchScriptC3DExtractor
@@ -83,7 +83,7 @@ def test_networks_with_text_encode_captions() -> None:
     assert [name for name, row in NETWORKS.own.items() if row.text] == ["clip", "tinyclip"]
     place = NETWORKS["tinyclip"].text
     assert place is not None
-    encoder: TextEncoder = object_at(place)(LoadRequest("tinyclip", ""))
+    encoder: CaptionEncoder = object_at(place)(LoadRequest("tinyclip", ""))
     assert encoder.encode(["a red circle"]).shape == (1, load_tiny("tinyclip").spec.dim)
 
 

@@ -19,7 +19,7 @@ from pyoco_eval.diffusion.samplers.ddim import ddim
 from pyoco_eval.diffusion.samplers.spec import SamplerSpec
 from pyoco_eval.errors import MissingError, PyocoEvalError, UsageError
 from pyoco_eval.probe.image_model import ImageModel
-from pyoco_eval.probe.invert import Walk, invert_frames, round_trip
+from pyoco_eval.probe.invert import InversionSettings, invert_frames, round_trip
 from pyoco_eval.probe.open import open_image_model
 
 
@@ -81,22 +81,22 @@ def test_frames_go_to_noise_and_back(folders: dict[str, Path], name: str) -> Non
     One whose output is nearly 0 does not push, and must bring them back at once.
     """
     model = opened(folders[name])
-    maps = invert_frames(pictures(2), Walk(model, num_steps=4))
+    maps = invert_frames(pictures(2), InversionSettings(model, num_steps=4))
     assert maps.shape == ((2, 3, 16, 16) if name == "pixels" else (2, 4, 8, 8))
     assert maps.dtype == torch.float64
-    errors = round_trip(pictures(2), Walk(model, num_steps=8)).relative_error()
+    errors = round_trip(pictures(2), InversionSettings(model, num_steps=8)).relative_error()
     assert errors[3] < errors[1] < errors[0]
     last = model.denoiser.network._unet.conv_out  # type: ignore[attr-defined]
     with torch.no_grad():
         for parameter in last.parameters():
             parameter.mul_(1e-4)
-    trip = round_trip(pictures(2), Walk(model, num_steps=8))
+    trip = round_trip(pictures(2), InversionSettings(model, num_steps=8))
     assert trip.relative_error()[3] < 0.01
     assert trip.psnr()[3] > 40
 
 
 def test_the_prompt_reaches_the_network(folders: dict[str, Path]) -> None:
-    walk = Walk(opened(folders["latents"]), num_steps=4)
+    walk = InversionSettings(opened(folders["latents"]), num_steps=4)
     plain, empty, cat = (
         invert_frames(pictures(2), walk, prompt=text) for text in (None, "", "a cat")
     )
@@ -122,12 +122,12 @@ def test_zero_terminal_snr_keeps_the_noisiest_finite_level(tmp_path: Path) -> No
     scheduler = diffusers.DDPMScheduler(rescale_betas_zero_snr=True, prediction_type="v_prediction")
     model = opened(pixel_pipeline(tmp_path / "zero", scheduler=scheduler))
     assert math.isfinite(model.sigma_max)
-    assert torch.isfinite(invert_frames(pictures(1), Walk(model, num_steps=4))).all()
+    assert torch.isfinite(invert_frames(pictures(1), InversionSettings(model, num_steps=4))).all()
 
 
 def test_a_learned_variance_is_left_out(tmp_path: Path) -> None:
     model = opened(pixel_pipeline(tmp_path / "learned", out_channels=6))
-    assert invert_frames(pictures(1), Walk(model, num_steps=3)).shape == (1, 3, 16, 16)
+    assert invert_frames(pictures(1), InversionSettings(model, num_steps=3)).shape == (1, 3, 16, 16)
 
 
 def test_an_old_pipeline_has_everything_in_one_folder(
@@ -137,7 +137,7 @@ def test_an_old_pipeline_has_everything_in_one_folder(
     old.mkdir()
     for path in folders["pixels"].rglob("*.*"):
         (old / path.name).write_bytes(path.read_bytes())
-    maps = [invert_frames(pictures(1), Walk(opened(f), num_steps=3)) for f in
+    maps = [invert_frames(pictures(1), InversionSettings(opened(f), num_steps=3)) for f in
             (old, folders["pixels"])]  # fmt: skip
     assert torch.equal(*maps)
 

@@ -13,7 +13,7 @@ from pyoco_eval.errors import MissingError, UsageError
 from pyoco_eval.models.checkpoint import ModelInfo, save_model
 from pyoco_eval.models.presets import PRESETS
 from pyoco_eval.models.unet import VideoUNet
-from pyoco_eval.probe.invert import Walk, invert_frames
+from pyoco_eval.probe.invert import InversionSettings, invert_frames
 from pyoco_eval.probe.noise_store import describe_maps
 from pyoco_eval.probe.open import open_image_model
 
@@ -25,9 +25,9 @@ def pictures(count: int) -> torch.Tensor:
 def test_maps_are_those_of_inverting_by_hand(tmp_path: Path) -> None:
     model = open_image_model(str(save_image_model(tmp_path / "model")))
     assert (model.size, model.latent, model.sigma_max) == (16, False, 80)
-    found = invert_frames(pictures(2), Walk(model, "ddim", 6))
+    found = invert_frames(pictures(2), InversionSettings(model, "ddim", 6))
     x = pictures(2).double()[:, None]
-    sigmas = Walk(model, "ddim", 6).sampler().sigmas()[:-1].flip(0)
+    sigmas = InversionSettings(model, "ddim", 6).sampler().sigmas()[:-1].flip(0)
     for low, high in pairwise(sigmas):
         with torch.no_grad():
             denoised = model.denoiser(x, low.expand(2))
@@ -79,5 +79,5 @@ def test_a_network_without_training_leaves_the_frame_in_its_map(tmp_path: Path) 
     unet = replace(PRESETS["test"].image(), text=())
     info = ModelInfo(unet=unet, kind="image", num_frames=1, fps=8, size=(16, 16))
     save_model(tmp_path, VideoUNet(unet), info)
-    maps = invert_frames(pictures(2), Walk(open_image_model(str(tmp_path)), "ddim", 6))
+    maps = invert_frames(pictures(2), InversionSettings(open_image_model(str(tmp_path)), "ddim", 6))
     assert describe_maps(maps.numpy(), pictures(2).numpy())["alignment"] == pytest.approx(1)

@@ -67,12 +67,12 @@ def test_scores_are_those_of_evaluate_on_the_same_folders(tmp_path: Path) -> Non
         "shapes-uncond", tmp_path, "--generator", NOISE, "--repeats", "1", "--scale", "0.1"
     )
     (folder,) = (tmp_path / "samples" / "samples").iterdir()
-    from pyoco_eval.protocol_run.real_videos import DataPlace, RealVideos
+    from pyoco_eval.protocol_run.real_videos import DataPlace, ProtocolVideos
 
     protocol = load_protocol("shapes-uncond").protocol
     rule = protocol.scores["fvd"].reference
     assert rule is not None
-    reference = RealVideos(protocol, DataPlace()).reference(rule, 52)
+    reference = ProtocolVideos(protocol, DataPlace()).reference(rule, 52)
     alone = evaluate(
         open_source(folder),
         reference,

@@ -14,20 +14,20 @@ from pyoco_eval.protocol.prompt_sets import counted_by_prompt
 from pyoco_eval.protocol.prompts import own_list, read_prompts
 from pyoco_eval.protocol.schema import ReferenceRule
 from pyoco_eval.protocol_run.match_samples import answer
-from pyoco_eval.protocol_run.planned_videos import Wish, wishes
-from pyoco_eval.protocol_run.real_videos import DataPlace, RealVideos, chosen, drawn
+from pyoco_eval.protocol_run.planned_videos import PlannedVideo, planned_videos
+from pyoco_eval.protocol_run.real_videos import DataPlace, ProtocolVideos, chosen, drawn
 from pyoco_eval.protocol_run.reduction import Reduction
 
 UCF = class_names("ucf101")
 
 
-def real(name: str, root: Path | None = None) -> RealVideos:
-    return RealVideos(load_protocol(name).protocol, DataPlace(root))
+def real(name: str, root: Path | None = None) -> ProtocolVideos:
+    return ProtocolVideos(load_protocol(name).protocol, DataPlace(root))
 
 
 def test_zero_shot_asks_for_twenty_of_each_class_and_28_more() -> None:
     protocol = load_protocol("ucf101-zeroshot").protocol
-    found = wishes(protocol, 2048, 0, real("ucf101-zeroshot"))
+    found = planned_videos(protocol, 2048, 0, real("ucf101-zeroshot"))
     assert set(Counter(wish.label for wish in found[:2020]).values()) == {20}
     assert [wish.label for wish in found[2020:]] == list(range(28))
     prompts = own_list("ucf101", UCF)
@@ -45,7 +45,7 @@ def test_videos_of_every_prompt_of_a_set_are_counted(tmp_path: Path) -> None:
     protocol = counted_by_prompt(own, given)
     assert protocol.scores["is"].count == 20 * len(rows) == protocol.samples.count
     assert protocol.scores["fvd"].count == 2048, "is no number of videos of each prompt"
-    found = wishes(protocol, protocol.samples.count, 0, real("ucf101-zeroshot"), given)
+    found = planned_videos(protocol, protocol.samples.count, 0, real("ucf101-zeroshot"), given)
     assert set(Counter(wish.prompt for wish in found).values()) == {20}
     assert all(str(wish.prompt).startswith(names[wish.label or 0]) for wish in found)
     assert len(found[: len(rows)]) == len({wish.prompt for wish in found[: len(rows)]})
@@ -57,10 +57,10 @@ def test_videos_of_every_prompt_of_a_set_are_counted(tmp_path: Path) -> None:
 
 def test_a_repeat_has_other_seeds_and_the_same_prompts() -> None:
     protocol = load_protocol("shapes-zeroshot").protocol
-    first, second = (wishes(protocol, 60, k, real("shapes-zeroshot")) for k in (0, 1))
+    first, second = (planned_videos(protocol, 60, k, real("shapes-zeroshot")) for k in (0, 1))
     assert not {wish.seed for wish in first} & {wish.seed for wish in second}
     assert [wish.prompt for wish in first] == [wish.prompt for wish in second]
-    assert wishes(protocol, 30, 0, real("shapes-zeroshot")) == first[:30]
+    assert planned_videos(protocol, 30, 0, real("shapes-zeroshot")) == first[:30]
 
 
 def test_classes_are_drawn_with_the_frequencies_of_the_split(tmp_path: Path) -> None:
@@ -70,11 +70,11 @@ def test_classes_are_drawn_with_the_frequencies_of_the_split(tmp_path: Path) -> 
     assert {UCF[label]: n for label, n in enumerate(counts) if n} == {
         "Archery": 2, "HandstandPushups": 2, "YoYo": 2,
     }  # fmt: skip
-    found = wishes(data.protocol, 3000, 0, data)
+    found = planned_videos(data.protocol, 3000, 0, data)
     share = Counter(UCF[wish.label or 0] for wish in found)
     assert set(share) == {"Archery", "HandstandPushups", "YoYo"}
     assert all(abs(n - 1000) < 130 for n in share.values()), "five standard deviations"
-    assert wishes(data.protocol, 10, 1, data)[5].label == found[5].label
+    assert planned_videos(data.protocol, 10, 1, data)[5].label == found[5].label
 
 
 def _msrvtt(tmp_path: Path) -> Path:
@@ -91,7 +91,7 @@ def test_captions_are_taken_by_the_rule_of_each_variant(tmp_path: Path) -> None:
 
     def captions(name: str, count: int) -> list[tuple[str | None, str | None]]:
         data = real(name, root)
-        return [(wish.video, wish.prompt) for wish in wishes(data.protocol, count, 0, data)]
+        return [(wish.video, wish.prompt) for wish in planned_videos(data.protocol, count, 0, data)]
 
     every, ascii_only = captions("msrvtt-59800", 100), captions("msrvtt", 100)
     assert len(every) == 10
@@ -109,7 +109,7 @@ def test_the_videos_of_a_random_reference_are_those_of_the_random_captions(tmp_p
     rule = data.protocol.scores["fvd"].reference
     assert rule is not None
     reference = data.reference(rule, 3)
-    wished = wishes(data.protocol, 3, 0, data)
+    wished = planned_videos(data.protocol, 3, 0, data)
     assert [video.id for video in reference] == [wish.video for wish in wished]
     assert reference.name == "msrvtt-random(2048)-reduced3-seed0"
 
@@ -141,8 +141,8 @@ def test_reductions_scale_every_count_and_say_so() -> None:
             Reduction(scale)
 
 
-def _wished(*labels: int) -> list[Wish]:
-    return [Wish(i, f"prompt {label}", label, i) for i, label in enumerate(labels)]
+def _wished(*labels: int) -> list[PlannedVideo]:
+    return [PlannedVideo(i, f"prompt {label}", label, i) for i, label in enumerate(labels)]
 
 
 def test_samples_answer_by_folder_of_the_class(tmp_path: Path) -> None:
@@ -170,15 +170,18 @@ def test_samples_answer_by_manifest_name_or_number(tmp_path: Path) -> None:
     (tmp_path / "manifest.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     found = answer(str(tmp_path), _wished(0, 1), "x", UCF, "pyav")
     assert [video.id for video in found.source] == ["b.mp4", "a.mp4"]
-    by_caption = [Wish(0, "y", None, 0), Wish(1, "x", None, 1)]
+    by_caption = [PlannedVideo(0, "y", None, 0), PlannedVideo(1, "x", None, 1)]
     found = answer(str(tmp_path), by_caption, "x", (), "pyav")
     assert ([video.id for video in found.source], found.told_by) == (["b.mp4", "a.mp4"], "manifest")
     other = tmp_path / "other"
     other.mkdir()
     write_clip(other / "video7011.mp4", 1)
     write_clip(other / "video7010.mp4", 1)
-    named = [Wish(0, "q", None, 0, "video7010.mp4"), Wish(1, "r", None, 1, "video7011.mp4")]
+    named = [
+        PlannedVideo(0, "q", None, 0, "video7010.mp4"),
+        PlannedVideo(1, "r", None, 1, "video7011.mp4"),
+    ]
     found = answer(str(other), named, "x", (), "pyav")
     assert (found.source[0].id, found.told_by) == ("video7010.mp4", "name")
     with pytest.raises(UsageError, match="holds 2 videos, the protocol takes 3"):
-        answer(str(other), [*named, Wish(2, "s", None, 2)], "x", (), "pyav")
+        answer(str(other), [*named, PlannedVideo(2, "s", None, 2)], "x", (), "pyav")

@@ -20,7 +20,7 @@ from pyoco_eval.errors import MissingError, PyocoEvalError, UsageError
 from pyoco_eval.extraction import networks
 from pyoco_eval.extraction.options import Options
 from pyoco_eval.locks import LOCK
-from pyoco_eval.references.build import Built, RealVideos, build_reference
+from pyoco_eval.references.build import Built, ReferenceVideos, build_reference
 from pyoco_eval.references.recipes import recipe_differences
 from pyoco_eval.shapes.dataset import MovingShapes
 from pyoco_eval.statistics.files import FeatureSet, StatisticsFile
@@ -270,7 +270,7 @@ def test_names_and_sources_that_do_not_fit_are_refused(
     name: str, videos: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(UsageError, match=message):
-        build_reference(name, RealVideos(**_paths(videos)), metrics=("fvd",))
+        build_reference(name, ReferenceVideos(**_paths(videos)), metrics=("fvd",))
 
 
 def _paths(videos: dict[str, Any]) -> dict[str, Any]:
@@ -279,7 +279,7 @@ def _paths(videos: dict[str, Any]) -> dict[str, Any]:
 
 def test_metrics_without_a_reference_are_refused(real: Path) -> None:
     with pytest.raises(UsageError, match="is, clipsim has no reference"):
-        build_reference("mine", RealVideos(real), metrics=("fvd", "is", "clipsim"))
+        build_reference("mine", ReferenceVideos(real), metrics=("fvd", "is", "clipsim"))
 
 
 def test_a_split_is_a_reference_of_its_own(ucf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -343,7 +343,7 @@ def test_a_damaged_file_beside_others_is_named_where_nothing_else_fits(
 
 def test_the_python_function_returns_what_it_wrote(real: Path) -> None:
     options = Options(clip=ClipRule(4))
-    (built,) = build_reference("mine", RealVideos(real), metrics=("fvd",), options=options)
+    (built,) = build_reference("mine", ReferenceVideos(real), metrics=("fvd",), options=options)
     assert isinstance(built, Built)
     assert built.is_new
     assert built.header["name"] == "mine"

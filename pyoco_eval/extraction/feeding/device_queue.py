@@ -7,7 +7,7 @@ from itertools import groupby
 
 import torch
 
-from pyoco_eval.extraction.feeding.row_queue import Inputs, RowQueue, Tap
+from pyoco_eval.extraction.feeding.row_queue import Inputs, NetworkInput, RowQueue
 from pyoco_eval.extraction.feeding.staging import Staging
 from pyoco_eval.extraction.feeding.transfers import Mark, Transfers
 from pyoco_eval.extraction.options import Options
@@ -42,7 +42,9 @@ class _Flight:
 class DeviceRowQueue(RowQueue):
     """The waiting and flying inputs of one tap. Frames of any sizes share a batch."""
 
-    def __init__(self, tap: Tap, options: Options, staging: Staging, transfers: Transfers) -> None:
+    def __init__(
+        self, tap: NetworkInput, options: Options, staging: Staging, transfers: Transfers
+    ) -> None:
         super().__init__(tap, options)
         self._staging = staging
         self._transfers = transfers

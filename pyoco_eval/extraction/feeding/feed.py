@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from pyoco_eval.extraction.feeding.device_queue import DeviceRowQueue
-from pyoco_eval.extraction.feeding.row_queue import Inputs, RowQueue, Tap
+from pyoco_eval.extraction.feeding.row_queue import Inputs, NetworkInput, RowQueue
 from pyoco_eval.extraction.feeding.staging import Load, Staging
 from pyoco_eval.extraction.feeding.transfers import CudaTransfers, Transfers
 from pyoco_eval.extraction.options import Options
@@ -17,7 +17,7 @@ from pyoco_eval.videos.readers.pixels import PixelRule
 class Feed:
     """Resized and scaled by the threads that decode, for networks on the CPU."""
 
-    def queue(self, tap: Tap, options: Options) -> RowQueue:
+    def queue(self, tap: NetworkInput, options: Options) -> RowQueue:
         """Where the inputs of a tap wait for each other."""
         return RowQueue(tap, options)
 
@@ -50,7 +50,7 @@ class DeviceFeed(Feed):
         self.staging = Staging(transfers)
         self._transfers = transfers
 
-    def queue(self, tap: Tap, options: Options) -> RowQueue:
+    def queue(self, tap: NetworkInput, options: Options) -> RowQueue:
         return DeviceRowQueue(tap, options, self.staging, self._transfers)
 
     def memory(self, shape: tuple[int, ...]) -> np.ndarray:
@@ -80,7 +80,7 @@ class PickedFrames:
         self._picked: dict[tuple[PixelRule, tuple[int, ...]], np.ndarray] = {}
         self._stored: dict[int, Load] = {}
 
-    def inputs(self, tap: Tap, chosen: tuple[int, ...]) -> Inputs:
+    def inputs(self, tap: NetworkInput, chosen: tuple[int, ...]) -> Inputs:
         """The frames `chosen`, as the network of the tap takes them."""
         whole = self._whole[tap.pixels]
         key = (tap.pixels, chosen)
@@ -90,7 +90,7 @@ class PickedFrames:
         return self._feed.inputs(tap.extractor, self._picked[key], self._stored)
 
 
-def feed_for(taps: Sequence[Tap]) -> Feed:
+def feed_for(taps: Sequence[NetworkInput]) -> Feed:
     """The feed of networks, which are all on one device."""
     devices = {tap.extractor.device for tap in taps}
     (device,) = devices or {torch.device("cpu")}

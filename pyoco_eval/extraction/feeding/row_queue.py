@@ -26,7 +26,7 @@ class Collector(Protocol):
 
 
 @dataclass
-class Tap:
+class NetworkInput:
     """A network and who listens to it.
 
     Attributes:
@@ -72,7 +72,7 @@ class RowQueue:
     batch, a clip's features then have the same digits whatever else is scored with it.
     """
 
-    def __init__(self, tap: Tap, options: Options) -> None:
+    def __init__(self, tap: NetworkInput, options: Options) -> None:
         self._tap = tap
         image = tap.extractor.kind == "image"
         alone = tap.extractor.device.type == "cpu"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from pyoco_eval.errors import UsageError
 from pyoco_eval.metrics.catalogue import display_name
-from pyoco_eval.records.compare import Comparison, Difference, compare_records
+from pyoco_eval.records.compare import Comparison, ScoreDifference, compare_records
 from pyoco_eval.report.numbers import decimals, fixed
 from pyoco_eval.report.sheet.sheet import Sheet, records_of
 
@@ -91,11 +91,11 @@ def _table(comparison: Comparison, warnings: tuple[str, ...]) -> DifferenceTable
     )
 
 
-def _other(difference: Difference, best: str) -> str:
+def _other(difference: ScoreDifference, best: str) -> str:
     return difference.of if difference.against == best else difference.against
 
 
-def _row(name: str, score: str, difference: Difference | None, places: int) -> DifferenceRow:
+def _row(name: str, score: str, difference: ScoreDifference | None, places: int) -> DifferenceRow:
     """Signs are those of this row less the best, whichever way the comparison has it."""
     if difference is None:
         return DifferenceRow(name, score)
@@ -116,7 +116,7 @@ def _row(name: str, score: str, difference: Difference | None, places: int) -> D
     )
 
 
-def _short(difference: Difference, shown: bool | None) -> str:
+def _short(difference: ScoreDifference, shown: bool | None) -> str:
     """What fits into a label; the same in every rendering."""
     if shown is not None:
         return "worse" if shown else "not shown"

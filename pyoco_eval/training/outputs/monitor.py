@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 
-class Watcher(Protocol):
+class RunMonitor(Protocol):
     """Told about a run as it goes, by its first process alone."""
 
     def started(self, step: int, steps: int, about: Mapping[str, str]) -> None:
@@ -25,7 +25,7 @@ class Watcher(Protocol):
 
 
 class NobodyWatches:
-    """Implements `Watcher` in silence."""
+    """Implements `RunMonitor` in silence."""
 
     def started(self, step: int, steps: int, about: Mapping[str, str]) -> None: ...
     def advanced(self, step: int, loss: float | None) -> None: ...

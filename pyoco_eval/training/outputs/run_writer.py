@@ -17,11 +17,11 @@ from pyoco_eval.training.data.samples import Batch, Replaced, collate
 from pyoco_eval.training.engine import Engine
 from pyoco_eval.training.outputs.checkpoints import TrainingState, save_state
 from pyoco_eval.training.outputs.log import TrainingLog
-from pyoco_eval.training.outputs.monitor import Watcher
+from pyoco_eval.training.outputs.monitor import RunMonitor
 from pyoco_eval.training.outputs.run_folder import RunFolder
 from pyoco_eval.training.outputs.samples_sheet import SampleSheet
 from pyoco_eval.training.outputs.sharded_state import ShardWriter
-from pyoco_eval.training.setup import Parts
+from pyoco_eval.training.setup import RunSetup
 from pyoco_eval.training.trainer import StepResult
 
 _REPLACED = ("replaced_short", "replaced_broken")
@@ -74,8 +74,8 @@ class RunWriter:
         config: TrainConfig,
         engine: Engine,
         folder: RunFolder,
-        parts: Parts,
-        watcher: Watcher,
+        parts: RunSetup,
+        watcher: RunMonitor,
         state: TrainingState | None,
     ) -> None:
         self._config = config

@@ -62,7 +62,7 @@ def shown(url: str) -> str:
     return _SECRETS.sub("…", url)
 
 
-class Store:
+class RemoteFiles:
     """A file system with the objects lately read from it."""
 
     def __init__(self, url: str) -> None:
@@ -181,7 +181,7 @@ class RemoteFile(StoredFile):
         known_size: as listed; None if the listing does not say.
     """
 
-    store: Store = field(repr=False)
+    store: RemoteFiles = field(repr=False)
     place: str
     known_size: int | None = None
 
@@ -231,7 +231,7 @@ class _NamedBytes(io.BytesIO):
 class _Ranges(io.RawIOBase):
     """A handle of fsspec whose errors name the object."""
 
-    def __init__(self, store: Store, place: str) -> None:
+    def __init__(self, store: RemoteFiles, place: str) -> None:
         self.name = name_of(place)
         self._store = store
         self._place = place

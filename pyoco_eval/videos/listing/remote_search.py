@@ -20,7 +20,7 @@ from pyoco_eval.videos.listing.patterns import (
     root_of,
 )
 from pyoco_eval.videos.listing.pictures import PictureRule
-from pyoco_eval.videos.listing.remote import RemoteFile, Store, name_of, reason_of, shown
+from pyoco_eval.videos.listing.remote import RemoteFile, RemoteFiles, name_of, reason_of, shown
 from pyoco_eval.videos.readers.choose import FRAME_SUFFIXES
 from pyoco_eval.videos.readers.stored_file import StoredFile
 
@@ -37,7 +37,7 @@ def list_remote(url: str, rule: PictureRule) -> Listing:
         MissingError: fsspec or what it needs is not installed.
         PyocoEvalError: it cannot be listed.
     """
-    store = Store(url)
+    store = RemoteFiles(url)
     root = store.root
     name = name_of(root) or name_of(url.partition("::")[2]) or shown(url)
     with _listing_told(url), store.asking() as system:
@@ -49,7 +49,7 @@ def list_remote(url: str, rule: PictureRule) -> Listing:
         return _list(store, _below(system, root), root, url, name, rule)
 
 
-def _single(store: Store, name: str, url: str, rule: PictureRule) -> Listing:
+def _single(store: RemoteFiles, name: str, url: str, rule: PictureRule) -> Listing:
     if PurePosixPath(name).suffix.lower() in MANIFEST_SUFFIXES:
         raise UsageError(
             f"{shown(url)}: copy it to this machine; give the folder of its videos as --samples "
@@ -58,7 +58,7 @@ def _single(store: Store, name: str, url: str, rule: PictureRule) -> Listing:
     return single(name, RemoteFile(store, store.root), shown(url), rule)
 
 
-def _is_page(store: Store, place: str) -> bool:
+def _is_page(store: RemoteFiles, place: str) -> bool:
     """Whether a web address is that of a folder: servers call everything a file."""
     known = FILE_SUFFIXES | FRAME_SUFFIXES | MANIFEST_SUFFIXES
     name = name_of(place)
@@ -80,7 +80,7 @@ def _below(system: Any, folder: str) -> _Infos:
     return found
 
 
-def _matches(store: Store, url: str) -> _Infos:
+def _matches(store: RemoteFiles, url: str) -> _Infos:
     """The files that a pattern stands for, and those under folders that it stands for."""
     found: dict[str, Mapping[str, Any]] = {}
     missing = []
@@ -103,7 +103,7 @@ def _matches(store: Store, url: str) -> _Infos:
 
 
 def _list(
-    store: Store, infos: _Infos, root: str, url: str, own_name: str, rule: PictureRule
+    store: RemoteFiles, infos: _Infos, root: str, url: str, own_name: str, rule: PictureRule
 ) -> Listing:
     found = Found(rule)
     folders: dict[str, list[tuple[str, StoredFile]]] = defaultdict(list)

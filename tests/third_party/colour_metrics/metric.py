@@ -1,6 +1,6 @@
 """The metric: |m1 - m2|² of the mean features of both sides."""
 
-from pyoco_eval.extraction.measured_set import Side
+from pyoco_eval.extraction.measured_set import MeasuredSet
 from pyoco_eval.metrics.sample_floor import SmallSampleError
 from pyoco_eval.scoring.metric import Estimate, Metric
 
@@ -15,7 +15,7 @@ class ColourShift(Metric):
         if 0 in (generated, reference):
             raise SmallSampleError("colour-shift needs a frame on each side")
 
-    def estimates(self, generated: Side, reference: Side | None) -> list[Estimate]:
+    def estimates(self, generated: MeasuredSet, reference: MeasuredSet | None) -> list[Estimate]:
         assert reference is not None
         difference = generated.to_moments().mean - reference.to_moments().mean
         value = float(difference @ difference)
