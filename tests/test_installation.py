@@ -63,7 +63,7 @@ def test_clips_of_every_format_are_scored(tmp_path: Path) -> None:
     assert "prec:bf16" in half["scores"][0]["signature"]
 
 
-@pytest.mark.skipif(find_spec("accelerate") is None, reason="needs the extra `train`")
+@pytest.mark.skipif(find_spec("tensorboard") is None, reason="needs the extra `train`")
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_a_model_is_trained_and_sampled(precision: str, tmp_path: Path) -> None:
     config = {

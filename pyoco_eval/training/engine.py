@@ -1,14 +1,13 @@
 """One process or many, CPU or GPU: where tensors live and how gradients meet.
 
-accelerate finds the device, brings the processes together and wraps the network for data-parallel
-training; torch's `fully_shard` divides it instead where that is asked for, on GPUs and CPUs alike
-(accelerate's own plugin trains data-parallel on CPUs without saying so). Tensors are gathered
-whole for checkpoints, so that a run may go on with another number of processes.
+Every process has the whole network and gradients are averaged, or `fully_shard` divides it among
+them, on GPUs and CPUs alike. Tensors are gathered whole for checkpoints, so that a run may go on
+with another number of processes.
 """
 
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 import torch
@@ -18,12 +17,11 @@ from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.nn.parallel import DistributedDataParallel
 
-from pyoco_eval.errors import MissingError, UsageError
+from pyoco_eval.errors import UsageError
 from pyoco_eval.models.network import VideoNetwork
-from pyoco_eval.processes import await_launched
 from pyoco_eval.products import Products
 from pyoco_eval.training.config import HardwareConfig
-from pyoco_eval.training.hardware_device import accelerate_told, asked_device
+from pyoco_eval.training.hardware_device import TrainingGroup, asked_device
 
 if TYPE_CHECKING:
     from pyoco_eval.diffusion.precondition import EDMDenoiser, VPDenoiser
@@ -37,31 +35,23 @@ class Engine:
         device: of this process.
 
     Raises:
-        MissingError: accelerate is not installed.
-        UsageError: no such device, or a sharding that one process cannot have.
+        MissingError: this machine has no such device.
+        UsageError: no device, or a sharding that one process cannot have.
         PeerError: a process of the launcher does not come.
     """
 
     def __init__(self, config: HardwareConfig) -> None:
-        try:
-            import accelerate
-        except ImportError as error:
-            raise MissingError(
-                "training needs accelerate, which is not installed; pip install 'pyoco-eval[train]'"
-            ) from error
-        device = asked_device(config.device)
+        self.device = asked_device(config.device)
         if config.threads is not None:
             torch.set_num_threads(config.threads)
         self._config = config
         self._fully_sharded = config.sharding == "fsdp"
         self._autocast = config.precision == "bf16"
         self._wrapped: list[nn.Module] = []
-        await_launched()
-        with accelerate_told(device):
-            self._accelerator = accelerate.Accelerator(cpu=config.device == "cpu")
-        self.rank: int = self._accelerator.process_index
-        self.size: int = self._accelerator.num_processes
-        self.device: torch.device = self._accelerator.device
+        if self.device.type == "cuda":
+            torch.cuda.set_device(self.device)
+        self._group = TrainingGroup(self.device)
+        self.rank, self.size = self._group.rank, self._group.size
         if self._fully_sharded and self.size == 1:
             raise UsageError(
                 "hardware.sharding: fsdp divides a network among processes, and there is one; "
@@ -82,10 +72,11 @@ class Engine:
     def wrap(self, denoiser: "EDMDenoiser | VPDenoiser") -> nn.Module:
         """The denoiser as this run calls it; its parameters may be other objects afterwards."""
         if not self._fully_sharded:
-            wrapped = self._accelerator.prepare(denoiser)
-            assert isinstance(wrapped, nn.Module)
-            self._wrapped.append(wrapped)
-            return wrapped
+            if self.size == 1:
+                return denoiser
+            own = [self.device.index] if self.device.type == "cuda" else None
+            self._wrapped.append(DistributedDataParallel(denoiser, device_ids=own))
+            return self._wrapped[-1]
         # Stages return views, which nothing in training changes in place.
         warnings.filterwarnings("ignore", r"FSDP2-wrapped module .* returned a view tensor")
         for parameter in denoiser.parameters():  # channels last cannot be divided
@@ -126,11 +117,8 @@ class Engine:
         """Around a forward and backward pass; with `more` to come, gradients stay local."""
         if isinstance(module, FSDPModule):
             module.set_requires_gradient_sync(not more)
-            yield
-        elif more:
-            with self._accelerator.no_sync(module):
-                yield
-        else:
+        kept = module.no_sync() if more and isinstance(module, DistributedDataParallel) else None
+        with kept or nullcontext():
             yield
 
     def mean(self, value: float) -> float:
@@ -162,17 +150,14 @@ class Engine:
 
     def wait(self) -> None:
         """For all processes."""
-        self._accelerator.wait_for_everyone()
+        self._group.wait()
 
     def end(self) -> None:
         """Leave the group of processes; another run may begin in this process."""
-        from accelerate.state import AcceleratorState
-
         self._products.restore()
         for module in self._wrapped:
             let_go(module)
-        self._accelerator.end_training()
-        AcceleratorState._reset_state(reset_partial_state=True)
+        self._group.leave()
 
 
 def let_go(module: nn.Module) -> None:

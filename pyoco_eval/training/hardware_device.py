@@ -1,49 +1,68 @@
-"""From `hardware.device` to the device that accelerate takes."""
+"""From `hardware` of a config to the device and the group of this process."""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import suppress
+from datetime import timedelta
 from typing import Final
 
 import torch
+from torch import distributed
 
 from pyoco_eval.devices import pick_device
 from pyoco_eval.errors import MissingError, UsageError
-from pyoco_eval.processes import local_size
+from pyoco_eval.processes import await_launched
 
-_VARIABLE: Final = "ACCELERATE_TORCH_DEVICE"
+LONGEST_STEP: Final = timedelta(minutes=30)
+"""How long a process waits for the slowest of the others within a step, as torch's default."""
 
 
-def asked_device(name: str) -> torch.device | None:
-    """What the config names; None for `auto`, which accelerate finds.
+def asked_device(name: str) -> torch.device:
+    """What the config names, with the number of this process's GPU where it has one of several.
 
     Raises:
         UsageError, MissingError: as `pick_device`.
     """
-    if name == "auto":
-        return None
     try:
-        return pick_device(name)
+        device = pick_device(name)
     except (UsageError, MissingError) as error:
         raise type(error)(str(error).replace("--device ", "hardware.device=")) from error
+    return torch.device("cuda", device.index or 0) if device.type == "cuda" else device
 
 
-@contextmanager
-def accelerate_told(device: torch.device | None) -> Iterator[None]:
-    """While accelerate looks for its device: one GPU of several, where a single process has it.
+class TrainingGroup:
+    """The processes that a launcher started for one training, or this one alone.
 
-    Several processes get their GPUs from it by their numbers, the same as `pick_device` finds.
+    A group that a training script made before is used and left as it is.
+
+    Attributes:
+        rank, size: number of this process, and how many there are.
+
+    Raises:
+        UsageError: the launcher's variables make no sense.
+        PeerError: a process of the launcher does not come.
     """
-    if device is None or device.index is None or local_size() > 1:
-        yield
-        return
-    torch.cuda.set_device(device)
-    before = os.environ.get(_VARIABLE)
-    os.environ[_VARIABLE] = str(device)
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[_VARIABLE]
-        else:
-            os.environ[_VARIABLE] = before
+
+    def __init__(self, device: torch.device) -> None:
+        self._made = False
+        launched = "RANK" in os.environ and int(os.environ.get("WORLD_SIZE", "1")) > 1
+        if launched and not distributed.is_initialized():
+            await_launched()
+            # NCCL carries tensors of GPUs alone; what is gathered on CPUs goes by gloo.
+            backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
+            distributed.init_process_group(backend, timeout=LONGEST_STEP)
+            self._made = True
+        together = distributed.is_initialized()
+        self.rank = distributed.get_rank() if together else 0
+        self.size = distributed.get_world_size() if together else 1
+
+    def wait(self) -> None:
+        """For all processes."""
+        if self.size > 1:
+            distributed.barrier()
+
+    def leave(self) -> None:
+        """The group ends, if this made it; another run may begin in this process."""
+        if self._made:
+            with suppress(RuntimeError):  # one that died has taken the group with it
+                distributed.destroy_process_group()
+            self._made = False

@@ -61,7 +61,7 @@ def test_a_gpu_that_is_not_there() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "found"), [("cuda:1", "cuda:1"), ("cuda", "cuda"), ("cpu", "cpu")]
+    ("name", "found"), [("cuda:1", "cuda:1"), ("cuda", "cuda:0"), ("cpu", "cpu")]
 )
 def test_training_is_where_the_config_says(cuda: Machine, name: str, found: str) -> None:
     with fake_cuda(count=2):
@@ -90,5 +90,5 @@ def test_who_asks_torch_for_gpus() -> None:
         "doctor/libraries.py",
         "selftest/run.py",
         "training/data/batches.py",
-        "training/hardware_device.py",
+        "training/engine.py",
     }

@@ -18,7 +18,7 @@ POLICY = """
 import json, torch
 from pyoco_eval.diffusion.precondition import EDMDenoiser
 from pyoco_eval.models.presets import PRESETS
-from pyoco_eval.models.unet import Stage, VideoUNet
+from pyoco_eval.models.unet import UNetStage, VideoUNet
 from pyoco_eval.training.config import HardwareConfig
 from pyoco_eval.training.engine import Engine, gradient_norm, local
 engine = Engine(HardwareConfig(
@@ -28,7 +28,7 @@ torch.manual_seed(0)
 network = VideoUNet(PRESETS["test"])
 seen = {"stages": set(), "rest": set()}
 for module in network.modules():
-    if isinstance(module, Stage):
+    if isinstance(module, UNetStage):
         module.residual.register_forward_pre_hook(lambda stage, _: seen["stages"].update(
             str(parameter.dtype) for parameter in stage.parameters()))
 network.noise.register_forward_pre_hook(lambda noise, given: seen["rest"].update(

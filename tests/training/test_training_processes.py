@@ -111,6 +111,7 @@ for _ in range(300):
         distributed.all_reduce(tensor)
     del tensor
     engine.end()
+    distributed.destroy_process_group()
     del network
 """
 """The threads of a group are still freeing tensors when it ends: one group in fifty or so."""
