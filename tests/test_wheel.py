@@ -24,8 +24,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_wheel_carries_code_weights_and_resources(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert "pyoco_eval/py.typed" in names
-    assert "pyoco_eval/features/i3d_tensors.tsv" in names
-    assert sum(name.startswith("pyoco_eval/features/embedded/") for name in names) >= 3
+    assert "pyoco_eval/features/i3d/published_tensors.tsv" in names
+    assert sum(name.startswith("pyoco_eval/features/tiny/embedded/") for name in names) >= 3
     for name in ("page.html.jinja", "sheet.html.jinja", "report.css", "report.js"):
         assert f"pyoco_eval/report/templates/{name}" in names
     for name in ("expected.json", "clip.mp4", "clip-av1.mkv", "clip.gif"):

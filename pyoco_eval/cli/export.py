@@ -24,11 +24,12 @@ Examples:
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option(
     "--out", required=True, type=click.Path(path_type=Path, file_okay=False),
-    help="A folder that is not there yet.",
+    help="A folder that is not there yet, or one with the same export.",
 )  # fmt: skip
 def command(model: Path, out: Path) -> None:
     """Export MODEL (a run, its model/, or a checkpoint), its averaged weights, for diffusers."""
-    from pyoco_eval.generation.export import NOISE, export_pipeline
+    from pyoco_eval.generation.export import export_pipeline
+    from pyoco_eval.generation.pipeline_noise import NOISE
 
     export_pipeline(model, out)
     say(f"{out}: an AnimateDiffPipeline of diffusers; {out / NOISE} names the noise to start from")

@@ -16,6 +16,7 @@ import torch
 
 from pyoco_eval.errors import MissingError, PyocoEvalError, UsageError
 from pyoco_eval.features.loading.torchvision_operators import import_torchvision
+from pyoco_eval.generation.pipeline_noise import PipelineNoise, pipeline_noise
 from pyoco_eval.generation.request import Request
 from pyoco_eval.models.hub import folder_digest, model_folder
 from pyoco_eval.products import products
@@ -43,6 +44,7 @@ class DiffusersGenerator:
             num_inference_steps; what it does not take is refused.
         fps: of the videos; pipelines do not say.
         tf32: see `GeneratorOptions`.
+        noise: what videos start from; None for noise of the pipeline's own.
 
     Raises:
         UsageError: the pipeline needs inputs besides text or class, or does not take an option.
@@ -57,10 +59,12 @@ class DiffusersGenerator:
         options: Mapping[str, float] | None = None,
         fps: float = DEFAULT_FPS,
         tf32: bool = False,
+        noise: PipelineNoise | None = None,
     ) -> None:
         self._tf32 = tf32
         self._pipeline = pipeline
-        self._options = dict(options or {})
+        self._noise = noise
+        self._options = {**(noise.call if noise is not None else {}), **(options or {})}
         self.fps = float(fps)
         parameters = inspect.signature(pipeline.__call__).parameters
         self._takes = {name for name in ("prompt", "class_labels") if name in parameters}
@@ -88,6 +92,7 @@ class DiffusersGenerator:
             "pipeline": type(pipeline).__name__,
             "diffusers": importlib.import_module("diffusers").__version__,
             "sampler": _scheduler(pipeline),
+            **({"prior": noise.prior.spec} if noise is not None else {}),
             **({"tf32": "on"} if tf32 else {}),
             **{name: f"{value:g}" for name, value in sorted(self._options.items())},
         }
@@ -115,6 +120,9 @@ class DiffusersGenerator:
         if "class_labels" in self._takes:
             given["class_labels"] = [request.label for request in requests]
         given["generator"] = [torch.Generator().manual_seed(request.seed) for request in requests]
+        if self._noise is not None:
+            latents = self._noise.latents(self._pipeline, self._options, given["generator"])
+            given["latents"] = latents.to(self._pipeline.device)
         if not self._takes:
             given["generator"] = given["generator"][0]
         with torch.inference_mode(), products(tf32=self._tf32):
@@ -130,8 +138,12 @@ def load_diffusers(
     options: Mapping[str, float] | None = None,
     fps: float = DEFAULT_FPS,
     tf32: bool = False,
+    prior: str | None = None,
 ) -> DiffusersGenerator:
     """The pipeline that `diffusers:PATH-OR-ID` names. No code of the model's own is run.
+
+    Videos start from noise of `prior`; without one from that of the export's `noise.json`; without
+    either from what the pipeline draws.
 
     Raises:
         UsageError: not such a spec, or a pipeline that cannot be used.
@@ -156,7 +168,10 @@ def load_diffusers(
         raise PyocoEvalError(f"{spec}: {folder} cannot be read as a pipeline: {reason}") from error
     pipeline.set_progress_bar_config(disable=True)
     model = folder_digest(folder, _FILES)
-    return DiffusersGenerator(pipeline.to(device), spec, model, options=options, fps=fps, tf32=tf32)
+    noise = pipeline_noise(folder, pipeline, prior)
+    return DiffusersGenerator(
+        pipeline.to(device), spec, model, options=options, fps=fps, tf32=tf32, noise=noise
+    )
 
 
 def _import_diffusers() -> Any:

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from pyoco_eval.atomic import atomic_path
 from pyoco_eval.errors import PyocoEvalError, UsageError
+from pyoco_eval.generation.pipeline_noise import NOISE
 from pyoco_eval.models.checkpoint import Model, load_model
 from pyoco_eval.models.diffusers_parts import import_diffusers
 from pyoco_eval.models.first_stage import find_first_stage
@@ -25,9 +26,9 @@ from pyoco_eval.models.motion_unet import motion_state, spatial_state
 from pyoco_eval.models.state import load_state
 from pyoco_eval.models.text.load import load_text_encoder
 from pyoco_eval.models.text.pipeline import PipelineTextEncoder, beside, check_text
+from pyoco_eval.parsing import parse_json
 from pyoco_eval.priors import parse_prior
 
-NOISE: Final = "noise.json"
 _INDEX: Final = "model_index.json"
 
 
@@ -36,13 +37,14 @@ def export_pipeline(folder: Path, out: Path) -> Path:
 
     Args:
         folder: of the model, or of the run.
-        out: made; the pipeline is there whole or not at all.
+        out: made; the pipeline is there whole or not at all. One of the same weights that is there
+            already stays as it is.
 
     Returns:
         `out`.
 
     Raises:
-        UsageError: not a model of a diffusers pipeline, or `out` is there already.
+        UsageError: not a model of a diffusers pipeline, or `out` is something else.
         MissingError: the model, its VAE or its text encoder is not there.
         PyocoEvalError: they are not those it was trained with, or the disk refuses.
     """
@@ -53,8 +55,10 @@ def export_pipeline(folder: Path, out: Path) -> Path:
             f"{folder}: its network is of this package, and diffusers has no such class; models "
             "that were trained with model.diffusers can be exported"
         )
+    if _is_of(out, model):
+        return out
     if out.exists():
-        raise UsageError(f"--out {out}: is there already; name a new folder")
+        raise UsageError(f"--out {out}: is there already, with other content; name a new folder")
     part = out.with_name(f".{out.name}.part")
     shutil.rmtree(part, ignore_errors=True)  # of a killed export
     try:
@@ -66,6 +70,15 @@ def export_pipeline(folder: Path, out: Path) -> Path:
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return out
+
+
+def _is_of(out: Path, model: Model) -> bool:
+    """Whether an earlier export of this very model is there, as after a kill in the last moment."""
+    try:
+        noise = parse_json((out / NOISE).read_text(encoding="utf-8"))
+        return bool(noise["model_sha256"] == model.sha256)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def _write(out: Path, model: Model, config: MotionConfig) -> None:

@@ -36,7 +36,7 @@ def open_generator(spec: str | Path, options: GeneratorOptions | None = None) ->
     if name.startswith("diffusers:"):
         from pyoco_eval.generation.diffusers_pipeline import DEFAULT_FPS, load_diffusers
 
-        options.refuse(name, "sampler", "prior", "embeddings")
+        options.refuse(name, "sampler", "embeddings")
         call = dict(options.call)
         if options.guidance_scale is not None:
             call["guidance_scale"] = options.guidance_scale
@@ -53,6 +53,7 @@ def open_generator(spec: str | Path, options: GeneratorOptions | None = None) ->
             options=call,
             fps=options.fps or DEFAULT_FPS,
             tf32=options.tf32,
+            prior=options.prior,
         )
     from pyoco_eval.generation.checkpoint import load_checkpoint
 

@@ -115,6 +115,41 @@ def test_diffusers_makes_the_videos_of_our_own_sampler(run: Path, exported: Path
     assert np.ptp(expected) > 0.1
 
 
+def test_samples_start_from_the_prior_of_the_training(exported: Path) -> None:
+    generator = open_generator(
+        f"diffusers:{exported}", GeneratorOptions(call={"num_inference_steps": 2})
+    )
+    assert generator.recipe["prior"] == "progressive:alpha=2"
+    (request,) = make_requests(1, prompts=["a red dog"], seed=5)
+    (found,) = generator.generate([request])
+    described = json.loads((exported / "noise.json").read_text())
+    prior = parse_prior(described["prior"], folder=exported)
+    own = torch.Generator().manual_seed(request.seed)
+    pipeline = diffusers.AnimateDiffPipeline.from_pretrained(exported)
+    pipeline.set_progress_bar_config(disable=True)
+    expected = pipeline(
+        "a red dog", num_frames=3, height=16, width=16, num_inference_steps=2,
+        latents=prior.sample((4, 8, 8), 3, [own]).transpose(1, 2), output_type="np",
+    ).frames[0]  # fmt: skip
+    assert np.array_equal(found, (expected * 255).round().astype(np.uint8))
+
+
+def test_another_prior_gives_other_videos_and_says_so(exported: Path) -> None:
+    made = {}
+    for prior in ("independent", "progressive:alpha=2", "progressive:alpha=inf"):
+        options = GeneratorOptions(prior=prior, call={"num_inference_steps": 1})
+        generator = open_generator(f"diffusers:{exported}", options)
+        assert generator.recipe["prior"] == prior
+        (made[prior],) = generator.generate(make_requests(1, prompts=["a red dog"], seed=5))
+    assert not np.array_equal(made["independent"], made["progressive:alpha=2"])
+
+
+def test_a_pipeline_that_takes_no_noise_refuses_a_prior(tmp_path: Path) -> None:
+    place = latent_pipeline(tmp_path / "images", prediction="epsilon")
+    with pytest.raises(UsageError, match=r"--prior independent: .* draws its noise itself"):
+        open_generator(f"diffusers:{place}", GeneratorOptions(prior="independent"))
+
+
 def test_the_example_of_the_page_runs(exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As it stands, but for the downscale of the small VAE and the number of steps."""
     page = (Path(__file__).parents[2] / "docs" / "training.md").read_text(encoding="utf-8")
@@ -166,6 +201,33 @@ def test_an_export_can_be_finetuned_on_without_its_pipeline(tmp_path: Path) -> N
     train(config)
     spatial = spatial_state(load_model(Path(config.out)).network.state_dict())
     assert spatial.keys() == spatial_state(load_model(out).network.state_dict()).keys()
+
+
+def test_an_export_that_was_killed_is_whole_after_the_next(
+    run: Path, exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "pipeline"
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("pyoco_eval.generation.export._write_noise", killed)
+        patch.setattr("pyoco_eval.generation.export.shutil.rmtree", lambda *_, **__: None)
+        with pytest.raises(KeyboardInterrupt):
+            export_pipeline(run, out)
+    assert [path.name for path in tmp_path.iterdir()] == [".pipeline.part"]
+    export_pipeline(run, out)
+
+    def files(folder: Path) -> dict[str, bytes]:
+        found = (path for path in sorted(folder.rglob("*")) if path.is_file())
+        return {str(path.relative_to(folder)): path.read_bytes() for path in found}
+
+    assert files(out) == files(exported)
+    assert [path.name for path in tmp_path.iterdir()] == ["pipeline"]
+    before = (out / "noise.json").stat().st_mtime_ns
+    export_pipeline(run, out)  # killed after the last moment
+    assert (out / "noise.json").stat().st_mtime_ns == before
 
 
 def test_what_cannot_be_exported_says_why(tmp_path: Path) -> None:
