@@ -136,18 +136,55 @@ class EDMLoss:
         image_cond: Conditioning | None = None,
     ) -> torch.Tensor:
         """The same at levels sigma (B,) that are given: the generators draw the noise alone."""
-        num_frames, frame_shape = clean.shape[1] - num_images, clean.shape[2:]
         if len(generators) != len(clean):
             raise UsageError(f"{len(clean)} samples need as many generators, not {len(generators)}")
-        if num_images < 0 or num_frames < 1:
-            raise UsageError(f"{num_images} images among {clean.shape[1]} frames leave no video")
-        sigma = sigma.to(clean)
-        shape = (frame_shape[0], frame_shape[1], frame_shape[2])
-        noise = self.prior.sample(shape, num_frames, generators)
-        if num_images:
-            images = IndependentPrior().sample(shape, num_images, generators)
-            noise = torch.cat([noise, images], dim=1)
+        channels, height, width = clean.shape[2:]
+        noise = self.draw_noise(
+            (channels, height, width), clean.shape[1], generators, num_images=num_images
+        )
+        return self.of(
+            sigma, noise, denoiser, clean, cond, num_images=num_images, image_cond=image_cond
+        )
 
+    def draw_noise(
+        self,
+        frame_shape: tuple[int, int, int],
+        num_frames: int,
+        generators: Sequence[torch.Generator],
+        *,
+        num_images: int = 0,
+    ) -> torch.Tensor:
+        """Noise float32 (B, T, C, H, W) on the CPU: of videos, and of the images that end each.
+
+        Args:
+            frame_shape: (C, H, W).
+            num_frames: T, images included.
+            generators: one CPU generator per row.
+
+        Raises:
+            UsageError: no frame of video is left beside the images.
+        """
+        if not 0 <= num_images < num_frames:
+            raise UsageError(f"{num_images} images among {num_frames} frames leave no video")
+        noise = self.prior.sample(frame_shape, num_frames - num_images, generators)
+        if not num_images:
+            return noise
+        images = IndependentPrior().sample(frame_shape, num_images, generators)
+        return torch.cat([noise, images], dim=1)
+
+    def of(
+        self,
+        sigma: torch.Tensor,
+        noise: torch.Tensor,
+        denoiser: Denoiser | JointDenoiser,
+        clean: torch.Tensor,
+        cond: Conditioning | None,
+        *,
+        num_images: int = 0,
+        image_cond: Conditioning | None = None,
+    ) -> torch.Tensor:
+        """The same at levels sigma (B,) and with noise of `clean`'s shape that are given."""
+        sigma = sigma.to(clean)
         x = clean + per_sample(sigma, clean) * noise.to(clean)
         if num_images:
             joint: JointDenoiser = denoiser  # type: ignore[assignment]

@@ -18,10 +18,10 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from pyoco_eval.diffusion.denoiser import LABELS, Conditioning, KnownFrames, TextEmbedding
+from pyoco_eval.diffusion.denoiser import Conditioning, KnownFrames, TextEmbedding
 from pyoco_eval.models.text.encoder import TextEncoder
-from pyoco_eval.seeding import numpy_generator
 from pyoco_eval.training.config import ConditionConfig
+from pyoco_eval.training.data.draws import DropDraws
 from pyoco_eval.training.data.latents import pixels
 from pyoco_eval.training.data.samples import Batch
 
@@ -42,8 +42,8 @@ class Conditioner:
 
     def videos(self, batch: Batch, clean: torch.Tensor | None = None) -> Conditioning:
         """Of the B videos, or of the pictures where those are the samples; see `known`."""
-        names = [f"{number}" for number in batch.numbers]
-        cond = self._dropped(self.describe(batch.captions, batch.labels), names)
+        drops = self.drops.videos(batch.numbers) if batch.draws is None else batch.draws.drops
+        cond = self.describe(batch.captions, batch.labels).dropped(drops)
         return replace(cond, known=self.known(batch, clean))
 
     def known(self, batch: Batch, clean: torch.Tensor | None = None) -> KnownFrames | None:
@@ -59,36 +59,28 @@ class Conditioner:
             return None
         frames = pixels(batch, "cpu") if clean is None else clean
         per_video = len(batch.image_captions) // len(batch.numbers)
-        mask = torch.zeros(frames.shape[:2], dtype=torch.bool)
+        mask = torch.zeros(frames.shape[:2], dtype=torch.bool, device=frames.device)
         mask[:, : frames.shape[1] - per_video : every] = True
         return KnownFrames(frames, mask)
 
     def images(self, batch: Batch) -> Conditioning:
         """Of the B * N pictures that go with the videos."""
+        told = self.describe(batch.image_captions, batch.image_labels)
+        if batch.draws is not None:
+            return told.dropped(batch.draws.image_drops)
         per_video = len(batch.image_captions) // len(batch.numbers)
-        names = [f"{number}/{place}" for number in batch.numbers for place in range(per_video)]
-        return self._dropped(self.describe(batch.image_captions, batch.image_labels), names)
+        return told.dropped(self.drops.images(batch.numbers, per_video))
+
+    @property
+    def drops(self) -> DropDraws:
+        """Draws what is dropped."""
+        names = tuple(encoder.name for encoder in self.encoders)
+        return DropDraws(self.config, names, self.seed)
 
     def describe(self, captions: Sequence[str], labels: torch.Tensor) -> Conditioning:
         """All that is known, nothing dropped; labels int64 (B,)."""
         text = {encoder.name: _plain(encoder.encode(captions)) for encoder in self.encoders}
         return Conditioning(text, labels if self.config.labels else None)
-
-    def _dropped(self, cond: Conditioning, names: Sequence[str]) -> Conditioning:
-        config = self.config
-        everything = self._drawn("all", names, config.all_dropout)
-        drops = {
-            name: self._drawn(f"text/{name}", names, config.text_dropout) | everything
-            for name in cond.text
-        }
-        drops[LABELS] = self._drawn("label", names, config.label_dropout) | everything
-        return cond.dropped(drops)
-
-    def _drawn(self, what: str, names: Sequence[str], probability: float) -> torch.Tensor:
-        """bool (B,): which of the samples lose `what`; each draw is the sample's own."""
-        return torch.tensor(
-            [numpy_generator(self.seed, "drop", what, n).random() < probability for n in names]
-        )
 
 
 def unconditional_share(config: ConditionConfig) -> float | None:

@@ -21,6 +21,7 @@ from pyoco_eval.training.conditions import Conditioner, unconditional_share
 from pyoco_eval.training.config import TrainConfig
 from pyoco_eval.training.config_file import config_tree
 from pyoco_eval.training.data.buckets import buckets_of
+from pyoco_eval.training.data.draws import Drawing
 from pyoco_eval.training.data.example import ExampleSet
 from pyoco_eval.training.data.examples import open_examples
 from pyoco_eval.training.data.latents import Latents
@@ -155,14 +156,15 @@ def make_parts(config: TrainConfig, engine: Engine) -> RunSetup:
         network.config.levels,
     )
     check_levels(config, network.config)
-    trainer = Trainer(config, engine, network, conditioner, loss, latents)
+    drawing = Drawing(config, loss, conditioner.drops, space)
+    trainer = Trainer(config, engine, network, conditioner, loss, drawing, latents)
     validation = None
     if config.validation.every:
         validation = Validation(config, engine, trainer, conditioner, loss, class_names)
     return RunSetup(
         config,
         examples,
-        TrainingSamples(config, examples, images),
+        TrainingSamples(config, examples, images, drawing),
         prior,
         conditioner,
         trainer,

@@ -7,7 +7,7 @@ References: Ge et al., Preserve Your Own Correlation (2023), §3-4; Karras et al
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -17,9 +17,10 @@ from torch import nn
 from pyoco_eval.diffusion.loss import EDMLoss
 from pyoco_eval.errors import PyocoEvalError
 from pyoco_eval.models.network import VideoNetwork
-from pyoco_eval.seeding import derive_seed, torch_generator
+from pyoco_eval.seeding import derive_seed
 from pyoco_eval.training.conditions import Conditioner
 from pyoco_eval.training.config import TrainConfig
+from pyoco_eval.training.data.draws import Drawing
 from pyoco_eval.training.data.latents import Latents, pixels
 from pyoco_eval.training.data.samples import Batch
 from pyoco_eval.training.ema import ema_weight, update_ema
@@ -75,6 +76,7 @@ class Trainer:
         network: with the weights to start from.
         conditioner: makes what the network is told.
         loss: the objective.
+        drawing: of what a batch comes without.
         latents: makes what the network is trained on, where that is not pixels.
     """
 
@@ -85,6 +87,7 @@ class Trainer:
         network: VideoNetwork,
         conditioner: Conditioner,
         loss: EDMLoss,
+        drawing: Drawing,
         latents: Latents | None = None,
     ) -> None:
         self.config = config
@@ -94,6 +97,7 @@ class Trainer:
         self._engine = engine
         self._conditioner = conditioner
         self._loss = loss
+        self._drawing = drawing
         self._latents = latents
         rates = config.optimizer
         network = network.to(engine.device).train()
@@ -197,19 +201,20 @@ class Trainer:
 
     def losses(self, batch: Batch) -> torch.Tensor:
         """Of each sample of a batch, (B,), with noise, noise levels and drops of their own."""
-        device, seed = self._engine.device, self.config.seed
+        device, num_images = self._engine.device, self.config.joint.per_video
+        draws = batch.draws or self._drawing(batch.numbers, batch.frames.shape)
+        batch = replace(batch, draws=draws)
         clean = self.clean(batch)
-        generators = [torch_generator(seed, "noise", number) for number in batch.numbers]
-        num_images = self.config.joint.per_video
-        torch.manual_seed(derive_seed(seed, "dropout", batch.numbers[0]))
+        torch.manual_seed(derive_seed(self.config.seed, "dropout", batch.numbers[0]))
         cond = self._conditioner.videos(batch, clean).to(device)
         image_cond = self._conditioner.images(batch).to(device) if num_images else None
         with self._engine.autocast():
-            return self._loss(
+            return self._loss.of(
+                draws.sigma,
+                draws.noise,
                 self._denoiser,
                 clean,
                 cond,
-                generators,
                 num_images=num_images,
                 image_cond=image_cond,
             )

@@ -9,14 +9,15 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from multiprocessing import RawValue
 from types import FrameType, TracebackType
 from typing import Any, Self
 
-import torch
 from torch.utils.data import DataLoader
 
 from pyoco_eval.errors import PyocoEvalError
+from pyoco_eval.training.data.feeding import Ahead, Mover
 from pyoco_eval.training.data.samples import Batch, Sample, TrainingSamples, collate
 
 _POLL_SECONDS = 0.2
@@ -33,6 +34,8 @@ class Batches:
         batch: samples of a step over all processes, a multiple of `size`.
         workers: processes that read ahead; how many makes no difference to the samples.
         given_up: asked while a batch is waited for; if true, nobody wants it any more.
+        mover: brings batches to a device ahead of time, in a thread; None leaves them on the CPU,
+            where they are read when they are asked for.
     """
 
     def __init__(
@@ -45,6 +48,7 @@ class Batches:
         rank: int = 0,
         size: int = 1,
         given_up: Callable[[], bool] = lambda: False,
+        mover: Mover | None = None,
     ) -> None:
         self._given_up = given_up
         self._closing: Any = RawValue(ctypes.c_bool, False)
@@ -52,13 +56,13 @@ class Batches:
             samples,
             batch_sampler=_Steps(steps, batch, rank, size),
             num_workers=workers,
-            collate_fn=collate,
+            collate_fn=partial(collate, drawing=samples.drawing),
             worker_init_fn=_OutlivesSignals(self._closing) if workers else None,
-            pin_memory=torch.cuda.is_available(),
             timeout=_POLL_SECONDS if workers else 0,
         )
         with _held_back():
             self._found: Iterator[Batch | PyocoEvalError] | None = iter(loader)
+        self._ahead = None if mover is None else Ahead(self._read, mover)
 
     def __enter__(self) -> Self:
         return self
@@ -83,30 +87,39 @@ class Batches:
 
     def next_or_none(self) -> Batch | None:
         """The next batch, or None after the last, or where it was given up."""
-        assert self._found is not None, "closed"
         while not self._given_up():
             try:
-                found = next(self._found)
-            except StopIteration:
-                return None
-            except RuntimeError as error:
-                if "DataLoader timed out" in str(error):
-                    continue
-                if "DataLoader worker" not in str(error):
-                    raise
-                raise PyocoEvalError(
-                    f"a process that reads samples died ({str(error).splitlines()[0]}). If the "
-                    "memory ran out, lower hardware.workers; 0 shows what it died of"
-                ) from error
-            if isinstance(found, PyocoEvalError):
-                raise found
-            return found
+                return self._read() if self._ahead is None else self._ahead.next()
+            except TimeoutError:
+                continue
         return None
 
+    def _read(self) -> Batch | None:
+        """The next batch, or None after the last; raises TimeoutError while there is none yet."""
+        assert self._found is not None, "closed"
+        try:
+            found = next(self._found)
+        except StopIteration:
+            return None
+        except RuntimeError as error:
+            if "DataLoader timed out" in str(error):
+                raise TimeoutError from error
+            if "DataLoader worker" not in str(error):
+                raise
+            raise PyocoEvalError(
+                f"a process that reads samples died ({str(error).splitlines()[0]}). If the "
+                "memory ran out, lower hardware.workers; 0 shows what it died of"
+            ) from error
+        if isinstance(found, PyocoEvalError):
+            raise found
+        return found
+
     def close(self) -> None:
-        """End the reading processes."""
+        """End the thread and the reading processes."""
         self._closing.value = True
-        self._found = None
+        if self._ahead is not None:
+            self._ahead.close()
+        self._ahead = self._found = None
 
 
 @contextmanager

@@ -17,8 +17,8 @@ from pyoco_eval.errors import PyocoEvalError, UsageError
 from pyoco_eval.models.checkpoint import INFO, read_info
 from pyoco_eval.models.first_stage import FirstStage, open_first_stage
 from pyoco_eval.models.latent_space import LatentSpace, in_words, same_space
-from pyoco_eval.seeding import torch_generator
 from pyoco_eval.training.config import TrainConfig
+from pyoco_eval.training.data.draws import posterior_draws
 from pyoco_eval.training.data.latent_cache import LatentCache
 from pyoco_eval.training.data.samples import Batch, TrainingSamples, collate
 
@@ -81,12 +81,9 @@ class Latents:
         deviation = moments[:, :, 1]
         if not self._draws:
             return mean.contiguous()
-        noise = torch.stack(
-            [
-                torch.randn(mean.shape[1:], generator=torch_generator(self._seed, "latent", number))
-                for number in batch.numbers
-            ]
-        )
+        noise = None if batch.draws is None else batch.draws.posterior
+        if noise is None:
+            noise = posterior_draws(self._seed, batch.numbers, mean.shape[1:])
         return mean + deviation * noise.to(deviation)
 
     def deviation(self, samples: TrainingSamples) -> float:

@@ -4,7 +4,8 @@ Axes: B samples of a step, T frames of a video, N pictures that go with it, H, W
 """
 
 import itertools
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from pyoco_eval.errors import PyocoEvalError, UsageError, VideoError
 from pyoco_eval.seeding import numpy_generator
 from pyoco_eval.training.config import TrainConfig
 from pyoco_eval.training.data.buckets import own_bucket
+from pyoco_eval.training.data.draws import Drawing, Draws
 from pyoco_eval.training.data.example import Example, ExampleSet
 from pyoco_eval.training.data.sample_order import BucketOrder
 from pyoco_eval.training.data.video_examples import VideoExamples
@@ -55,6 +57,7 @@ class Batch:
         labels: int64 (B,), -1 for none.
         image_captions: of the pictures, B * N, sample by sample; so are `image_labels`.
         replaced: samples that others stand in for.
+        draws: what is random about them; None where nobody has drawn it yet.
     """
 
     numbers: tuple[int, ...]
@@ -64,6 +67,19 @@ class Batch:
     image_captions: tuple[str, ...]
     image_labels: torch.Tensor
     replaced: Replaced = Replaced()
+    draws: Draws | None = None
+
+    def moved(
+        self, move: Callable[[torch.Tensor], torch.Tensor], *, frames: bool = True
+    ) -> "Batch":
+        """With every tensor where `move` puts it; the frames stay unless asked for."""
+        return replace(
+            self,
+            frames=move(self.frames) if frames else self.frames,
+            labels=move(self.labels),
+            image_labels=move(self.image_labels),
+            draws=None if self.draws is None else self.draws.moved(move),
+        )
 
     def split(self, size: int) -> list["Batch"]:
         """Parts of at most `size` samples, in order."""
@@ -80,6 +96,7 @@ class Batch:
                     self.labels[own],
                     self.image_captions[images],
                     self.image_labels[images],
+                    draws=None if self.draws is None else self.draws.rows(own, images),
                 )
             )
         return parts
@@ -154,10 +171,18 @@ class Sample:
 
 
 class TrainingSamples(Dataset[Sample | PyocoEvalError]):
-    """All samples of a run, by number: a clip, or a picture, with the pictures that join it."""
+    """All samples of a run, by number: a clip, or a picture, with the pictures that join it.
+
+    Attributes:
+        drawing: of what is random about them beside the data; None where nobody wants it.
+    """
 
     def __init__(
-        self, config: TrainConfig, examples: ExampleSet, images: ExampleSet | None = None
+        self,
+        config: TrainConfig,
+        examples: ExampleSet,
+        images: ExampleSet | None = None,
+        drawing: Drawing | None = None,
     ) -> None:
         def drawn(found: ExampleSet, data_key: str) -> DrawnExamples:
             data = config.data if data_key == "data" else config.joint.data
@@ -165,6 +190,7 @@ class TrainingSamples(Dataset[Sample | PyocoEvalError]):
                 found, data.short, data.on_error, config.seed, data_key, buckets=self._buckets
             )
 
+        self.drawing = drawing
         self._config = config
         self._buckets: BucketOrder | None = None
         if isinstance(examples, VideoExamples) and examples.bucket_of is not None:
@@ -211,23 +237,29 @@ class TrainingSamples(Dataset[Sample | PyocoEvalError]):
         return Sample(number, video, tuple(images), replaced)
 
 
-def collate(found: list[Sample | PyocoEvalError]) -> Batch | PyocoEvalError:
-    """Samples side by side, or the first error among them."""
+def collate(
+    found: list[Sample | PyocoEvalError], drawing: Drawing | None = None
+) -> Batch | PyocoEvalError:
+    """Samples side by side, with their draws if asked for, or the first error among them."""
     samples = [sample for sample in found if isinstance(sample, Sample)]
     for error in found:
         if isinstance(error, PyocoEvalError):
             return error
     images = [image for sample in samples for image in sample.images]
-    frames = [
-        np.concatenate([sample.video.frames, *(image.frames for image in sample.images)])
-        for sample in samples
-    ]
+    frames = np.stack(
+        [
+            np.concatenate([sample.video.frames, *(image.frames for image in sample.images)])
+            for sample in samples
+        ]
+    )
+    numbers = tuple(sample.number for sample in samples)
     return Batch(
-        tuple(sample.number for sample in samples),
-        torch.from_numpy(np.stack(frames)),
+        numbers,
+        torch.from_numpy(frames),
         tuple(sample.video.caption or "" for sample in samples),
         torch.tensor([sample.video.label for sample in samples], dtype=torch.int64),
         tuple(image.caption or "" for image in images),
         torch.tensor([image.label for image in images], dtype=torch.int64),
         sum((sample.replaced for sample in samples), Replaced()),
+        None if drawing is None else drawing(numbers, frames.shape),
     )
