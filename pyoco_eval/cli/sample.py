@@ -101,9 +101,15 @@ Examples:
     show_default=True,
     help="mp4 is H.264 at a high bit rate; npz and png are exact.",
 )
-@click.option("--batch-size", type=click.IntRange(1), default=1, show_default=True)
+@click.option("--batch-size", type=click.IntRange(1), help="[default: 8 on CUDA, 1 elsewhere]")
 @option("device")
-@option("precision", help=None)
+@click.option(
+    "--precision",
+    type=click.Choice(["auto", "fp32", "bf16"]),
+    default="auto",
+    show_default=True,
+    help="auto: bf16 on CUDA for a model trained in it, else fp32.",
+)
 @click.option(
     "--tf32", is_flag=True, help="Let CUDA round factors of float32 products to ten bits; signed."
 )
@@ -114,14 +120,15 @@ def command(ckpt: str, out: Path, seed: int, **given: Any) -> None:
     from pyoco_eval.errors import UsageError
     from pyoco_eval.generation.open import open_generator
     from pyoco_eval.generation.prompts import Prompt, read_prompts
-    from pyoco_eval.generation.request import make_requests
+    from pyoco_eval.generation.request import make_requests, usual_batch_size
     from pyoco_eval.generation.write import sheet_path, write_samples
 
     file, texts = given["prompts"], given["prompt"]
     if file is not None and texts:
         raise UsageError("--prompts and --prompt: give one of them")
     prompts = read_prompts(file) if file is not None else [Prompt(text) for text in texts]
-    generator = open_generator(ckpt, _options(given))
+    options = _options(given)
+    generator = open_generator(ckpt, options)
     if "notes" in generator.recipe:
         say(f"note: {generator.recipe['notes']}", err=True)
     labels = _labels(ckpt, prompts, given["label"])
@@ -136,7 +143,7 @@ def command(ckpt: str, out: Path, seed: int, **given: Any) -> None:
         requests,
         out,
         file_format=given["file_format"],
-        batch_size=given["batch_size"],
+        batch_size=given["batch_size"] or usual_batch_size(options.device),
         overwrite=given["overwrite"],
         progress=TerminalProgress(),
     )

@@ -134,12 +134,15 @@ class VPDenoiser(nn.Module):
         """Float64 position of sigma in the schedule, linear in ln(sigma) between two levels.
 
         Raises:
-            UsageError: sigma lies outside the schedule.
+            UsageError: sigma lies outside the schedule. On CUDA and in compiled code it is a
+                RuntimeError, later: to read sigma here would wait for all that is computed.
         """
         grid = self._log_sigmas = self._log_sigmas.to(sigma.device)
         log_sigma = sigma.double().log()
         outside = (log_sigma < grid[0] - _RANGE_SLACK) | (log_sigma > grid[-1] + _RANGE_SLACK)
-        if outside.any():
+        if sigma.device.type == "cuda" or torch.compiler.is_compiling():
+            torch._assert_async(~outside.any(), "sigma lies outside the levels of the network")
+        elif outside.any():
             raise UsageError(
                 f"sigma {float(sigma[outside][0]):.6g}: the network knows {self.sigma_min:.6g} to "
                 f"{self.sigma_max:.6g}; set sigma_min and sigma_max of the sampler within it"

@@ -221,6 +221,17 @@ def _steady_threads() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
+def _precision(model: Model, options: GeneratorOptions) -> str:
+    if options.precision != "auto":
+        return options.precision
+    try:
+        trained = model.info.provenance["config"]["hardware"]["precision"]
+    except (KeyError, TypeError):
+        trained = "fp32"
+    on_gpu = torch.device(options.device).type == "cuda"
+    return "bf16" if on_gpu and trained == "bf16" else "fp32"
+
+
 def _encoders(model: Model, options: GeneratorOptions) -> list[TextEncoder]:
     info, stored = model.info, options.embeddings
     if not isinstance(info.unet, MotionConfig):
@@ -269,7 +280,7 @@ def load_checkpoint(folder: Path, options: GeneratorOptions) -> CheckpointGenera
         num_frames=options.num_frames,
         size=options.size,
         fps=options.fps,
-        precision=options.precision,
+        precision=_precision(model, options),
         tf32=options.tf32,
         check_texts=options.embeddings is not None or "shapes" in info.text_encoders,
         first_stage=(

@@ -39,7 +39,8 @@ class GeneratorOptions:
 
     Attributes:
         device: where networks run.
-        precision: `fp32` or `bf16`.
+        precision: `fp32`, `bf16`, or `auto`: `bf16` on CUDA for an own checkpoint that was trained
+            in it, else `fp32`. The generator's recipe says which.
         tf32: let CUDA round the factors of float32 products to ten bits.
         sampler, prior: specs for own checkpoints; None for the model's own.
         guidance_scale: 1 for none; None for the generator's default.
@@ -65,7 +66,7 @@ class GeneratorOptions:
     def refuse(self, spec: str, *names: str) -> None:
         """Raises UsageError if one of `names` is set, which has no meaning for `spec`."""
         for name in names:
-            if getattr(self, name) not in (None, {}, "fp32", False):
+            if getattr(self, name) not in (None, {}, "fp32", "auto", False):
                 option = _OPTIONS.get(name, f"--{name.replace('_', '-')}")
                 raise UsageError(f"{option} {getattr(self, name)}: has no meaning for {spec}")
 
@@ -100,6 +101,11 @@ class VideoGenerator(Protocol):
     def generate(self, requests: Sequence[Request]) -> list[np.ndarray]:
         """One video for each request, uint8 (T, H, W, 3)."""
         ...
+
+
+def usual_batch_size(device: torch.device | str) -> int:
+    """Requests to hand to a generator at once: several keep a GPU busy, where CPUs take one."""
+    return 8 if torch.device(device).type == "cuda" else 1
 
 
 def make_requests(

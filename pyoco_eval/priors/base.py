@@ -62,10 +62,12 @@ class NoisePrior(ABC):
             raise UsageError("noise needs one generator per sample; none was given")
         if num_frames < 1 or min(frame_shape) < 1:
             raise UsageError(f"noise of {num_frames} frames of shape {frame_shape} has no elements")
-        noise = torch.empty(len(generators), num_frames, *frame_shape)
+        # A page-locked copy runs beside the device's work, and half as long as one of float64.
+        pinned = torch.device(device).type == "cuda"
+        noise = torch.empty(len(generators), num_frames, *frame_shape, pin_memory=pinned)
         for frames, generator in zip(noise, generators, strict=True):
             self._fill(frames, generator)
-        return noise.to(device, dtype)
+        return noise.to(device, non_blocking=pinned).to(dtype)
 
 
 def frame_lags(num_frames: int) -> torch.Tensor:

@@ -16,6 +16,7 @@ from pyoco_eval.training.conditions import unconditional_share
 from pyoco_eval.training.config import TrainConfig
 from pyoco_eval.training.data.batches import Batches
 from pyoco_eval.training.data.buckets import counted, in_words, own_bucket
+from pyoco_eval.training.data.feeding import CudaMover
 from pyoco_eval.training.data.latents import check_same_space, deviation_notes
 from pyoco_eval.training.data.video_examples import VideoExamples
 from pyoco_eval.training.engine import Engine
@@ -133,6 +134,7 @@ class _Run:
             rank=self.engine.rank,
             size=self.engine.size,
             given_up=lambda: self.interrupts.asked != Stop.NOBODY,
+            mover=self._mover(),
         ) as source:
             for _ in steps:
                 batch = source.next_or_none()
@@ -153,6 +155,12 @@ class _Run:
                     self.watcher.advanced(self.trainer.step, loss)
                 self._after_step(result)
                 began = time.perf_counter()
+
+    def _mover(self) -> CudaMover | None:
+        """A cache of latents wants frames on the host."""
+        if self.engine.device.type != "cuda":
+            return None
+        return CudaMover(self.engine.device, frames=self.parts.latents is None)
 
     def _sheet_was_lost(self) -> bool:
         """Whether the run was killed between the checkpoint of this step and its samples."""

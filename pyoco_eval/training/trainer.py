@@ -280,9 +280,15 @@ class Trainer:
         }
 
     def _gathered(self, tensors: Tensors) -> Tensors:
-        """One after another, so that the other processes hold one whole tensor at a time."""
-        found = ((name, whole(tensor)) for name, tensor in tensors.items())
-        return {name: tensor for name, tensor in found if self._engine.is_main}
+        """One after another, so that no device holds more than one whole tensor besides its parts:
+        what was divided is kept by the first process, in the memory of its host.
+        """
+        kept: Tensors = {}
+        for name, tensor in tensors.items():
+            gathered = whole(tensor)
+            if self._engine.is_main:
+                kept[name] = gathered if gathered is tensor else gathered.cpu()
+        return kept
 
     def restore(self, state: TrainingState) -> None:
         """Go on from a state; shapes are those of this network."""

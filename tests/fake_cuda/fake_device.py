@@ -117,6 +117,8 @@ def fake_cuda(count: int = 1) -> Iterator[Machine]:
         stack.enter_context(mock.patch.object(torch.Tensor, "tolist", _tolist))
         stack.enter_context(mock.patch.object(torch.Tensor, "__setitem__", _setitem))
         stack.enter_context(mock.patch.object(nn.Module, "_apply", _apply))
+        stack.enter_context(mock.patch.object(torch, "empty", _empty))
+        stack.enter_context(mock.patch.object(torch.Tensor, "pin_memory", lambda self: self))
         machine = Machine()
         stack.enter_context(mock.patch.object(F, _ATTENTION, machine.attention))
         stack.enter_context(_lists_pass_the_cpu())
@@ -183,8 +185,15 @@ def _on_cuda(tensors: Iterable[FakeTensor]) -> bool:
     return any(tensor.fake_device.type == "cuda" for tensor in tensors)
 
 
+_real_empty = torch.empty
 _real_tolist = torch.Tensor.tolist
 _real_setitem = torch.Tensor.__setitem__
+
+
+def _empty(*shape: Any, pin_memory: bool = False, **told: Any) -> torch.Tensor:
+    """Page-locked memory is CUDA's, which is not here; that of the host does."""
+    del pin_memory
+    return _real_empty(*shape, **told)
 
 
 def _tolist(self: torch.Tensor) -> Any:

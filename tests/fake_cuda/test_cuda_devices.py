@@ -89,6 +89,5 @@ def test_who_asks_torch_for_gpus() -> None:
         "devices.py",
         "doctor/libraries.py",
         "selftest/run.py",
-        "training/data/batches.py",
         "training/engine.py",
     }

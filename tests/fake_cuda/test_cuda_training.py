@@ -92,3 +92,18 @@ def test_validation_and_the_sheet(cuda: Machine, tmp_path: Path, name: str) -> N
         assert parts.validation.losses()
         sheet = SampleSheet(config, parts.prior, parts.conditioner, batch, ())
         assert sheet.sample(parts.averaged(parts.trainer.averages())) is not None
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_a_step_on_a_batch_that_was_moved_ahead(cuda: Machine, tmp_path: Path, name: str) -> None:
+    """Nothing of it comes from the host again."""
+    with made(config_of(tmp_path, **RUNS[name])) as (engine, parts, _):
+        numbers = range(parts.trainer.config.batch)
+        drawn = collate([parts.samples[number] for number in numbers], parts.samples.drawing)
+        assert isinstance(drawn, Batch)
+        moved = drawn.moved(lambda values: values.to(engine.device))
+        assert moved.draws is not None
+        assert moved.draws.noise.device.type == moved.frames.device.type == "cuda"
+        result = parts.trainer.train_on(moved)
+        assert result is not None
+        assert result.loss.device.type == "cuda"

@@ -21,6 +21,7 @@ from pyoco_eval.training.data.feeding import Ahead, Mover
 from pyoco_eval.training.data.samples import Batch, Sample, TrainingSamples, collate
 
 _POLL_SECONDS = 0.2
+_AHEAD_BYTES = 4 << 30
 
 _LEFT_ALONE = ("SIGINT", "SIGUSR1", "SIGUSR2", "SIGHUP")
 
@@ -59,6 +60,7 @@ class Batches:
             collate_fn=partial(collate, drawing=samples.drawing),
             worker_init_fn=_OutlivesSignals(self._closing) if workers else None,
             timeout=_POLL_SECONDS if workers else 0,
+            prefetch_factor=_ahead(samples, batch // size, workers),
         )
         with _held_back():
             self._found: Iterator[Batch | PyocoEvalError] | None = iter(loader)
@@ -120,6 +122,14 @@ class Batches:
         if self._ahead is not None:
             self._ahead.close()
         self._ahead = self._found = None
+
+
+def _ahead(samples: TrainingSamples, batch: int, workers: int) -> int | None:
+    """Batches that each reading process has ready: two, or one where two of all are too large."""
+    if not workers:
+        return None
+    together = 0 if samples.drawing is None else samples.drawing.sample_bytes * batch * workers
+    return 2 if 2 * together <= _AHEAD_BYTES else 1
 
 
 @contextmanager

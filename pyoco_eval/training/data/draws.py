@@ -16,8 +16,8 @@ from pyoco_eval.diffusion.denoiser import LABELS
 from pyoco_eval.diffusion.loss import EDMLoss
 from pyoco_eval.models.latent_space import LatentSpace, network_sides
 from pyoco_eval.seeding import numpy_generator, torch_generator
-from pyoco_eval.training.data.buckets import buckets_of
 from pyoco_eval.training.config import ConditionConfig, TrainConfig
+from pyoco_eval.training.data.buckets import buckets_of
 
 Drops = Mapping[str, torch.Tensor]
 """Name of a text encoder, or `LABELS` -> bool (B,): which samples lose it."""
