@@ -45,7 +45,7 @@ def test_what_must_not_happen_is_noticed(tmp_path: Path) -> None:
     assert outcome(replace(kind, read=lambda _: ("a", "c")), tmp_path, ("a", "b"))[0] == "differs"
 
 
-@pytest.mark.parametrize("mutation", {*BINARY, *TEXT}, ids=lambda m: m.__name__)
+@pytest.mark.parametrize("mutation", dict.fromkeys([*BINARY, *TEXT]), ids=lambda m: m.__name__)
 def test_mutations_change_files(mutation: object) -> None:
     import numpy as np
 
