@@ -1,5 +1,6 @@
 """From `--device` to the device that computes, and what it can compute with."""
 
+from collections.abc import Iterable
 from functools import cache
 from typing import Final
 
@@ -45,6 +46,33 @@ def pick_device(name: str) -> torch.device:
             "gives each its own"
         )
     return device
+
+
+def conv3d_fault() -> str:
+    """What is wrong with bfloat16 convolutions over time on this machine's GPUs; empty if nothing.
+
+    cuDNN 9.10 to 9.14, the former with the usual build of torch 2.9, computes wrong numbers for
+    large inputs (pytorch#163539).
+    """
+    version = torch.backends.cudnn.version() if torch.cuda.is_available() else None  # type: ignore[no-untyped-call]
+    if version is None or not 91000 <= version < 91500:
+        return ""
+    named = f"{version // 10000}.{version // 100 % 100}"
+    return f"cuDNN {named} computes wrong bfloat16 convolutions over time (pytorch#163539)"
+
+
+def refuse_faulty_conv3d(modules: Iterable[torch.nn.Module], device: torch.device) -> None:
+    """Before networks run in bfloat16 on `device`.
+
+    Raises:
+        UsageError: one of them convolves over time, which comes out wrong here.
+    """
+    if device.type != "cuda" or not (fault := conv3d_fault()):
+        return
+    if any(isinstance(layer, torch.nn.Conv3d) for module in modules for layer in module.modules()):
+        raise UsageError(
+            f"--precision bf16: {fault}; use --precision fp32, or install nvidia-cudnn-cu12>=9.15"
+        )
 
 
 def arithmetic(precision: str, device: torch.device, *, tf32: bool = False) -> str:

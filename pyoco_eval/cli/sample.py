@@ -113,6 +113,11 @@ Examples:
 @click.option(
     "--tf32", is_flag=True, help="Let CUDA round factors of float32 products to ten bits; signed."
 )
+@click.option(
+    "--compile",
+    is_flag=True,
+    help="torch.compile the network: minutes before the first video, faster from then on; signed.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace samples of another recipe in --out.")
 def command(ckpt: str, out: Path, seed: int, **given: Any) -> None:
     """Make videos and write them with everything that is needed to make them again."""
@@ -155,7 +160,10 @@ def _options(given: dict[str, Any]) -> "GeneratorOptions":
     from pyoco_eval.devices import pick_device
     from pyoco_eval.generation.request import GeneratorOptions
 
-    same = ("precision", "tf32", "sampler", "prior", "guidance_scale", "num_frames", "size", "fps")
+    same = (
+        "precision", "tf32", "compile", "sampler", "prior", "guidance_scale", "num_frames", "size",
+        "fps",
+    )  # fmt: skip
     return GeneratorOptions(
         device=pick_device(given["device"]),
         embeddings=given["text_embeddings"],

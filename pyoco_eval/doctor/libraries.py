@@ -98,7 +98,7 @@ def _graphics(torch: Any) -> list[Finding]:
             _card(torch.cuda.get_device_properties(index), index, driver)
             for index in range(torch.cuda.device_count())
         ]
-        return [*found, _tf32()]
+        return [*found, *_cudnn(), _tf32()]
     if torch.backends.mps.is_available():
         return [Finding(SECTION, "GPU mps", "ok", "Apple; use it with --device mps")]
     if driver:
@@ -117,6 +117,14 @@ def _card(properties: Any, index: int, driver: str) -> Finding:
     return Finding(
         SECTION, f"GPU cuda:{index}", "ok", text + (f", driver {driver}" if driver else "")
     )
+
+
+def _cudnn() -> list[Finding]:
+    from pyoco_eval.devices import conv3d_fault
+
+    fault = conv3d_fault()
+    remedy = "use --precision fp32 for I3D and C3D, or pip install 'nvidia-cudnn-cu12>=9.15'"
+    return [Finding(SECTION, "cuDNN", "problem", fault, remedy)] if fault else []
 
 
 def _tf32() -> Finding:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pyoco_eval.catalogue import object_at
-from pyoco_eval.devices import pick_device
+from pyoco_eval.devices import pick_device, refuse_faulty_conv3d
 from pyoco_eval.errors import PyocoEvalError, UsageError
 from pyoco_eval.extraction.options import Options
 from pyoco_eval.features.base import CaptionEncoder, FeatureExtractor, LoadRequest
@@ -139,7 +139,10 @@ class Network:
         if not isinstance(extractor, FeatureExtractor):
             raise PyocoEvalError(f"{self.extractor}: its loader returns no FeatureExtractor")
         _check_clip_length(extractor, options.clip.num_frames)
-        return extractor.set_precision(options.precision).to(pick_device(options.device))
+        device = pick_device(options.device)
+        if options.precision == "bf16":
+            refuse_faulty_conv3d(extractor.rounded_parts(), device)
+        return extractor.set_precision(options.precision).to(device)
 
 
 def _usual_convention(extractor: str, layer: str | None) -> str:

@@ -44,6 +44,7 @@ class CheckpointGenerator:
         fps: of the videos; None for the model's.
         precision: `fp32`, or `bf16` under autocast.
         tf32: see `GeneratorOptions`.
+        compiled: see `GeneratorOptions.compile`.
         check_texts: whether `check` asks the encoders for every prompt.
         first_stage: decodes the samples of a latent model.
 
@@ -64,6 +65,7 @@ class CheckpointGenerator:
         fps: float | None = None,
         precision: str = "fp32",
         tf32: bool = False,
+        compiled: bool = False,
         check_texts: bool = False,
         first_stage: FirstStage | None = None,
     ) -> None:
@@ -102,6 +104,8 @@ class CheckpointGenerator:
         self._num_frames = num_frames or info.num_frames
         self._precision = precision
         self._tf32 = tf32
+        if compiled:
+            model.network.compile()
         self._check_texts = check_texts
         self._first_stage = first_stage
         self._device = next(model.network.parameters()).device
@@ -119,6 +123,7 @@ class CheckpointGenerator:
             "num_frames": str(self._num_frames),
             "size": "{}x{}".format(*self._size),
             "precision": arithmetic(precision, self._device, tf32=tf32),
+            **({"compile": "on"} if compiled else {}),
             **({"notes": "; ".join(notes)} if notes else {}),
             **{f"text:{e.name}": f"{e.spec}@{e.digest}" for e in encoders},
         }
@@ -282,6 +287,7 @@ def load_checkpoint(folder: Path, options: GeneratorOptions) -> CheckpointGenera
         fps=options.fps,
         precision=_precision(model, options),
         tf32=options.tf32,
+        compiled=options.compile,
         check_texts=options.embeddings is not None or "shapes" in info.text_encoders,
         first_stage=(
             None if latent is None else find_first_stage(latent, model.folder, options.device)

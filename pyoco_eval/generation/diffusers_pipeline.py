@@ -13,7 +13,9 @@ from typing import Any, Final
 
 import numpy as np
 import torch
+from torch import nn
 
+from pyoco_eval.devices import refuse_faulty_conv3d
 from pyoco_eval.errors import MissingError, PyocoEvalError, UsageError
 from pyoco_eval.features.loading.torchvision_operators import import_torchvision
 from pyoco_eval.generation.pipeline_noise import PipelineNoise, pipeline_noise
@@ -166,6 +168,9 @@ def load_diffusers(
     except Exception as error:  # whatever one of many classes says of one of many files
         reason = str(error).strip().split("\n")[0] or type(error).__name__
         raise PyocoEvalError(f"{spec}: {folder} cannot be read as a pipeline: {reason}") from error
+    if dtype == torch.bfloat16:
+        networks = (part for part in pipeline.components.values() if isinstance(part, nn.Module))
+        refuse_faulty_conv3d(networks, torch.device(device))
     pipeline.set_progress_bar_config(disable=True)
     model = folder_digest(folder, _FILES)
     noise = pipeline_noise(folder, pipeline, prior)

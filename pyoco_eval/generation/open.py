@@ -29,14 +29,14 @@ def open_generator(spec: str | Path, options: GeneratorOptions | None = None) ->
 
         options.refuse(
             name,
-            "precision", "tf32", "sampler", "prior", "guidance_scale", "num_frames", "size",
-            "embeddings", "call",
+            "precision", "tf32", "compile", "sampler", "prior", "guidance_scale", "num_frames",
+            "size", "embeddings", "call",
         )  # fmt: skip
         return load_callable(name, fps=options.fps)
     if name.startswith("diffusers:"):
         from pyoco_eval.generation.diffusers_pipeline import DEFAULT_FPS, load_diffusers
 
-        options.refuse(name, "sampler", "embeddings")
+        options.refuse(name, "compile", "sampler", "embeddings")
         call = dict(options.call)
         if options.guidance_scale is not None:
             call["guidance_scale"] = options.guidance_scale

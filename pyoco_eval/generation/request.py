@@ -42,6 +42,7 @@ class GeneratorOptions:
         precision: `fp32`, `bf16`, or `auto`: `bf16` on CUDA for an own checkpoint that was trained
             in it, else `fp32`. The generator's recipe says which.
         tf32: let CUDA round the factors of float32 products to ten bits.
+        compile: compile the network of an own checkpoint: minutes at first, faster from then on.
         sampler, prior: specs for own checkpoints; None for the model's own.
         guidance_scale: 1 for none; None for the generator's default.
         num_frames: T; None for the generator's default.
@@ -54,6 +55,7 @@ class GeneratorOptions:
     device: torch.device | str = "cpu"
     precision: str = "fp32"
     tf32: bool = False
+    compile: bool = False
     sampler: str | None = None
     prior: str | None = None
     guidance_scale: float | None = None

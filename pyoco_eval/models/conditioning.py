@@ -10,7 +10,7 @@ from torch import nn
 from pyoco_eval.diffusion.denoiser import Conditioning, TextEmbedding
 from pyoco_eval.errors import UsageError
 from pyoco_eval.models.config import TextInput, UNetConfig
-from pyoco_eval.models.layers import silu
+from pyoco_eval.models.group_norm import silu
 
 
 class TextProjection(nn.Module):

@@ -21,6 +21,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from pyoco_eval.models.group_norm import GroupNorm, silu
+
 
 @dataclass(frozen=True)
 class FrameContext:
@@ -57,18 +59,9 @@ def zeroed(layer: _Layer) -> _Layer:
     return layer
 
 
-def group_norm(channels: int) -> nn.GroupNorm:
-    """Groups of four channels at least, 32 groups at most.
-
-    Statistics are float32 whatever the input: torch's kernels accumulate so, and autocast on CUDA
-    runs the whole norm in float32.
-    """
-    return nn.GroupNorm(math.gcd(32, channels // 4), channels)
-
-
-def silu(x: torch.Tensor) -> torch.Tensor:
-    """SiLU of a tensor nobody else reads; in place where no gradient needs it."""
-    return F.silu(x, inplace=not torch.is_grad_enabled())
+def group_norm(channels: int) -> GroupNorm:
+    """Groups of four channels at least, 32 groups at most; statistics are float32 at least."""
+    return GroupNorm(math.gcd(32, channels // 4), channels)
 
 
 def positions_last(x: torch.Tensor) -> torch.Tensor:
@@ -125,11 +118,9 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: torch.Tensor, context: FrameContext) -> torch.Tensor:
         """(N, C, H, W) to (N, D, H, W)."""
-        h = self.conv1(silu(self.norm1(x)))
-        scale, shift = self.affine(F.silu(context.embedding))[context.rows, :, None, None].chunk(
-            2, 1
-        )
-        h = silu(torch.addcmul(shift, self.norm2(h), 1 + scale))
+        h = self.conv1(self.norm1.silu(x))
+        scale, shift = self.affine(F.silu(context.embedding))[context.rows].chunk(2, 1)
+        h = silu(self.norm2.scaled(h, scale, shift))
         residual: torch.Tensor = self.skip(x) + self.conv2(self.dropout(h))
         return residual
 

@@ -26,7 +26,6 @@ from pyoco_eval.models.layers import (
     SpatialAttention,
     Upsample,
     group_norm,
-    silu,
     zeroed,
 )
 from pyoco_eval.models.network import VideoNetwork
@@ -159,7 +158,7 @@ class VideoUNet(VideoNetwork):
             if isinstance(layer, UNetStage):
                 h = torch.cat([h, skips.pop()], 1)
             h = self._run(layer, h, context)
-        h = self.output(silu(self.output_norm(h)))
+        h = self.output(self.output_norm.silu(h))
         return h.reshape(x.shape)
 
     def _run(self, layer: nn.Module, h: torch.Tensor, context: FrameContext) -> torch.Tensor:

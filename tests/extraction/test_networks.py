@@ -3,8 +3,10 @@
 import pytest
 import torch
 
-from pyoco_eval.devices import pick_device
+from pyoco_eval.devices import pick_device, refuse_faulty_conv3d
+from pyoco_eval.doctor import libraries
 from pyoco_eval.errors import MissingError, UsageError
+from pyoco_eval.extraction import networks
 from pyoco_eval.extraction.networks import Network
 from pyoco_eval.extraction.options import Options
 from pyoco_eval.videos.clip_rule import ClipRule
@@ -48,3 +50,36 @@ def test_devices() -> None:
         pick_device("gpu")
     with pytest.raises(MissingError, match="cuda:99"):
         pick_device("cuda:99")
+
+
+@pytest.mark.parametrize(
+    ("cudnn", "wrong"),
+    [(None, False), (90800, False), (91002, True), (91400, True), (91500, False), (92000, False)],
+)
+def test_bfloat16_is_refused_where_cudnn_convolves_wrongly_over_time(
+    monkeypatch: pytest.MonkeyPatch, cudnn: int | None, wrong: bool
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.backends.cudnn, "version", lambda: cudnn)
+    found = [finding.text for finding in libraries._cudnn()]
+    over_time = torch.nn.Sequential(torch.nn.Conv3d(1, 1, 3))
+    refuse_faulty_conv3d([torch.nn.Conv2d(1, 1, 3)], torch.device("cuda"))
+    refuse_faulty_conv3d([over_time], torch.device("cpu"))
+    if not wrong:
+        assert not found
+        refuse_faulty_conv3d([over_time], torch.device("cuda"))
+        return
+    with pytest.raises(UsageError, match=r"cuDNN 9\.1\d computes wrong .* use --precision fp32"):
+        refuse_faulty_conv3d([over_time], torch.device("cuda"))
+    assert "pytorch#163539" in found[0]
+
+
+def test_scores_in_bfloat16_ask_about_cudnn(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[torch.device] = []
+    monkeypatch.setattr(
+        networks, "refuse_faulty_conv3d", lambda modules, device: asked.append(device)
+    )
+    Network.named("tiny3d", Options()).load(Options(precision="fp32"))
+    assert not asked
+    Network.named("tiny3d", Options()).load(Options(precision="bf16"))
+    assert asked == [torch.device("cpu")]

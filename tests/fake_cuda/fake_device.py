@@ -30,6 +30,7 @@ _ASKS_DEVICE = (torch.ops.prim.device.default,)
 _ATTENTION = "scaled_dot_product_attention"
 _aten = torch.ops.aten
 _READ = (_aten._local_scalar_dense.default, _aten.item.default, _aten.is_nonzero.default)
+_EMPTY = ("aten::empty", "aten::new_empty")
 _ANY = (_aten.any.default, _aten.any.dim, _aten.any.dims)
 
 
@@ -79,7 +80,8 @@ class Machine(TorchDispatchMode):
             )
         if func in _ANY:
             self._false[id(made)] = made
-        self._count(made, stand_ins, func._schema.is_mutable)
+        if not func._schema.name.startswith(_EMPTY):  # written by whoever asked for it
+            self._count(made, stand_ins, func._schema.is_mutable)
         return tree_map_only(torch.Tensor, lambda t: own.get(id(t), t), made) if own else made
 
     def _read(self, tensor: torch.Tensor) -> bool | int | float:

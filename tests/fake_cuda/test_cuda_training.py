@@ -10,6 +10,9 @@ import pytest
 from fake_device import Machine
 
 from pyoco_eval.models.checkpoint import save_model
+from pyoco_eval.models.text.load import load_text_encoder
+from pyoco_eval.models.text.store import precompute_embeddings
+from pyoco_eval.shapes.dataset import MovingShapes
 from pyoco_eval.training.config import TrainConfig
 from pyoco_eval.training.data.samples import Batch, collate
 from pyoco_eval.training.engine import Engine
@@ -18,8 +21,12 @@ from pyoco_eval.training.outputs.run_writer import Window
 from pyoco_eval.training.outputs.samples_sheet import SampleSheet
 from pyoco_eval.training.setup import RunSetup, make_parts
 
-sys.path[:0] = [str(Path(__file__).parents[1] / folder) for folder in ("training", "models")]
+sys.path[:0] = [
+    str(Path(__file__).parents[1] / folder) for folder in ("training", "models", "models/text")
+]
 from small_runs import small_config  # noqa: E402
+from small_vaes import save_vae  # noqa: E402
+from text_models import save_tiny_clip, save_tiny_t5  # noqa: E402
 
 VIDEOS = {"data__num_frames": 4}
 PICTURES = {"source": "shapes", "split": "val", "size": 16, "num_frames": 1}
@@ -107,3 +114,44 @@ def test_a_step_on_a_batch_that_was_moved_ahead(cuda: Machine, tmp_path: Path, n
         result = parts.trainer.train_on(moved)
         assert result is not None
         assert result.loss.device.type == "cuda"
+
+
+@pytest.mark.parametrize("stored", [False, True])
+def test_a_step_on_texts_of_two_encoders(cuda: Machine, tmp_path: Path, stored: bool) -> None:
+    """Each is dropped alone and both together, encoded here or read from a folder."""
+    folders = save_tiny_t5(tmp_path / "t5"), save_tiny_clip(tmp_path / "clip")
+    specs = [f"t5:{folders[0]}", f"clip:{folders[1]}"]
+    config = config_of(
+        tmp_path / "run", **VIDEOS, data__limit=8, hardware__micro_batch=1,
+        joint={"per_video": 2, "data": {**PICTURES, "limit": 8}},
+        condition={
+            "encoders": specs, "text_dropout": 0.5, "all_dropout": 0.5,
+            "embeddings": str(tmp_path / "stored") if stored else None,
+        },
+    )  # fmt: skip
+    if stored:
+        captions = [
+            shapes[i].caption
+            for shapes in (MovingShapes("train", 16, 4), MovingShapes("val", 16, 1))
+            for i in range(8)
+        ]
+        for spec in specs:
+            precompute_embeddings(captions, load_text_encoder(spec, "cpu"), tmp_path / "stored")
+    with made(config) as (_, parts, batch):
+        result = parts.trainer.train_on(batch)
+        assert result is not None
+        assert result.loss.device.type == "cuda"
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_a_step_on_latents(cuda: Machine, tmp_path: Path, cached: bool) -> None:
+    vae = save_vae(tmp_path / "vae")
+    config = config_of(
+        tmp_path / "run", **VIDEOS, latent__vae=str(vae), loss={"sigma_data": 0.35},
+        latent__cache=str(tmp_path / "latents") if cached else None,
+    )  # fmt: skip
+    with made(config) as (_, parts, batch):
+        for _ in range(2):
+            result = parts.trainer.train_on(batch)
+            assert result is not None
+            assert result.loss.device.type == "cuda"
