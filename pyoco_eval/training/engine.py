@@ -152,6 +152,10 @@ class Engine:
         """For all processes."""
         self._group.wait()
 
+    def wait_for_the_last_time(self) -> None:
+        """For all processes, each of which may end from then on."""
+        self._group.wait_for_the_last_time()
+
     def end(self) -> None:
         """Leave the group of processes; another run may begin in this process."""
         self._products.restore()

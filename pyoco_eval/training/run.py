@@ -68,7 +68,7 @@ def train(
                         folder.clear()
                 engine.wait()
                 _Run(config, engine, folder, watcher or NobodyWatches(), interrupts).go()
-                engine.wait()
+                engine.wait_for_the_last_time()
         finally:
             engine.end()
         return folder.model
@@ -211,7 +211,8 @@ class _Run:
         self.writer.finish()
         if self.engine.is_main:
             self.folder.withdraw_stop()
-        self.engine.wait()  # torchrun kills all soon after the first of them has ended
+        # torchrun kills all soon after the first of them has ended.
+        self.engine.wait_for_the_last_time()
         raise StoppedError(
             f"{self.folder.path}: stopped after step {self.trainer.step} of "
             f"{self.config.steps}; the same command goes on from there",
