@@ -294,3 +294,25 @@ def test_callables_that_cannot_be_used(python_module: str) -> None:
         open_generator("python:module")
     with pytest.raises(UsageError, match=r"--guidance-scale 3: has no meaning for python:"):
         open_generator(f"{python_module}:generate", GeneratorOptions(guidance_scale=3))
+
+
+def test_a_compiled_network_makes_the_same_videos_and_is_signed(
+    checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from functools import partialmethod
+
+    real = torch.nn.Module.compile
+    monkeypatch.setattr(torch.nn.Module, "compile", partialmethod(real, backend="eager"))
+    requests = make_requests(2, prompts=CAPTIONS[:1])
+    plain = open_generator(str(checkpoint), GeneratorOptions())
+    compiled = open_generator(str(checkpoint), GeneratorOptions(compile=True))
+    for one, two in zip(plain.generate(requests), compiled.generate(requests), strict=True):
+        assert np.array_equal(one, two)
+    assert "compile" not in plain.recipe
+    assert compiled.recipe["compile"] == "on"
+
+
+def test_other_generators_are_not_compiled(video_pipeline: Path) -> None:
+    for spec in (f"diffusers:{video_pipeline}", "python:nothing"):
+        with pytest.raises(UsageError, match="--compile True: has no meaning"):
+            open_generator(spec, GeneratorOptions(compile=True))
