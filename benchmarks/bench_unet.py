@@ -10,6 +10,7 @@ alone; a training step counts three evaluations.
     python benchmarks/bench_unet.py --threads 2 --mode train --repetitions 1
     python benchmarks/bench_unet.py --threads 1 --clock cpu  # on a busy machine
     python benchmarks/bench_unet.py --device cuda --precision bf16 --batch 8 --compile
+    python benchmarks/bench_unet.py --device cuda --mode train --preset ucf-253m --peers
 """
 
 import argparse
@@ -25,6 +26,7 @@ from pyoco_eval.features.loading.torchvision_operators import import_torchvision
 from pyoco_eval.models.presets import PRESETS
 
 FRAMES, SIZE = 16, 64
+UNCONDITIONAL = [name for name, config in PRESETS.items() if not config.text]
 PUBLISHED_BF16_PEAK = {"A100": 312e12, "H100": 989e12, "H200": 989e12}
 """Dense products per second of the SXM cards, from NVIDIA's data sheets."""
 
@@ -131,6 +133,7 @@ def main() -> None:
     parser.add_argument("--repetitions", type=int, default=3)
     parser.add_argument("--clock", choices=("wall", "cpu"), default="wall")
     parser.add_argument("--compile", action="store_true", help="torch.compile all of them")
+    parser.add_argument("--preset", choices=UNCONDITIONAL, default="ucf-69m")
     parser.add_argument("--peers", nargs="*", default=["lucidrains", "diffusers"])
     options = parser.parse_args()
     if options.clock == "cpu" and options.threads != 1:
@@ -140,7 +143,7 @@ def main() -> None:
     import_torchvision()
     device = torch.device(options.device)
 
-    builders: dict[str, Callable[[], nn.Module]] = {"pyoco-eval": PRESETS["ucf-69m"].build}
+    builders: dict[str, Callable[[], nn.Module]] = {"pyoco-eval": PRESETS[options.preset].build}
     if "lucidrains" in options.peers:
         builders["video-diffusion-pytorch"] = LucidrainsUNet
     if "diffusers" in options.peers:
@@ -172,6 +175,7 @@ def main() -> None:
         )
     if device.type == "cuda":
         rate = counts[ours] / seconds[ours]
+        print(f"memory at most: {torch.cuda.max_memory_allocated(device) / 2**30:.1f} GiB of all")
         print(f"ours: {rate / measured_peak(device):.1%} of a measured bf16 product")
         card = torch.cuda.get_device_name(device)
         for name, peak in PUBLISHED_BF16_PEAK.items():
