@@ -16,6 +16,7 @@ alone; a training step counts three evaluations.
 import argparse
 import time
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from interleaved import median_seconds
@@ -24,6 +25,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from pyoco_eval.features.loading.torchvision_operators import import_torchvision
 from pyoco_eval.models.presets import PRESETS
+from pyoco_eval.models.unet import VideoUNet
 
 FRAMES, SIZE = 16, 64
 UNCONDITIONAL = [name for name, config in PRESETS.items() if not config.text]
@@ -143,7 +145,7 @@ def main() -> None:
     import_torchvision()
     device = torch.device(options.device)
 
-    builders: dict[str, Callable[[], nn.Module]] = {"pyoco-eval": PRESETS[options.preset].build}
+    builders: dict[str, Callable[[], nn.Module]] = {"pyoco-eval": partial(VideoUNet, PRESETS[options.preset])}
     if "lucidrains" in options.peers:
         builders["video-diffusion-pytorch"] = LucidrainsUNet
     if "diffusers" in options.peers:
