@@ -55,6 +55,26 @@ class KnownFrames:
 
 
 @dataclass(frozen=True)
+class LowResolution:
+    """The same videos at a lower resolution, for spatial super-resolution.
+
+    Attributes:
+        frames: (B, T, C, h, w) about [-1, 1], with the noise of the augmentation already in them.
+        augmentation: (B,), share of noise in the frames, 0 to below 1: `augmented` says of what.
+    """
+
+    frames: torch.Tensor
+    augmentation: torch.Tensor
+
+    def followed_by(self, other: "LowResolution") -> "LowResolution":
+        """These videos, then others of the same shape."""
+        return LowResolution(
+            torch.cat([self.frames, other.frames]),
+            torch.cat([self.augmentation, other.augmentation]),
+        )
+
+
+@dataclass(frozen=True)
 class Conditioning:
     """What is known of the B samples of a batch. The default is nothing: unconditional.
 
@@ -62,11 +82,13 @@ class Conditioning:
         text: name of a text encoder -> its embedding of the B texts.
         labels: class numbers, int64 (B,); -1 for none.
         known: frames that are given. Guidance keeps them: only texts and labels are dropped.
+        low: the videos at a lower resolution; kept likewise.
     """
 
     text: Mapping[str, TextEmbedding] = field(default_factory=dict)
     labels: torch.Tensor | None = None
     known: KnownFrames | None = None
+    low: LowResolution | None = None
 
     def unconditional(self) -> "Conditioning":
         """The same batch with every text and label dropped, for classifier-free guidance.
@@ -106,7 +128,24 @@ class Conditioning:
                 torch.cat([known.frames, other.known.frames]),
                 torch.cat([known.mask, other.known.mask]),
             )
-        return replace(self, text=text, labels=labels, known=known)
+        low = self.low
+        if low is not None and other.low is not None:
+            low = low.followed_by(other.low)
+        return replace(self, text=text, labels=labels, known=known, low=low)
+
+    def rows(self, chosen: torch.Tensor) -> "Conditioning":
+        """Of some samples of the batch, by their numbers, int64 (R,)."""
+        text = {
+            name: TextEmbedding(embedding.tokens[chosen], embedding.mask[chosen])
+            for name, embedding in self.text.items()
+        }
+        known, low = self.known, self.low
+        return Conditioning(
+            text,
+            None if self.labels is None else self.labels[chosen],
+            None if known is None else KnownFrames(known.frames[chosen], known.mask[chosen]),
+            None if low is None else LowResolution(low.frames[chosen], low.augmentation[chosen]),
+        )
 
     def to(self, device: torch.device | str) -> "Conditioning":
         """On `device`."""
@@ -118,7 +157,10 @@ class Conditioning:
         known = self.known
         if known is not None:
             known = KnownFrames(known.frames.to(device), known.mask.to(device))
-        return replace(self, text=text, labels=labels, known=known)
+        low = self.low
+        if low is not None:
+            low = LowResolution(low.frames.to(device), low.augmentation.to(device))
+        return replace(self, text=text, labels=labels, known=known, low=low)
 
 
 class Denoiser(Protocol):

@@ -20,6 +20,7 @@ from typing import Protocol
 import torch
 
 from pyoco_eval.diffusion.denoiser import Conditioning, Denoiser
+from pyoco_eval.diffusion.experts import WHOLE, ExpertNode
 from pyoco_eval.diffusion.precondition import per_sample
 from pyoco_eval.diffusion.weighting import EDM_WEIGHTING, LossWeighting
 from pyoco_eval.errors import UsageError
@@ -53,6 +54,7 @@ class EDMLoss:
         weighting: of the noise levels.
         levels: those that are drawn, all equally often, in place of ln sigma from a normal
             distribution: what a network of discrete timesteps is trained at.
+        expert: the part of the distribution of ln sigma that is drawn from.
     """
 
     prior: NoisePrior
@@ -61,6 +63,7 @@ class EDMLoss:
     sigma_data: float = 0.5
     weighting: LossWeighting = EDM_WEIGHTING
     levels: tuple[float, ...] = ()
+    expert: ExpertNode = WHOLE
 
     def draw_sigmas(self, generators: Sequence[torch.Generator]) -> torch.Tensor:
         """One noise level per generator: float32 (B,) on the CPU."""
@@ -69,17 +72,27 @@ class EDMLoss:
             return torch.cat(
                 [levels[torch.randint(len(levels), size, generator=g)] for g in generators]
             )
+        if self.expert.level:
+            return torch.cat([self._truncated(generator) for generator in generators])
         sigmas = torch.empty(len(generators), 1)
         for sigma, generator in zip(sigmas, generators, strict=True):
             sigma.log_normal_(self.P_mean, self.P_std, generator=generator)
         return sigmas[:, 0]
+
+    def _truncated(self, generator: torch.Generator) -> torch.Tensor:
+        """(1,), by the inverse of the log-normal law on the expert's share of it."""
+        low, high = self.expert.shares()
+        share = torch.rand(1, dtype=torch.float64, generator=generator).clamp_min(1e-12)
+        normal: torch.Tensor = torch.special.ndtri(low + (high - low) * share)
+        return (self.P_mean + self.P_std * normal).exp().float()
 
     def quantile(self, share: float) -> float:
         """The noise level that this share of the drawn ones lies below."""
         if self.levels:
             rising = sorted(self.levels)
             return rising[min(int(share * len(rising)), len(rising) - 1)]
-        return math.exp(NormalDist(self.P_mean, self.P_std).inv_cdf(share))
+        low, high = self.expert.shares()
+        return math.exp(NormalDist(self.P_mean, self.P_std).inv_cdf(low + (high - low) * share))
 
     def weight(self, sigma: torch.Tensor) -> torch.Tensor:
         """lambda(sigma)."""

@@ -80,7 +80,7 @@ class EDMDenoiser(nn.Module):
             F_x = self.network(*inputs, num_images=num_images, image_cond=image_cond)
         else:
             F_x = self.network(*inputs)
-        return torch.addcmul(c_skip * x, c_out, F_x.to(x.dtype))
+        return with_known(torch.addcmul(c_skip * x, c_out, F_x.to(x.dtype)), cond)
 
 
 class VPNetwork(Protocol):
@@ -188,6 +188,18 @@ def _log_levels(alphas_cumprod: torch.Tensor) -> torch.Tensor:
     if len(alphas) < 2 or not (alphas < 1).all() or not (alphas.diff() < 0).all():
         raise UsageError("alphas_cumprod must fall from below 1 to 0 or above, over two levels")
     return ((1 - alphas) / alphas).log() / 2
+
+
+def with_known(denoised: torch.Tensor, cond: Conditioning | None) -> torch.Tensor:
+    """(B, T, C, H, W) with the frames that are given in their places: nothing is estimated there.
+
+    A sampler's state then stays `frame + sigma * noise` in them, with the noise it began with,
+    which is what training shows the network (`docs/cascade.md`).
+    """
+    if cond is None or cond.known is None:
+        return denoised
+    mask = cond.known.mask[:, :, None, None, None]
+    return torch.where(mask, cond.known.frames.to(denoised.dtype), denoised)
 
 
 def per_sample(values: torch.Tensor, like: torch.Tensor) -> torch.Tensor:

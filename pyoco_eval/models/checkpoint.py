@@ -16,10 +16,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 
 from pyoco_eval.atomic import atomic_path
+from pyoco_eval.diffusion.experts import TrainedExpert
 from pyoco_eval.diffusion.precondition import EDMDenoiser, VPDenoiser
 from pyoco_eval.errors import MissingError, PyocoEvalError, UsageError
 from pyoco_eval.models.building import build, count_parameters
 from pyoco_eval.models.config import UNetConfig, check_ranges, validated
+from pyoco_eval.models.efficient_config import EfficientConfig
 from pyoco_eval.models.latent_space import LatentSpace, network_sides
 from pyoco_eval.models.motion_config import MotionConfig
 from pyoco_eval.models.network import VideoNetwork
@@ -46,12 +48,16 @@ _RANGES: Final = {
 
 
 def _kind_of(values: object) -> str:
-    spatial = "spatial" in values if isinstance(values, Mapping) else hasattr(values, "spatial")
-    return "motion" if spatial else "unet"
+    def has(key: str) -> bool:
+        return key in values if isinstance(values, Mapping) else hasattr(values, key)
+
+    return "motion" if has("spatial") else "efficient" if has("factor") else "unet"
 
 
 AnyNetworkConfig = Annotated[
-    Annotated[UNetConfig, Tag("unet")] | Annotated[MotionConfig, Tag("motion")],
+    Annotated[UNetConfig, Tag("unet")]
+    | Annotated[EfficientConfig, Tag("efficient")]
+    | Annotated[MotionConfig, Tag("motion")],
     Discriminator(_kind_of),
 ]
 
@@ -61,7 +67,7 @@ class ModelInfo:
     """What a network is for and how it was trained.
 
     Attributes:
-        unet: its configuration: a U-Net of this package, or of diffusers.
+        unet: its configuration: a U-Net of this package, one that enlarges, or one of diffusers.
         kind: `image` or `video`.
         num_frames: T it was trained on, 1 for images.
         fps: frames per second of its videos.
@@ -73,6 +79,7 @@ class ModelInfo:
         sampler: spec of the sampler to use by default.
         step: optimiser steps its weights have seen.
         latent: the space it works in, where that is not the space of pixels.
+        expert: the noise levels it was finetuned for; None for all.
         provenance: what else is worth knowing: plain JSON.
     """
 
@@ -90,6 +97,7 @@ class ModelInfo:
     sampler: str = ""
     step: int = 0
     latent: LatentSpace | None = None
+    expert: TrainedExpert | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -141,8 +149,9 @@ class ModelInfo:
     def to_json(self) -> dict[str, Any]:
         """Plain numbers, strings, lists and mappings; `from_json` reads them."""
         values = asdict(replace(self, provenance=dict(self.provenance)))
-        if self.latent is None:
-            del values["latent"]
+        for name in ("latent", "expert"):
+            if values[name] is None:
+                del values[name]
         return values
 
     @classmethod

@@ -4,12 +4,14 @@ Axes: R samples, L text tokens of all encoders together, E width of an encoder's
 width of tokens, D width of the noise embedding.
 """
 
+from typing import Protocol
+
 import torch
 from torch import nn
 
 from pyoco_eval.diffusion.denoiser import Conditioning, TextEmbedding
 from pyoco_eval.errors import UsageError
-from pyoco_eval.models.config import TextInput, UNetConfig
+from pyoco_eval.models.config import TextInput
 from pyoco_eval.models.group_norm import silu
 
 
@@ -45,10 +47,29 @@ class TextProjection(nn.Module):
         return tokens, mask, self.pooled2(silu(self.pooled1(self.pooled_norm(pooled))))
 
 
+class Told(Protocol):
+    """The part of a network's description that says what it is told."""
+
+    @property
+    def num_classes(self) -> int:
+        """Labels it knows, 0 for none."""
+        ...
+
+    @property
+    def text(self) -> tuple[TextInput, ...]:
+        """Text encoders it listens to."""
+        ...
+
+    @property
+    def text_width(self) -> int:
+        """K."""
+        ...
+
+
 class ConditioningEncoder(nn.Module):
     """Everything a `Conditioning` holds, for a network of one configuration."""
 
-    def __init__(self, config: UNetConfig, embedding: int) -> None:
+    def __init__(self, config: Told, embedding: int) -> None:
         super().__init__()
         self.num_classes = config.num_classes
         self.widths = {source.name: source.width for source in config.text}

@@ -1,6 +1,6 @@
 """An image network becomes a video network that starts as the same map, frame by frame.
 
-2-D kernels are used as 1×k×k ones, and the new temporal attention ends in zeros. A network for
+2-D kernels are used as 1×k×k ones, and the new temporal layers end in zeros. A network for
 temporal interpolation reads more channels than the image network; their kernels start at zero.
 
 Reference: Ge et al., Preserve Your Own Correlation (2023), §4, model architecture.
@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 
 from pyoco_eval.errors import UsageError
+from pyoco_eval.models.efficient_unet import EfficientUNet
 from pyoco_eval.models.network import VideoNetwork
 from pyoco_eval.models.state import load_state
 from pyoco_eval.models.unet import VideoUNet
@@ -19,7 +20,9 @@ from pyoco_eval.models.unet import VideoUNet
 _INPUT = "input.weight"
 
 
-def inflate(image_state_dict: Mapping[str, torch.Tensor], video_network: VideoUNet) -> None:
+def inflate(
+    image_state_dict: Mapping[str, torch.Tensor], video_network: VideoUNet | EfficientUNet
+) -> None:
     """Load an image network's weights into a video network of the same widths, in place.
 
     Temporal layers keep the weights they have: fresh ones add exactly nothing.

@@ -1,7 +1,7 @@
 """The contract between a network and all that trains, averages, stores and samples it.
 
-Two networks keep it: `VideoUNet`, of this package, and `MotionUNet`, a text-to-image U-Net of
-diffusers with temporal layers.
+Three networks keep it: `VideoUNet`, of this package, `EfficientUNet`, which enlarges frames, and
+`MotionUNet`, a text-to-image U-Net of diffusers with temporal layers.
 """
 
 from abc import ABC, abstractmethod

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Final
 
 from pyoco_eval.models.config import TextInput, UNetConfig
+from pyoco_eval.models.efficient_config import EfficientConfig
 
 _SHAPES_TEXT: Final = (TextInput("shapes", 64),)
 
@@ -40,12 +41,41 @@ _T2V_BASE: Final = UNetConfig(
     text_width=1280,
 )
 
-PRESETS: Final[dict[str, UNetConfig]] = {
+PRESETS: Final[dict[str, UNetConfig | EfficientConfig]] = {
     "ucf-69m": _ucf(64, (2, 2, 2, 4), 64),
     "ucf-112m": _ucf(96, (2, 2, 2, 2), 32),
     "ucf-253m": _ucf(128, (1, 2, 3, 3), 64),
     "t2v-base": _T2V_BASE,
     "t2v-interpolation": replace(_T2V_BASE, known_frames=True, max_frame_distance=76),
+    "t2v-superres": EfficientConfig(
+        factor=4,
+        channels=128,
+        multipliers=(1, 2, 4, 6),
+        num_blocks=(2, 4, 8, 6),
+        cross_attention=(3,),
+        text=_LARGE_TEXT,
+        text_width=512,
+    ),
+    "tiny-superres": EfficientConfig(
+        factor=4,
+        channels=24,
+        multipliers=(1, 2),
+        num_blocks=(2, 2),
+        cross_attention=(1,),
+        text=_SHAPES_TEXT,
+        text_width=64,
+        head_channels=16,
+    ),
+    "test-superres": EfficientConfig(
+        factor=4,
+        channels=8,
+        multipliers=(1, 2),
+        num_blocks=(1, 1),
+        cross_attention=(1,),
+        text=_SHAPES_TEXT,
+        text_width=16,
+        head_channels=8,
+    ),
     "tiny-shapes": UNetConfig(
         channels=32,
         multipliers=(1, 2, 3),

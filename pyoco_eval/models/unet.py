@@ -17,6 +17,7 @@ from pyoco_eval.diffusion.precondition import EDMDenoiser
 from pyoco_eval.errors import UsageError
 from pyoco_eval.models.conditioning import ConditioningEncoder
 from pyoco_eval.models.config import UNetConfig
+from pyoco_eval.models.frame_context import Encoded, frame_context
 from pyoco_eval.models.layers import (
     CrossAttention,
     Downsample,
@@ -145,7 +146,9 @@ class VideoUNet(VideoNetwork):
             UsageError: shapes or conditioning this network was not built for.
         """
         self._check(x, num_images)
-        context = self._context(x, c_noise, cond, num_images, image_cond)
+        context = frame_context(
+            self._encode, (x.shape[0], x.shape[1]), c_noise, cond, num_images, image_cond
+        )
         inputs = self._with_known_frames(x, cond).flatten(0, 1)
         h: torch.Tensor = self.input(inputs.contiguous(memory_format=torch.channels_last))
         skips = [h]
@@ -171,30 +174,7 @@ class VideoUNet(VideoNetwork):
         staged: torch.Tensor = layer(h, context)
         return staged
 
-    def _context(
-        self,
-        x: torch.Tensor,
-        c_noise: torch.Tensor,
-        cond: Conditioning | None,
-        num_images: int,
-        image_cond: Conditioning | None,
-    ) -> FrameContext:
-        num_videos, num_frames = x.shape[:2]
-        rows = torch.arange(num_videos, device=x.device)[:, None].expand(-1, num_frames)
-        embedding, tokens, mask = self._encode(c_noise, cond)
-        if num_images:
-            images = num_videos + torch.arange(num_videos * num_images, device=x.device)
-            rows = torch.cat([rows[:, num_images:], images.view(num_videos, -1)], 1)
-            encoded = self._encode(c_noise.repeat_interleave(num_images), image_cond)
-            embedding = torch.cat([embedding, encoded[0]])
-            tokens, mask = _stacked_tokens(tokens, mask, encoded[1], encoded[2])
-        return FrameContext(
-            num_videos, num_frames, num_images, rows.flatten(), embedding, tokens, mask
-        )
-
-    def _encode(
-        self, c_noise: torch.Tensor, cond: Conditioning | None
-    ) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor | None]:
+    def _encode(self, c_noise: torch.Tensor, cond: Conditioning | None) -> Encoded:
         """Embedding, tokens and mask of the rows with these noise levels."""
         embedding = self.noise(c_noise)
         pooled, tokens, mask = self.conditioning(cond or Conditioning(), len(c_noise))
@@ -233,19 +213,3 @@ class VideoUNet(VideoNetwork):
             )
         if not 0 <= num_images <= x.shape[1]:
             raise UsageError(f"num_images {num_images} is not within the {x.shape[1]} frames")
-
-
-def _stacked_tokens(
-    tokens: torch.Tensor | None,
-    mask: torch.Tensor | None,
-    image_tokens: torch.Tensor | None,
-    image_mask: torch.Tensor | None,
-) -> tuple[torch.Tensor | None, torch.Tensor | None]:
-    """Rows of videos, then of images, padded to one number of tokens."""
-    if tokens is None or mask is None or image_tokens is None or image_mask is None:
-        return None, None
-    length = max(tokens.shape[1], image_tokens.shape[1])
-    pad = nn.functional.pad
-    rows = [pad(t, (0, 0, 0, length - t.shape[1])) for t in (tokens, image_tokens)]
-    masks = [pad(m, (0, length - m.shape[1])) for m in (mask, image_mask)]
-    return torch.cat(rows), torch.cat(masks)

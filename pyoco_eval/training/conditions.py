@@ -20,6 +20,7 @@ import torch
 
 from pyoco_eval.diffusion.denoiser import Conditioning, KnownFrames, TextEmbedding
 from pyoco_eval.models.text.encoder import TextEncoder
+from pyoco_eval.seeding import numpy_generator
 from pyoco_eval.training.config import ConditionConfig
 from pyoco_eval.training.data.draws import DropDraws
 from pyoco_eval.training.data.latents import pixels
@@ -44,15 +45,18 @@ class Conditioner:
         """Of the B videos, or of the pictures where those are the samples; see `known`."""
         drops = self.drops.videos(batch.numbers) if batch.draws is None else batch.draws.drops
         cond = self.describe(batch.captions, batch.labels).dropped(drops)
-        return replace(cond, known=self.known(batch, clean))
+        return replace(cond, known=self.known(batch, clean, drawn=True))
 
-    def known(self, batch: Batch, clean: torch.Tensor | None = None) -> KnownFrames | None:
+    def known(
+        self, batch: Batch, clean: torch.Tensor | None = None, *, drawn: bool = False
+    ) -> KnownFrames | None:
         """The frames of the videos that are told: every k-th, from the first on.
 
         Those of pictures that follow a video are never told.
 
         Args:
             clean: the batch as the network sees it, (B, T + N, C, H, W); by default its pixels.
+            drawn: some videos are told random frames instead, see `config.known_random`.
         """
         every = self.config.known_every
         if not every:
@@ -60,8 +64,20 @@ class Conditioner:
         frames = pixels(batch, "cpu") if clean is None else clean
         per_video = len(batch.image_captions) // len(batch.numbers)
         mask = torch.zeros(frames.shape[:2], dtype=torch.bool, device=frames.device)
-        mask[:, : frames.shape[1] - per_video : every] = True
+        length = frames.shape[1] - per_video
+        mask[:, :length:every] = True
+        if drawn and self.config.known_random:
+            for row, number in enumerate(batch.numbers):
+                self._tell_others(mask[row, :length], number)
         return KnownFrames(frames, mask)
+
+    def _tell_others(self, mask: torch.Tensor, number: int) -> None:
+        """Change the mask (T,) of a sample to random frames, one at least told and one not."""
+        draw = numpy_generator(self.seed, "known", number)
+        if draw.random() < self.config.known_random:
+            told = draw.permutation(len(mask))[: draw.integers(1, len(mask))]
+            mask[:] = False
+            mask[torch.from_numpy(told).to(mask.device)] = True
 
     def images(self, batch: Batch) -> Conditioning:
         """Of the B * N pictures that go with the videos."""

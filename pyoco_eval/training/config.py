@@ -7,6 +7,8 @@ Design Space of Diffusion-Based Generative Models (2022), Table 7 for EMA and ra
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
+from pyoco_eval.diffusion.experts import WHOLE, ExpertNode
+
 FORBID: dict[str, Any] = {"extra": "forbid"}
 
 WHICH_SAMPLES = (
@@ -155,6 +157,8 @@ class ConditionConfig:
         known_every: tell every so many frames of the videos, from the first on, to a network that
             fills in those between, such as preset `t2v-interpolation`; the loss is of the others.
             0 for none.
+        known_random: share of the samples of such a network that are told a random number of random
+            frames instead: what it learns from them serves other distances, and prediction.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = FORBID
@@ -167,6 +171,7 @@ class ConditionConfig:
     label_dropout: float = 0.1
     all_dropout: float = 0.0
     known_every: int = 0
+    known_random: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -179,6 +184,8 @@ class LossConfig:
         sigma_data: standard deviation of the data.
         weighting: of the noise levels: `edm`, `eps`, `x0`, `v`, `min-snr:gamma=5`, `soft-min-snr`,
             `p2:gamma=1,k=1`, or `output`: the one that weighs the network's own output evenly.
+        expert: train on a part of the noise levels alone: `{level: 1, index: 0}` is the lower half
+            of ln sigma, `index: 1` the upper; level l divides it into 2^l parts, all equally often.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = FORBID
@@ -187,6 +194,27 @@ class LossConfig:
     P_std: float = 1.2
     sigma_data: float = 0.5
     weighting: str = "edm"
+    expert: ExpertNode = WHOLE
+
+
+@dataclass(frozen=True)
+class SuperResolutionConfig:
+    """What a network that enlarges is trained on, such as preset `t2v-superres`.
+
+    Attributes:
+        crop: side of the squares it is trained on, cut at random from frames of `data.size`; None
+            for whole frames. It runs on frames of any size.
+        augmentation: noise in the small frames: a share of it is drawn evenly from 0 to this, and
+            told to the network (`diffusion.augmentation`).
+        degradation: how frames are made small: `none` is the resize that data gets, `random` a
+            kernel and a blur of each sample's own.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = FORBID
+
+    crop: int | None = None
+    augmentation: float = 0.5
+    degradation: Literal["none", "random"] = "none"
 
 
 @dataclass(frozen=True)
@@ -362,6 +390,7 @@ class TrainConfig:
     latent: LatentConfig = field(default_factory=LatentConfig)
     condition: ConditionConfig = field(default_factory=ConditionConfig)
     loss: LossConfig = field(default_factory=LossConfig)
+    superres: SuperResolutionConfig = field(default_factory=SuperResolutionConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     ema: EmaConfig = field(default_factory=EmaConfig)
     hardware: HardwareConfig = field(default_factory=HardwareConfig)

@@ -35,7 +35,7 @@ def out_of_range(config: TrainConfig) -> Iterator[str]:
         value = value_of(key)
         if value is not None and not (value > 0 and math.isfinite(value)):
             yield f"{key}: must be above 0, found {value}"
-    for key in ("condition.text_dropout", "condition.label_dropout", "condition.all_dropout"):
+    for key in _PROBABILITIES:
         if not 0 <= value_of(key) <= 1:
             yield f"{key}: is a probability, found {value_of(key)}"
     if not 0 <= config.max_replaced <= 1:
@@ -119,10 +119,12 @@ def _diffusers(config: TrainConfig) -> Iterator[str]:
         )
     if config.condition.labels or config.condition.known_every:
         yield "condition: a pipeline of diffusers takes no labels and no known frames"
-    if (config.loss.P_mean, config.loss.P_std) != (LossConfig().P_mean, LossConfig().P_std):
+    usual = LossConfig()
+    keys = ("P_mean", "P_std", "expert")
+    if any(getattr(config.loss, key) != getattr(usual, key) for key in keys):
         yield (
-            "loss.P_mean and loss.P_std: a pipeline of diffusers is trained at its own timesteps; "
-            "leave them out"
+            "loss.P_mean, loss.P_std and loss.expert: a pipeline of diffusers is trained at "
+            "its own timesteps; leave them out"
         )
 
 
@@ -162,6 +164,8 @@ def _never_learnt(config: TrainConfig) -> Iterator[str]:
             f"log.guidance_scale: {config.log.guidance_scale:g} guides by texts or labels, and the "
             "network is told none; set 1, or name condition.encoders or condition.labels"
         )
+    if condition.known_random and not condition.known_every:
+        yield "condition.known_random: is of networks with condition.known_every"
     if condition.known_every:
         if condition.known_every == 1:
             yield "condition.known_every: 1 tells all frames, and none is left to learn"
@@ -220,6 +224,10 @@ def _specs(config: TrainConfig) -> Iterator[str]:
         yield f"log.sampler: {error}"
 
 
+_PROBABILITIES = (
+    *("condition.text_dropout", "condition.label_dropout", "condition.all_dropout"),
+    *("condition.known_random", "superres.augmentation"),
+)
 _WHICH = ("source", "path", "split", "only")
 _LEAST = {
     "seed": 0,
@@ -233,6 +241,7 @@ _LEAST = {
     "joint.per_video": 0,
     "latent.frames_at_once": 1,
     "condition.known_every": 0,
+    "superres.crop": 8,
     "joint.data.size": 8,
     "joint.data.stride": 1,
     "joint.data.limit": 1,

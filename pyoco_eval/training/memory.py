@@ -21,7 +21,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from pyoco_eval.diffusion.denoiser import Conditioning, KnownFrames, TextEmbedding
+from pyoco_eval.diffusion.denoiser import Conditioning, KnownFrames, LowResolution, TextEmbedding
 from pyoco_eval.errors import MissingError, UsageError
 from pyoco_eval.models.building import build
 from pyoco_eval.models.checkpoint import model_folder, read_info
@@ -33,6 +33,7 @@ from pyoco_eval.models.network import NetworkConfig, VideoNetwork
 from pyoco_eval.models.presets import PRESETS
 from pyoco_eval.training.config import TrainConfig
 from pyoco_eval.training.data.buckets import buckets_of, in_bucket
+from pyoco_eval.training.data.enlarging import enlarging_task
 from pyoco_eval.training.finetuning import finetuned_config
 from pyoco_eval.training.network import (
     check_sizes,
@@ -215,8 +216,14 @@ def _activations(
             if parameter.requires_grad:
                 parameter.register_post_accumulate_grad_hook(_forget)  # type: ignore[no-untyped-call]
         frame = network_sides(sides(config.data.size), latent)
+        enlarging = enlarging_task(config, network.config)
+        if enlarging is not None:
+            frame = enlarging.size(*frame)
         x = torch.empty(samples, frames, network.config.frame_channels, *frame)
         cond, images = _told(network, config, samples, x), None
+        if enlarging is not None:
+            small = x[..., :: enlarging.factor, :: enlarging.factor].clone()
+            cond = replace(cond, low=LowResolution(small, torch.zeros(samples)))
         if per_video:
             images = _told(network, config, samples * per_video, None)
         with _Alive(network) as alive:

@@ -14,8 +14,11 @@ import torch
 
 from pyoco_eval.diffusion.samplers.spec import SamplerSpec
 from pyoco_eval.errors import UsageError
+from pyoco_eval.models.building import build
 from pyoco_eval.models.checkpoint import Model, ModelInfo, load_model
 from pyoco_eval.models.config import TextInput, UNetConfig
+from pyoco_eval.models.efficient_config import EfficientConfig
+from pyoco_eval.models.efficient_unet import EfficientUNet
 from pyoco_eval.models.inflation import inflate, temporal_names
 from pyoco_eval.models.latent_space import LatentSpace, in_words, same_space
 from pyoco_eval.models.network import NetworkConfig, VideoNetwork
@@ -24,10 +27,13 @@ from pyoco_eval.models.state import load_state
 from pyoco_eval.models.text.encoder import TextEncoder
 from pyoco_eval.models.unet import VideoUNet
 from pyoco_eval.seeding import derive_seed
-from pyoco_eval.training.config import TrainConfig
+from pyoco_eval.training.config import SuperResolutionConfig, TrainConfig
 from pyoco_eval.training.data.buckets import buckets_of
 from pyoco_eval.training.finetuning import finetuned_network
 from pyoco_eval.videos.frame_size import size_text
+
+OwnConfig = UNetConfig | EfficientConfig
+"""What a network of this package is built from."""
 
 
 def build_network(
@@ -62,14 +68,15 @@ def _own_network(
     encoders: Sequence[TextEncoder],
     num_classes: int,
     latent: LatentSpace | None,
-) -> VideoUNet:
+) -> VideoNetwork:
     start = None if config.init is None else load_model(Path(config.init))
     text = tuple(TextInput(encoder.name, encoder.width) for encoder in encoders)
     known = None if start is None else own_config(start.info, config)
     unet = network_config(config, known, text, num_classes, latent)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(config.seed, "weights"))
-        network = VideoUNet(unet)
+        network = build(unet)
+    assert isinstance(network, VideoUNet | EfficientUNet)
     if start is not None:
         _start_from(network, start, config, latent)
     return network
@@ -77,11 +84,11 @@ def _own_network(
 
 def network_config(
     config: TrainConfig,
-    start: UNetConfig | None,
+    start: OwnConfig | None,
     text: tuple[TextInput, ...],
     num_classes: int,
     latent: LatentSpace | None = None,
-) -> UNetConfig:
+) -> OwnConfig:
     """The network that a config asks for, without making it.
 
     Args:
@@ -95,6 +102,7 @@ def network_config(
     """
     unet = _unet(config, start)
     _check_known(unet, config)
+    _check_enlarging(unet, config, latent)
     unet = replace(
         unet,
         temporal=config.data.num_frames > 1,
@@ -147,9 +155,9 @@ def trained_names(network: VideoNetwork, config: TrainConfig) -> frozenset[str]:
     return frozenset(name for name, _ in network.named_parameters()) - network.fixed
 
 
-def own_config(info: ModelInfo, config: TrainConfig) -> UNetConfig:
+def own_config(info: ModelInfo, config: TrainConfig) -> OwnConfig:
     """Of the model at `config.init`; raises UsageError if its network is one of diffusers."""
-    if isinstance(info.unet, UNetConfig):
+    if isinstance(info.unet, OwnConfig):
         return info.unet
     raise UsageError(
         f"init: {config.init} is a U-Net of diffusers with temporal layers; name its pipeline as "
@@ -157,11 +165,11 @@ def own_config(info: ModelInfo, config: TrainConfig) -> UNetConfig:
     )
 
 
-def _unet(config: TrainConfig, start: UNetConfig | None) -> UNetConfig:
+def _unet(config: TrainConfig, start: OwnConfig | None) -> OwnConfig:
     name = config.model.preset
     if name is None:
         assert start is not None
-        unet = start
+        unet: OwnConfig = start
     elif name in PRESETS:
         unet = PRESETS[name]
     else:
@@ -171,12 +179,31 @@ def _unet(config: TrainConfig, start: UNetConfig | None) -> UNetConfig:
     if not config.model.overrides:
         return unet
     try:
-        return UNetConfig.from_json({**unet.to_json(), **config.model.overrides})
+        return type(unet).from_json({**unet.to_json(), **config.model.overrides})
     except UsageError as error:
         raise UsageError(f"model.overrides: {error}") from error
 
 
-def _check_known(unet: UNetConfig, config: TrainConfig) -> None:
+def _check_enlarging(unet: OwnConfig, config: TrainConfig, latent: LatentSpace | None) -> None:
+    """A network that enlarges is trained on pixels, and `superres` is of no other network."""
+    name, crop = config.model.preset or config.init, config.superres.crop
+    if not isinstance(unet, EfficientConfig):
+        if config.superres != SuperResolutionConfig():
+            raise UsageError(f"superres: {name} enlarges no frames; use preset t2v-superres")
+        return
+    if latent is not None:
+        raise UsageError(f"latent.vae: {name} enlarges pixels; leave it out")
+    if crop is None:
+        return
+    for _, height, width in buckets_of(config.data):
+        if crop % unet.size_multiple or crop > min(height, width):
+            raise UsageError(
+                f"superres.crop: {crop} is no multiple of {unet.size_multiple} within frames of "
+                f"{size_text((height, width))}"
+            )
+
+
+def _check_known(unet: OwnConfig, config: TrainConfig) -> None:
     """A network that fills in frames is trained on some that are known, and no other is."""
     name = config.model.preset or config.init
     every = config.condition.known_every
@@ -193,10 +220,13 @@ def _check_known(unet: UNetConfig, config: TrainConfig) -> None:
 
 
 def _start_from(
-    network: VideoUNet, start: Model, config: TrainConfig, latent: LatentSpace | None
+    network: VideoUNet | EfficientUNet,
+    start: Model,
+    config: TrainConfig,
+    latent: LatentSpace | None,
 ) -> None:
     info = start.info
-    assert isinstance(info.unet, UNetConfig)
+    assert isinstance(info.unet, OwnConfig)
     if not same_space(info.latent, latent):
         raise UsageError(
             f"latent.vae: the model {config.init} works on {in_words(info.latent)}, the config "

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from pyoco_eval.diffusion.experts import WHOLE, TrainedExpert
 from pyoco_eval.diffusion.loss import EDMLoss
 from pyoco_eval.diffusion.samplers.spec import SamplerSpec
 from pyoco_eval.diffusion.weighting import LossWeighting
@@ -22,6 +23,7 @@ from pyoco_eval.training.config import TrainConfig
 from pyoco_eval.training.config_file import config_tree
 from pyoco_eval.training.data.buckets import buckets_of
 from pyoco_eval.training.data.draws import Drawing
+from pyoco_eval.training.data.enlarging import enlarging_task
 from pyoco_eval.training.data.example import ExampleSet
 from pyoco_eval.training.data.examples import open_examples
 from pyoco_eval.training.data.latents import Latents
@@ -75,21 +77,23 @@ class RunSetup:
 
     def info(self, step: int) -> ModelInfo:
         """The description of the model after `step` steps."""
-        config = self.config
+        config, loss = self.config, self.config.loss
+        node = loss.expert
         fps = self.examples.fps or _FPS_OF_IMAGES
         return ModelInfo(
-            unet=self.unet,  # type: ignore[arg-type]  # one of the two
+            unet=self.unet,  # type: ignore[arg-type]  # one of the three
             kind="video" if self.unet.temporal else "image",
             num_frames=config.data.num_frames,
             fps=fps,
             size=sides(config.data.size),
-            sigma_data=config.loss.sigma_data,
+            sigma_data=loss.sigma_data,
             prior=self.prior.spec,
             text_encoders=config.condition.encoders,
             labels=self.class_names,
             sampler=str(SamplerSpec.parse(config.log.sampler).within(self.unet.sigma_range)),
             step=step,
             latent=None if self.latents is None else self.latents.first_stage.space,
+            expert=None if node == WHOLE else TrainedExpert(node, loss.P_mean, loss.P_std),
             provenance=self._provenance(step),
         )
 
@@ -154,9 +158,12 @@ def make_parts(config: TrainConfig, engine: Engine) -> RunSetup:
         config.loss.sigma_data,
         LossWeighting.parse(config.loss.weighting, network.config.output_weighting),
         network.config.levels,
+        config.loss.expert,
     )
     check_levels(config, network.config)
-    drawing = Drawing(config, loss, conditioner.drops, space)
+    drawing = Drawing(
+        config, loss, conditioner.drops, space, enlarging_task(config, network.config)
+    )
     trainer = Trainer(config, engine, network, conditioner, loss, drawing, latents)
     validation = None
     if config.validation.every:

@@ -69,6 +69,7 @@ class Trainer:
         last_rates: the learning rates of the last of them: of all layers, or of those that an image
             model has and then of the temporal ones.
         ema: this process's parts of the averaged weights.
+        enlarging: what a network that enlarges is asked; None for others.
 
     Args:
         config: of the run.
@@ -98,6 +99,7 @@ class Trainer:
         self._conditioner = conditioner
         self._loss = loss
         self._drawing = drawing
+        self.enlarging = drawing.enlarging
         self._latents = latents
         rates = config.optimizer
         network = network.to(engine.device).train()
@@ -207,6 +209,10 @@ class Trainer:
         clean = self.clean(batch)
         torch.manual_seed(derive_seed(self.config.seed, "dropout", batch.numbers[0]))
         cond = self._conditioner.videos(batch, clean).to(device)
+        if self.enlarging is not None:
+            assert draws.small is not None
+            clean, low = self.enlarging(clean, draws.small)
+            cond = replace(cond, low=low)
         image_cond = self._conditioner.images(batch).to(device) if num_images else None
         with self._engine.autocast():
             return self._loss.of(

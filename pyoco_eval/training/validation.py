@@ -134,6 +134,12 @@ class Validation:
         clean = self._trainer.clean(batch)
         told = self._conditioner.describe(batch.captions, batch.labels)
         cond = replace(told, known=self._conditioner.known(batch, clean)).to(self._engine.device)
+        enlarging = self._trainer.enlarging
+        if enlarging is not None:
+            seeded = [torch_generator("validation", "small", number) for number in batch.numbers]
+            height, width = clean.shape[3:]
+            clean, low = enlarging(clean, enlarging.draw(seeded, clean.shape[1], (height, width)))
+            cond = replace(cond, low=low)
         columns = []
         for sigma in self.sigmas:
             name = level_name(sigma)

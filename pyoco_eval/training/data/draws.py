@@ -18,6 +18,7 @@ from pyoco_eval.models.latent_space import LatentSpace, network_sides
 from pyoco_eval.seeding import numpy_generator, torch_generator
 from pyoco_eval.training.config import ConditionConfig, TrainConfig
 from pyoco_eval.training.data.buckets import buckets_of
+from pyoco_eval.training.data.enlarging import ON_HOST, EnlargingTask
 
 Drops = Mapping[str, torch.Tensor]
 """Name of a text encoder, or `LABELS` -> bool (B,): which samples lose it."""
@@ -35,6 +36,7 @@ class Draws:
         drops: of the videos; `image_drops` of the B * N pictures, sample by sample.
         posterior: normal, float32 (B, T + N, C, H, W), which picks latents; None where their means
             are taken.
+        small: of the frames that a network enlarges, see `EnlargingTask.draw`; None for others.
     """
 
     sigma: torch.Tensor
@@ -42,6 +44,7 @@ class Draws:
     drops: Drops
     image_drops: Drops
     posterior: torch.Tensor | None = None
+    small: Mapping[str, torch.Tensor] | None = None
 
     def rows(self, own: slice, images: slice) -> "Draws":
         """Those of some samples and of their pictures."""
@@ -51,6 +54,7 @@ class Draws:
             {name: drop[own] for name, drop in self.drops.items()},
             {name: drop[images] for name, drop in self.image_drops.items()},
             None if self.posterior is None else self.posterior[own],
+            None if self.small is None else {name: v[own] for name, v in self.small.items()},
         )
 
     def moved(self, move: Callable[[torch.Tensor], torch.Tensor]) -> "Draws":
@@ -61,7 +65,10 @@ class Draws:
             if isinstance(value, torch.Tensor):
                 changed[part.name] = move(value)
             elif value is not None:
-                changed[part.name] = {name: move(drop) for name, drop in value.items()}
+                changed[part.name] = {
+                    name: tensor if name in ON_HOST else move(tensor)
+                    for name, tensor in value.items()
+                }
         return replace(self, **changed)
 
 
@@ -115,12 +122,14 @@ class Drawing:
         loss: whose noise it is.
         drops: what draws the rest.
         space: of the latents; None for pixels.
+        enlarging: what a network that enlarges is asked; None for others.
     """
 
     config: TrainConfig
     loss: EDMLoss
     drops: DropDraws
     space: LatentSpace | None = None
+    enlarging: EnlargingTask | None = None
 
     @property
     def sample_bytes(self) -> int:
@@ -143,12 +152,17 @@ class Drawing:
         posterior = None
         if self._picks_latents:
             posterior = posterior_draws(config.seed, numbers, (total, *shape))
+        small = None
+        if self.enlarging is not None:
+            seeded = [torch_generator(config.seed, "small", number) for number in numbers]
+            small = self.enlarging.draw(seeded, total, (frames[2], frames[3]))
         return Draws(
             sigma,
             noise,
             self.drops.videos(numbers),
             self.drops.images(numbers, per_video),
             posterior,
+            small,
         )
 
     @property
@@ -156,6 +170,8 @@ class Drawing:
         return self.space is not None and self.config.latent.draw == "sample"
 
     def _shape(self, height: int, width: int) -> tuple[int, int, int]:
+        if self.enlarging is not None:
+            return 3, *self.enlarging.size(height, width)
         channels = 3 if self.space is None else self.space.channels
         return channels, *network_sides((height, width), self.space)
 

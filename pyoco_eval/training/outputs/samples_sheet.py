@@ -10,14 +10,16 @@ import numpy as np
 import torch
 
 from pyoco_eval.atomic import atomic_path
-from pyoco_eval.diffusion.denoiser import Conditioning, KnownFrames
+from pyoco_eval.diffusion.denoiser import Conditioning, KnownFrames, LowResolution
 from pyoco_eval.diffusion.samplers.spec import SamplerSpec
+from pyoco_eval.models.efficient_config import EfficientConfig
 from pyoco_eval.models.latent_space import network_sides
 from pyoco_eval.models.network import VideoNetwork
 from pyoco_eval.priors import NoisePrior
 from pyoco_eval.seeding import torch_generator
 from pyoco_eval.training.conditions import Conditioner
 from pyoco_eval.training.config import TrainConfig
+from pyoco_eval.training.data.enlarging import made_small
 from pyoco_eval.training.data.latents import Latents
 from pyoco_eval.training.data.samples import Batch
 from pyoco_eval.videos.contact_sheet import contact_sheet
@@ -52,6 +54,7 @@ class SampleSheet:
         self._labels = first.labels
         clean = None if latents is None or not config.condition.known_every else latents(first)
         self._known = conditioner.known(first, clean)
+        self._frames = first.frames[:, : config.data.num_frames]
         self._first_stage = None if latents is None else latents.first_stage
         self._class_names = class_names
         self._sampler = SamplerSpec.parse(config.log.sampler)
@@ -73,7 +76,7 @@ class SampleSheet:
             x = self._sampler.within(network.config.sigma_range).sample(
                 network.denoiser(config.loss.sigma_data),
                 noise,
-                cond=self._told().to(device),
+                cond=self._told(network).to(device),
                 prior=self._prior,
                 generators=generators,
                 guidance_scale=config.log.guidance_scale,
@@ -85,8 +88,12 @@ class SampleSheet:
         levels = ((x.permute(0, 1, 3, 4, 2) + 1) * 127.5).round().clamp(0, 255)
         return levels.to("cpu", torch.uint8).numpy()
 
-    def _told(self) -> Conditioning:
+    def _told(self, network: VideoNetwork) -> Conditioning:
         cond = self._conditioner.describe(self._captions, self._labels)
+        if isinstance(network.config, EfficientConfig):
+            large = self._frames.movedim(-1, 2).float() / 127.5 - 1
+            small = [made_small(frames, network.config.factor) for frames in large]
+            return replace(cond, low=LowResolution(torch.stack(small), torch.zeros(len(small))))
         if self._known is None:
             return cond
         frames = self._config.data.num_frames  # the pictures that follow are left out
