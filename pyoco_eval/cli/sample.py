@@ -7,6 +7,7 @@ import click
 
 from pyoco_eval.cli.frame_size import FrameSize
 from pyoco_eval.cli.options import option
+from pyoco_eval.cli.sample_cascade import cascade_stages, make_samples, show_plan
 from pyoco_eval.cli.terminal import say
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ Examples:
   pyoco-eval sample --ckpt diffusers:damo-vilab/text-to-video-ms-1.7b --prompts prompts.txt \\
       --num 100 --set num_inference_steps=25 --out samples/
   pyoco-eval sample --ckpt python:my_model:generate --num 64 --out samples/
+  pyoco-eval sample --ckpt cascade/ --until sr256 --prompts prompts.txt --out samples/
+  pyoco-eval sample --ckpt cascade/ --dry-run
   torchrun --nproc-per-node 8 -m pyoco_eval sample --ckpt runs/ucf --num-videos 10000 \\
       --out samples/""",
 )
@@ -45,9 +48,19 @@ Examples:
     "--ckpt",
     required=True,
     metavar="MODEL",
-    help="A model folder or training run; diffusers:PATH-OR-ID; python:module:callable.",
+    help="A model folder or training run; a cascade; diffusers:PATH-OR-ID; python:module:callable.",
 )
-@click.option("--out", required=True, type=click.Path(path_type=Path, file_okay=False))
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder of the samples.  [required but for --dry-run]",
+)
+@click.option("--until", metavar="STAGE", help="Last stage of a cascade.  [default: all]")
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Say what each stage of a cascade makes and needs; make nothing.",
+)
 @click.option(
     "--num",
     "--num-videos",
@@ -119,7 +132,7 @@ Examples:
     help="torch.compile the network: minutes before the first video, faster from then on; signed.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace samples of another recipe in --out.")
-def command(ckpt: str, out: Path, seed: int, **given: Any) -> None:
+def command(ckpt: str, out: Path | None, seed: int, **given: Any) -> None:
     """Make videos and write them with everything that is needed to make them again."""
     from pyoco_eval.cli.progress import TerminalProgress
     from pyoco_eval.errors import UsageError
@@ -128,14 +141,22 @@ def command(ckpt: str, out: Path, seed: int, **given: Any) -> None:
     from pyoco_eval.generation.request import make_requests, usual_batch_size
     from pyoco_eval.generation.write import sheet_path, write_samples
 
+    stages = cascade_stages(ckpt, given)
+    if stages is not None and given["dry_run"]:
+        show_plan(stages, given)
+        return
+    if out is None:
+        raise UsageError("--out: name the folder of the samples")
     file, texts = given["prompts"], given["prompt"]
     if file is not None and texts:
         raise UsageError("--prompts and --prompt: give one of them")
     prompts = read_prompts(file) if file is not None else [Prompt(text) for text in texts]
     options = _options(given)
-    generator = open_generator(ckpt, options)
-    if "notes" in generator.recipe:
-        say(f"note: {generator.recipe['notes']}", err=True)
+    generator = None
+    if stages is None:
+        generator = open_generator(ckpt, options)
+        if "notes" in generator.recipe:
+            say(f"note: {generator.recipe['notes']}", err=True)
     labels = _labels(ckpt, prompts, given["label"])
     requests = make_requests(
         given["num"] or max(len(prompts), len(labels), 1),
@@ -143,6 +164,9 @@ def command(ckpt: str, out: Path, seed: int, **given: Any) -> None:
         labels=labels,
         seed=seed,
     )
+    if generator is None:
+        make_samples(stages or [], requests, out, options, given)
+        return
     rows = write_samples(
         generator,
         requests,
@@ -214,9 +238,11 @@ def _classes(ckpt: str) -> tuple[tuple[str, ...], int]:
     """Names of the model's classes, where it has them, and their number."""
     if ckpt.startswith(("diffusers:", "python:")):
         return (), 0
-    from pyoco_eval.models.checkpoint import model_folder, read_info
+    from pyoco_eval.generation.cascade.description import is_cascade, read_cascade
+    from pyoco_eval.models.ensemble import describe
 
-    info, _ = read_info(model_folder(Path(ckpt)))
+    place = Path(ckpt)
+    info = read_cascade(place)[0].info if is_cascade(place) else describe(place)[0]
     return info.labels, info.unet.num_classes
 
 

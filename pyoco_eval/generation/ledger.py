@@ -90,6 +90,8 @@ def note_sample(
         row["caption"] = request.prompt
     if request.label is not None:
         row["label"] = request.label
+    if request.origin is not None:
+        row["from"] = request.origin
     row |= {"seed": request.seed, "sha256": sha256}
     row |= {key: recipe[key] for key in _SHOWN if key in recipe}
     path = out / _JOURNAL.format(rank=rank)
@@ -183,6 +185,7 @@ def _check_requests(out: Path, rows: Mapping[int, Row], requests: Sequence[Reque
             ("caption", request.prompt),
             ("label", request.label),
             ("seed", request.seed),
+            ("from", request.origin),
         ):
             if row.get(key) != value:
                 raise UsageError(

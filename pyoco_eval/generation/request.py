@@ -25,12 +25,14 @@ class Request:
         prompt: what it should show; None for nothing in particular.
         label: its class, likewise.
         seed: all that is random about it, 0 to 2**32 - 1.
+        origin: name and content of the video it is made from, where it is made from one.
     """
 
     index: int
     prompt: str | None = None
     label: int | None = None
     seed: int = 0
+    origin: str | None = None
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 
 from pyoco_eval.atomic import atomic_path
-from pyoco_eval.diffusion.experts import TrainedExpert
+from pyoco_eval.diffusion.experts import ExpertDenoiser, TrainedExpert
 from pyoco_eval.diffusion.precondition import EDMDenoiser, VPDenoiser
 from pyoco_eval.errors import MissingError, PyocoEvalError, UsageError
 from pyoco_eval.models.building import build, count_parameters
@@ -166,17 +166,24 @@ class Model:
 
     Attributes:
         network: in evaluation mode.
-        denoiser: the network behind the contract of `diffusion.denoiser`.
+        denoiser: the network, or several experts, behind the contract of `diffusion.denoiser`.
         info: its JSON file.
         sha256: of the weights file, 64 hexadecimal digits.
         folder: where it was read from.
+        others: further experts' networks.
     """
 
     network: VideoNetwork
-    denoiser: EDMDenoiser | VPDenoiser
+    denoiser: EDMDenoiser | VPDenoiser | ExpertDenoiser
     info: ModelInfo
     sha256: str
     folder: Path
+    others: tuple[VideoNetwork, ...] = ()
+
+    @property
+    def networks(self) -> tuple[VideoNetwork, ...]:
+        """All of them: one, or one for each expert."""
+        return self.network, *self.others
 
 
 def save_model(folder: Path, network: VideoNetwork, info: ModelInfo) -> str:
@@ -220,7 +227,7 @@ def load_model(folder: Path, *, device: torch.device | str = "cpu") -> Model:
     """
     folder = model_folder(folder)
     info, sha256 = read_info(folder)
-    path = _weights(folder)
+    path = weights_file(folder)
     content = path.read_bytes()
     found = hashlib.sha256(content).hexdigest()
     if found != sha256:
@@ -257,7 +264,7 @@ def read_info(folder: Path) -> tuple[ModelInfo, str]:
         MissingError: a file is not there.
         PyocoEvalError: the description is damaged or foreign.
     """
-    for place in (folder / INFO, _weights(folder)):
+    for place in (folder / INFO, weights_file(folder)):
         if not place.is_file():
             raise MissingError(f"{folder}: has no {place.name}; {_REMEDY}")
     path = folder / INFO
@@ -293,7 +300,8 @@ def _check_finite(path: Path, state: Mapping[str, torch.Tensor]) -> None:
         )
 
 
-def _weights(folder: Path) -> Path:
+def weights_file(folder: Path) -> Path:
+    """Of a model, or of a checkpoint of a training run."""
     average = folder / AVERAGE
     return average if average.is_file() and not (folder / WEIGHTS).is_file() else folder / WEIGHTS
 

@@ -153,36 +153,37 @@ class EfficientUNet(VideoNetwork):
         context = frame_context(
             self._encode, (x.shape[0], x.shape[1]), c_noise, cond, num_images, image_cond
         )
-        size, parts = self.frames_at_once, [x.flatten(0, 1), low.frames.flatten(0, 1)]
-        h = in_parts(self._first, size, *parts)
-        skips = [h]
-        for shrink, stages in zip(self.shrink, self.down, strict=True):
-            h = in_parts(shrink, size, h)
+        size, given = self.frames_at_once, (x.flatten(0, 1), low.frames.flatten(0, 1))
+        h, skips = in_parts(self._enter, size, *given), []
+        for level, stages in enumerate(self.down):
+            if level:
+                h = in_parts(self.shrink[level], size, h)
             for stage in _listed(stages):
                 h = self._run(stage, context, h)
             skips.append(h)
-        for grow, stages in zip(reversed(self.grow), reversed(self.up), strict=True):
-            skip = skips.pop()
+        for level, stages in reversed(list(enumerate(self.up))):
             for number, stage in enumerate(_listed(stages)):
-                h = (
-                    self._run(stage, context, h, skip)
-                    if number == 0
-                    else self._run(stage, context, h)
-                )
-            del skip
-            h = in_parts(grow, size, h)
-        return in_parts(self._last, size, h, skips.pop()).reshape(x.shape)
+                h = self._run(stage, context, h, None if number else skips.pop())
+            if level:
+                h = in_parts(self.grow[level], size, h)
+        return in_parts(self._leave, size, h, *given).reshape(x.shape)
 
     def _first(self, x: torch.Tensor, low: torch.Tensor) -> torch.Tensor:
-        """Noisy and enlarged frames together."""
+        """Noisy and enlarged frames together, at full resolution."""
         large = F.interpolate(low.to(x.dtype), x.shape[2:], mode="bicubic", align_corners=False)
         both = torch.cat([x, large], 1).contiguous(memory_format=torch.channels_last)
         first: torch.Tensor = self.input(both)
         return first
 
-    def _last(self, h: torch.Tensor, skip: torch.Tensor) -> torch.Tensor:
-        last: torch.Tensor = self.output(self.output_norm.silu((h + skip) / math.sqrt(2)))
-        return last
+    def _enter(self, x: torch.Tensor, low: torch.Tensor) -> torch.Tensor:
+        entered: torch.Tensor = self.shrink[0](self._first(x, low))
+        return entered
+
+    def _leave(self, h: torch.Tensor, x: torch.Tensor, low: torch.Tensor) -> torch.Tensor:
+        """Makes the first convolution's result again: to keep it would take most memory of all."""
+        h = (self.grow[0](h) + self._first(x, low)) / math.sqrt(2)
+        left: torch.Tensor = self.output(self.output_norm.silu(h))
+        return left
 
     def _run(
         self,

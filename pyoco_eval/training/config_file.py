@@ -47,9 +47,9 @@ def load_config(path: Path, settings: Sequence[str] = ()) -> TrainConfig:
         UsageError: no such file, no YAML, an unknown key, a value of another type or out of
             range; the message names the key.
     """
-    tree = _read(path)
+    tree = read_tree(path)
     for setting in settings:
-        _set(tree, setting)
+        set_key(tree, setting)
     return parse_config(tree, str(path))
 
 
@@ -127,7 +127,8 @@ def _complete_validation(tree: Tree) -> None:
                 validation["data"].setdefault(key, value)
 
 
-def _read(path: Path) -> Tree:
+def read_tree(path: Path) -> Tree:
+    """The plain values of a YAML file; raises UsageError if it is none, or no mapping."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -146,7 +147,8 @@ def _yaml(text: str, where: str) -> Any:
         raise UsageError(f"{where}: is not YAML: {error}") from error
 
 
-def _set(tree: Tree, setting: str) -> None:
+def set_key(tree: Tree, setting: str) -> None:
+    """Change a tree by `key=value` with a dotted key and a YAML value; raises UsageError."""
     key, equals, value = setting.partition("=")
     if not equals or not key:
         raise UsageError(f"--set {setting!r}: expected KEY=VALUE, such as optimizer.lr=3e-4")

@@ -9,26 +9,23 @@ Axes: B samples, T frames, C channels, H, W, L tokens, E width.
 """
 
 import math
-import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import torch
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
-from pyoco_eval.diffusion.denoiser import Conditioning, KnownFrames, LowResolution, TextEmbedding
+from pyoco_eval.diffusion.denoiser import Conditioning, KnownFrames, LowResolution
 from pyoco_eval.errors import MissingError, UsageError
 from pyoco_eval.models.building import build
 from pyoco_eval.models.checkpoint import model_folder, read_info
 from pyoco_eval.models.config import TextInput
+from pyoco_eval.models.fake_run import TOKENS, LiveBytes, as_fake, empty_texts
 from pyoco_eval.models.first_stage import read_space
 from pyoco_eval.models.latent_space import LatentSpace, network_sides
-from pyoco_eval.models.motion_unet import PROMPT, MotionUNet
 from pyoco_eval.models.network import NetworkConfig, VideoNetwork
 from pyoco_eval.models.presets import PRESETS
 from pyoco_eval.training.config import TrainConfig
@@ -47,7 +44,6 @@ from pyoco_eval.videos.frame_size import sides
 _FLOAT: Final = 4
 _BYTES: Final = {"fp32": 4, "bf16": 2}
 
-_TOKENS: Final = {"t5": 128, "clip": 77, "shapes": 16}
 _WIDTHS: Final = {"t5": 4096, "clip": 768, "shapes": 64}
 """Of T5-XXL and CLIP ViT-L/14. Other encoders change a projection of the network, no more."""
 
@@ -207,7 +203,7 @@ def _activations(
     network.gradient_checkpointing = config.hardware.gradient_checkpointing
     called = _called(network, config)
     with FakeTensorMode():
-        _as_fake(network)
+        as_fake(network)
         if config.hardware.param_dtype == "bf16":
             for module in network.modules():
                 if isinstance(module, network.stages):
@@ -226,7 +222,7 @@ def _activations(
             cond = replace(cond, low=LowResolution(small, torch.zeros(samples)))
         if per_video:
             images = _told(network, config, samples * per_video, None)
-        with _Alive(network) as alive:
+        with LiveBytes(network) as alive:
             with torch.autocast("cpu", torch.bfloat16, enabled=config.hardware.precision == "bf16"):
                 denoised = called(
                     x, torch.ones(samples), cond, num_images=per_video, image_cond=images
@@ -246,16 +242,7 @@ def _called(network: VideoNetwork, config: TrainConfig) -> nn.Module:
 def _told(
     network: VideoNetwork, config: TrainConfig, rows: int, frames: torch.Tensor | None
 ) -> Conditioning:
-    lengths = _TOKENS
-    if isinstance(network, MotionUNet):
-        lengths = {PROMPT: network.config.text_tokens}
-    text = {
-        source.name: TextEmbedding(
-            torch.empty(rows, lengths[source.name], source.width),
-            torch.ones(rows, lengths[source.name], dtype=torch.bool),
-        )
-        for source in network.config.text
-    }
+    text = empty_texts(network, rows)
     known = None
     if config.condition.known_every and frames is not None:
         known = KnownFrames(frames, torch.ones(frames.shape[:2], dtype=torch.bool))
@@ -263,60 +250,8 @@ def _told(
     return Conditioning(text, labels, known)
 
 
-def _as_fake(network: nn.Module) -> None:
-    """Parameters and buffers on the meta device become fake ones of the CPU, as `empty` makes."""
-    for module in network.modules():
-        for name, parameter in list(module.named_parameters(recurse=False)):
-            fake = nn.Parameter(_empty_like(parameter), parameter.requires_grad)
-            setattr(module, name, fake)
-        for name, tensor in list(module.named_buffers(recurse=False)):
-            setattr(module, name, _empty_like(tensor))
-
-
-def _empty_like(tensor: torch.Tensor) -> torch.Tensor:
-    return torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype)
-
-
 def _forget(parameter: torch.Tensor) -> None:
     parameter.grad = None
-
-
-class _Alive(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Counts the bytes of storages that operators make, until nobody holds them.
-
-    Attributes:
-        most: at once, so far.
-    """
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        held = (*network.parameters(), *network.buffers())
-        self._known = {tensor.untyped_storage()._cdata for tensor in held}
-        self._now = 0
-        self.most: int = 0
-
-    def __torch_dispatch__(
-        self,
-        func: Any,
-        types: Any,
-        args: tuple[Any, ...] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
-        made = func(*args, **(kwargs or {}))
-        for tensor in tree_leaves(made):
-            if not isinstance(tensor, torch.Tensor):
-                continue
-            storage = tensor.untyped_storage()
-            if storage._cdata not in self._known:
-                self._known.add(storage._cdata)
-                weakref.finalize(storage, self._gone, storage._cdata, storage.nbytes())
-                self._now += storage.nbytes()
-                self.most = max(self.most, self._now)
-        return made
-
-    def _gone(self, key: int, size: int) -> None:
-        self._known.discard(key)
-        self._now -= size
 
 
 def _latent(config: TrainConfig) -> LatentSpace | None:
@@ -350,7 +285,7 @@ def _network(
         raise UsageError(f"condition.encoders: {unknown[0]} is none of {', '.join(_WIDTHS)}")
     text = tuple(TextInput(kind, widths[kind]) for kind in kinds)
     notes += [
-        f"texts of {source.name}: {_TOKENS[source.name]} tokens of width {source.width}"
+        f"texts of {source.name}: {TOKENS[source.name]} tokens of width {source.width}"
         for source in text
         if source.name != "shapes"
     ]

@@ -5,9 +5,11 @@ import json
 import pytest
 import torch
 
+from pyoco_eval.diffusion.denoiser import Conditioning, LowResolution
 from pyoco_eval.errors import UsageError
-from pyoco_eval.models.building import count_parameters
+from pyoco_eval.models.building import build, count_parameters
 from pyoco_eval.models.config import UNetConfig
+from pyoco_eval.models.efficient_config import EfficientConfig
 from pyoco_eval.models.presets import PRESETS
 from pyoco_eval.models.unet import VideoUNet
 
@@ -18,6 +20,7 @@ PUBLISHED = {
     "ucf-253m": 253e6,
     "t2v-base": 1.08e9,
     "t2v-interpolation": 1.08e9,
+    "t2v-superres": 313e6,
 }
 
 
@@ -31,15 +34,18 @@ def test_video_networks_have_the_published_number_of_parameters(name: str) -> No
 def test_a_preset_runs_on_the_meta_device(name: str) -> None:
     config = PRESETS[name]
     with torch.device("meta"):
-        network = VideoUNet(config)
+        network = build(config)
         x = torch.zeros(2, 3, config.frame_channels, 64, 64)
-        assert network(x, torch.zeros(2), num_images=1).shape == x.shape
+        cond = None
+        if isinstance(config, EfficientConfig):
+            cond = Conditioning(low=LowResolution(torch.zeros(2, 3, 3, 16, 16), torch.zeros(2)))
+        assert network(x, torch.zeros(2), cond, num_images=1).shape == x.shape
 
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_a_configuration_survives_json(name: str) -> None:
     config = PRESETS[name]
-    assert UNetConfig.from_json(json.loads(json.dumps(config.to_json()))) == config
+    assert type(config).from_json(json.loads(json.dumps(config.to_json()))) == config
 
 
 def test_the_image_network_lacks_temporal_layers_alone() -> None:

@@ -17,6 +17,7 @@ from process_runs import (
 )
 
 from pyoco_eval.diffusion.denoiser import TextEmbedding
+from pyoco_eval.models.efficient_config import EfficientConfig
 from pyoco_eval.models.presets import PRESETS
 from pyoco_eval.models.text.store import precompute_embeddings
 from pyoco_eval.shapes.dataset import MovingShapes
@@ -32,7 +33,8 @@ def structures() -> list[str]:
     """One preset of each kind of layers and inputs; numbers apart, the others are like them."""
     found: dict[object, str] = {}
     for name, unet in PRESETS.items():
-        kinds = [bool(levels) for levels in (unet.spatial_attention, unet.cross_attention)]
+        spatial = getattr(unet, "spatial_attention", ())
+        kinds = [type(unet).__name__, bool(spatial), bool(unet.cross_attention)]
         found.setdefault(str((bool(unet.text), kinds, unet.known_frames)), name)
     return list(found.values())
 
@@ -67,6 +69,8 @@ def changes_for(preset: str, texts: Path) -> dict[str, Any]:
         precompute_embeddings(captions, encoder, texts)
     levels = [1] * len(unet.num_blocks)
     overrides = {**SMALL, "multipliers": levels, "num_blocks": levels}
+    if isinstance(unet, EfficientConfig):
+        del overrides["max_frame_distance"]
     return {
         "steps": STEPS[-1],
         "batch": 6,
