@@ -42,7 +42,7 @@ def command(config: Path, settings: tuple[str, ...], overwrite: bool, check: boo
     from pyoco_eval.generation.cascade.training import load_training, trainings, write_cascades
     from pyoco_eval.training.config_file import find_config
 
-    path = find_config(config)
+    path = find_config(config, "cascades")
     plan = load_training(path, settings)
     runs = list(trainings(plan, str(path)))
     for number, run in enumerate(runs, start=1):

@@ -71,9 +71,12 @@ def command(ckpt: Path, samples: str, out: Path, seed: int, **given: Any) -> Non
     from pyoco_eval.cli.progress import TerminalProgress
     from pyoco_eval.devices import pick_device
     from pyoco_eval.generation.request import GeneratorOptions, usual_batch_size
-    from pyoco_eval.generation.upsample_videos import UpsamplingOptions, upsampling
+    from pyoco_eval.generation.upsample_videos import (
+        UpsamplingOptions,
+        upsampling,
+        with_captions,
+    )
     from pyoco_eval.generation.write import sheet_path, write_samples
-    from pyoco_eval.videos.source import open_source
 
     same = ("precision", "tf32", "sampler", "prior", "guidance_scale", "fps")
     options = GeneratorOptions(
@@ -84,7 +87,7 @@ def command(ckpt: Path, samples: str, out: Path, seed: int, **given: Any) -> Non
     own = ("every", "augmentation", "input_size", "frames_at_once")
     generator, requests = upsampling(
         ckpt,
-        open_source(samples),
+        with_captions(samples),
         options,
         UpsamplingOptions(**{name: given[name] for name in own}),
         seed=seed,

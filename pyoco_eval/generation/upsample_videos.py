@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyoco_eval.errors import UsageError
+from pyoco_eval.generation.folder import MANIFESTS
 from pyoco_eval.generation.model_sampler import model_sampler, refuse_mps
 from pyoco_eval.generation.request import GeneratorOptions, Request
 from pyoco_eval.generation.upsampling import (
@@ -20,7 +21,7 @@ from pyoco_eval.models.ensemble import open_model
 from pyoco_eval.seeding import derive_seed
 from pyoco_eval.videos.frame_size import Size, sides
 from pyoco_eval.videos.resize import ResizeRule, resize_frames
-from pyoco_eval.videos.source import VideoSource
+from pyoco_eval.videos.source import VideoSource, open_source
 from pyoco_eval.videos.video import Video
 
 USUAL_FPS = 8.0
@@ -70,6 +71,12 @@ class SourceFrames:
         own = video.probe()
         height, width = (own.height, own.width) if self.size is None else sides(self.size)
         return video.count_frames(), height, width
+
+
+def with_captions(place: str) -> VideoSource:
+    """The videos of a place, by its manifest where it is a folder that has one."""
+    folder = Path(place)
+    return open_source(next((folder / n for n in MANIFESTS if (folder / n).is_file()), place))
 
 
 def upsampling(

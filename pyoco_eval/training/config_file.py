@@ -20,17 +20,20 @@ from pyoco_eval.yaml_text import YamlTextError, parse_yaml
 Tree = dict[str, Any]
 
 
-def find_config(path: Path) -> Path:
+def find_config(path: Path, kind: str = "") -> Path:
     """`path` itself if it is there, else the config of that name that comes with pyoco-eval.
+
+    Args:
+        kind: folder within `configs`, such as `cascades`; empty for single trainings.
 
     Raises:
         UsageError: there is neither; lists those that come with it.
     """
     if path.is_file():
         return path
-    folder = resource_folder("configs")
+    folder = resource_folder("configs") / kind
     name = path.name if path.suffix else f"{path.name}.yaml"
-    if path.parent in (Path(), Path("configs")) and (folder / name).is_file():
+    if path.parent in (Path(), Path("configs") / kind) and (folder / name).is_file():
         return folder / name
     shipped = ", ".join(sorted(file.name for file in folder.glob("*.yaml")))
     raise UsageError(f"{path}: no such file; configs that come with pyoco-eval: {shipped}")

@@ -5,7 +5,13 @@ from dataclasses import fields, replace
 import pytest
 import torch
 
-from pyoco_eval.diffusion.denoiser import LABELS, Conditioning, KnownFrames, TextEmbedding
+from pyoco_eval.diffusion.denoiser import (
+    LABELS,
+    Conditioning,
+    KnownFrames,
+    LowResolution,
+    TextEmbedding,
+)
 from pyoco_eval.diffusion.guidance import GuidedDenoiser
 from pyoco_eval.errors import UsageError
 
@@ -72,7 +78,8 @@ def test_guidance_without_conditioning() -> None:
 
 def everything() -> Conditioning:
     known = KnownFrames(video().flip(0), torch.tensor([[True, False]] * B))
-    return replace(conditioning(), known=known)
+    low = LowResolution(video()[..., ::2, ::2], torch.linspace(0, 0.5, B))
+    return replace(conditioning(), known=known, low=low)
 
 
 def _is_nothing(part: object) -> bool:
@@ -97,6 +104,9 @@ def test_guidance_keeps_all_that_is_not_dropped_by_name() -> None:
     for half in (slice(B), slice(B, None)):
         assert torch.equal(both.known.frames[half], video().flip(0))
         assert both.known.mask[half].tolist() == [[True, False]] * B
+        assert both.low is not None
+        assert torch.equal(both.low.augmentation[half], torch.linspace(0, 0.5, B))
+        assert torch.equal(both.low.frames[half], video()[..., ::2, ::2])
     assert both.labels is not None
     assert both.labels.tolist() == [4, 5, 6, -1, -1, -1]
     for text in both.text.values():
@@ -112,6 +122,7 @@ def test_only_what_is_named_is_dropped() -> None:
     assert found.labels is not None
     assert found.labels.tolist() == [4, -1, 6]
     assert found.known is not None
+    assert found.low is not None
 
 
 def test_drops_may_lie_on_another_device() -> None:

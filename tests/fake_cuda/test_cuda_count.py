@@ -36,13 +36,19 @@ SHOWN: Final = {
     },
     "test_cuda_networks": {
         "test_forwards_and_backwards": (
-            "models/conditioning", "models/group_norm", "models/temporal", "models/unet",
-            "diffusion/denoiser", "diffusion/precondition",
+            "models/conditioning", "models/frame_context", "models/group_norm",
+            "models/temporal", "diffusion/denoiser", "diffusion/precondition",
         ),
+        "test_a_few_frames_at_a_time": ("models/frame_parts",),
+        "test_experts": ("diffusion/experts",),
     },
     "test_cuda_generation": {
         "test_samplers": ("diffusion/samplers/state", "priors/base"),
-        "test_own_checkpoints": ("generation/checkpoint", "models/checkpoint", "models/building"),
+        "test_own_checkpoints": (
+            "generation/checkpoint", "generation/model_sampler", "models/checkpoint",
+            "models/building", "models/ensemble",
+        ),
+        "test_upsampling": ("generation/upsample_videos",),
         "test_text_encoders": (
             "models/text/clip", "models/text/encoder", "models/text/load", "models/text/shapes",
             "models/text/store", "models/text/t5",
@@ -55,7 +61,10 @@ SHOWN: Final = {
         "test_the_first_stage": ("models/first_stage",),
     },
     "test_cuda_training": {
-        "test_a_step": ("training/engine", "training/trainer", "training/conditions"),
+        "test_a_step": (
+            "training/engine", "training/trainer", "training/conditions",
+            "training/data/enlarging",
+        ),
         "test_checkpoints_and_the_log": ("training/outputs/run_writer",),
         "test_validation_and_the_sheet": (
             "training/outputs/samples_sheet", "training/validation",
@@ -67,12 +76,15 @@ SHOWN: Final = {
 ELSEWHERE: Final = {
     "cli/run_protocol": "hands a name on to training, sampling and scoring",
     "cli/sample": "hands a device on to the generator",
+    "cli/upsample": "hands a device on to the generator",
     "doctor/libraries": "tells of devices, computes on none",
     "extraction/networks": "moves an extractor: test_a_pass does the same",
     "features/c3d/checkpoint": "reads a file to the CPU",
     "features/clip/checkpoint": "reads a file to the CPU",
     "features/i3d/checkpoint": "reads a file to the CPU",
     "features/inception/checkpoint": "reads a file to the CPU",
+    "generation/cascade/plan": "counts bytes and operations on the meta device",
+    "generation/cascade/run": "hands a device on: test_upsampling does the same",
     "generation/open": "hands a device on to the generator",
     "generation/request": "carries a device",
     "probe/inversion_pass": "computes on the CPU what test_the_probe brings there",

@@ -1,6 +1,7 @@
 """Sampling, inverting and generating on CUDA, with every kind of model and of text."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from pyoco_eval.diffusion.samplers.spec import SAMPLERS, SamplerSpec
 from pyoco_eval.generation.checkpoint import load_checkpoint
 from pyoco_eval.generation.diffusers_pipeline import load_diffusers
 from pyoco_eval.generation.request import GeneratorOptions, Request
+from pyoco_eval.generation.upsample_videos import UpsamplingOptions, upsampling
 from pyoco_eval.models.presets import PRESETS
 from pyoco_eval.models.text.load import load_text_encoder
 from pyoco_eval.models.text.store import precompute_embeddings
@@ -23,6 +25,7 @@ from pyoco_eval.probe.image_model import DIFFUSERS
 from pyoco_eval.probe.invert import InversionSettings, invert_frames, round_trip
 from pyoco_eval.probe.open import open_image_model
 from pyoco_eval.seeding import torch_generator
+from pyoco_eval.videos.source import open_source
 
 TESTS = Path(__file__).parents[1]
 sys.path[:0] = [str(TESTS / name) for name in ("generation", "models", "models/text", "probe")]
@@ -79,6 +82,25 @@ def test_own_checkpoints(cuda: Machine, tmp_path: Path, precision: str) -> None:
     videos = generator.generate(requests)
     assert [video.shape for video in videos] == [(4, 16, 16, 3)] * 2
     assert videos[0].dtype == np.uint8
+
+
+@pytest.mark.parametrize("task", ["interpolation", "enlarging"])
+def test_upsampling(cuda: Machine, tmp_path: Path, task: str) -> None:
+    config = PRESETS["test-superres"]
+    if task == "interpolation":
+        config = replace(PRESETS["test"], known_frames=True)
+    folder = small_models.save_checkpoint(tmp_path / "model", unet=config)
+    for number in (0, 1):
+        frames = np.full((4, 16, 16, 3), 100 * number, np.uint8)
+        (tmp_path / "videos").mkdir(exist_ok=True)
+        np.savez(tmp_path / "videos" / f"{number}.npz", frames)
+    options = GeneratorOptions(device="cuda", guidance_scale=2)
+    own = UpsamplingOptions(every=3 if task == "interpolation" else None)
+    videos = open_source(tmp_path / "videos")
+    generator, requests = upsampling(folder, videos, options, own)
+    requests = [replace(r, prompt=c) for r, c in zip(requests, CAPTIONS, strict=False)]
+    shape = (10, 16, 16, 3) if task == "interpolation" else (4, 64, 64, 3)
+    assert [video.shape for video in generator.generate(requests)] == [shape] * 2
 
 
 def test_own_checkpoints_with_stored_texts(cuda: Machine, tmp_path: Path) -> None:

@@ -6,14 +6,25 @@ import pytest
 import torch
 from fake_device import Machine, hollow
 
-from pyoco_eval.diffusion.denoiser import Conditioning, KnownFrames, TextEmbedding
+from pyoco_eval.diffusion.denoiser import (
+    Conditioning,
+    KnownFrames,
+    LowResolution,
+    TextEmbedding,
+)
+from pyoco_eval.diffusion.experts import ExpertDenoiser
 from pyoco_eval.diffusion.precondition import EDMDenoiser
+from pyoco_eval.models.building import build
 from pyoco_eval.models.config import UNetConfig
+from pyoco_eval.models.efficient_config import EfficientConfig
+from pyoco_eval.models.efficient_unet import EfficientUNet
+from pyoco_eval.models.network import VideoNetwork
 from pyoco_eval.models.presets import PRESETS
-from pyoco_eval.models.unet import VideoUNet
+
+Config = UNetConfig | EfficientConfig
 
 
-def short(config: UNetConfig) -> UNetConfig:
+def short(config: Config) -> Config:
     """One block a level: every kind of layer at its width, without repetitions."""
     return replace(config, num_blocks=(1,) * len(config.num_blocks))
 
@@ -26,13 +37,13 @@ CONFIGS = {
 }
 
 
-def built(config: UNetConfig, machine: Machine) -> VideoUNet:
+def built(config: Config, machine: Machine) -> VideoNetwork:
     with torch.device("meta"):
-        network = VideoUNet(config)
+        network = build(config)
     return hollow(network, machine, "cuda")
 
 
-def told(config: UNetConfig, rows: int, frames: torch.Tensor | None = None) -> Conditioning:
+def told(config: Config, rows: int, frames: torch.Tensor | None = None) -> Conditioning:
     """Text of every encoder, a class, and known frames, where the network takes them."""
     text = {
         source.name: TextEmbedding(
@@ -44,7 +55,11 @@ def told(config: UNetConfig, rows: int, frames: torch.Tensor | None = None) -> C
     known = None
     if config.known_frames and frames is not None:
         known = KnownFrames(frames.cpu(), torch.ones(frames.shape[:2], dtype=torch.bool))
-    return Conditioning(text, labels, known).to("cuda")
+    low = None
+    if isinstance(config, EfficientConfig) and frames is not None:
+        small = frames.cpu()[..., :: config.factor, :: config.factor]
+        low = LowResolution(small, torch.zeros(rows))
+    return Conditioning(text, labels, known, low).to("cuda")
 
 
 @pytest.mark.parametrize(
@@ -70,6 +85,28 @@ def test_forwards_and_backwards(cuda: Machine, name: str, bf16: bool) -> None:
         assert parameter.grad is not None, name
         assert parameter.grad.device == x.device
         assert parameter.grad.dtype == torch.float32
+
+
+@pytest.mark.parametrize("size", [0, 3])
+def test_a_few_frames_at_a_time(cuda: Machine, size: int) -> None:
+    config = PRESETS["test-superres"]
+    network = built(config, cuda)
+    assert isinstance(network, EfficientUNet)
+    network.frames_at_once = size
+    x = torch.ones(2, 5, 3, 16, 16, device="cuda")
+    with torch.no_grad(), torch.autocast("cuda", torch.bfloat16):
+        found = network(x, torch.zeros(2, device="cuda"), told(config, 2, x))
+    assert found.device == x.device
+    assert found.shape == x.shape
+
+
+def test_experts(cuda: Machine) -> None:
+    config = PRESETS["test"]
+    denoiser = ExpertDenoiser([EDMDenoiser(built(config, cuda)) for _ in (0, 1)], [0.3])
+    x = torch.ones(2, 4, 3, 16, 16, device="cuda")
+    with torch.no_grad():
+        found = denoiser(x, torch.full((2,), 1.0, device="cuda"), told(config, 2))
+    assert found.device == x.device
 
 
 @pytest.mark.parametrize("name", ["test", "ucf-69m"])

@@ -40,6 +40,12 @@ RUNS: dict[str, dict[str, Any]] = {
         **VIDEOS, "condition__known_every": 2,
         "model": {"preset": "test", "overrides": {"known_frames": True}},
     },
+    "frames to enlarge": {
+        **VIDEOS, "superres": {"crop": 8, "degradation": "random"},
+        "model": {"preset": "test-superres"},
+        "joint": {"per_video": 1, "data": PICTURES},
+    },
+    "an expert": {**VIDEOS, "loss": {"expert": {"level": 1, "index": 1}}},
     "temporal layers alone": {**VIDEOS, "model": {"preset": "test", "train": "temporal"}},
 }  # fmt: skip
 
@@ -91,7 +97,7 @@ def test_checkpoints_and_the_log(cuda: Machine, tmp_path: Path) -> None:
         save_model(tmp_path / "model", parts.averaged(trainer.averages()), parts.info(1))
 
 
-@pytest.mark.parametrize("name", ["joint", "some frames known"])
+@pytest.mark.parametrize("name", ["joint", "some frames known", "frames to enlarge"])
 def test_validation_and_the_sheet(cuda: Machine, tmp_path: Path, name: str) -> None:
     config = config_of(tmp_path, **RUNS[name])
     with made(config) as (_, parts, batch):

@@ -2,13 +2,16 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from pyoco_eval.features.loading.torchvision_operators import import_torchvision
+from pyoco_eval.models.building import build
 from pyoco_eval.models.checkpoint import ModelInfo, save_model
+from pyoco_eval.models.config import UNetConfig
+from pyoco_eval.models.efficient_config import EfficientConfig
 from pyoco_eval.models.presets import PRESETS
-from pyoco_eval.models.unet import VideoUNet
 
 CAPTIONS = [
     "a small red circle slides left slowly over plain navy",
@@ -17,20 +20,28 @@ CAPTIONS = [
 ]
 
 
-def save_checkpoint(folder: Path, *, num_classes: int = 0, text: bool = True) -> Path:
+def save_checkpoint(
+    folder: Path,
+    *,
+    num_classes: int = 0,
+    text: bool = True,
+    unet: UNetConfig | EfficientConfig | None = None,
+    seed: int = 0,
+    **described: Any,
+) -> Path:
     """A video model of 4 frames of 16 x 16 with random weights, no layer of it zero."""
-    config = replace(PRESETS["test"], num_classes=num_classes)
+    config = replace(unet or PRESETS["test"], num_classes=num_classes)
     if not text:
         config = replace(config, text=(), text_width=0, cross_attention=())
     with torch.random.fork_rng():
-        torch.manual_seed(0)
-        network = VideoUNet(config)
+        torch.manual_seed(seed)
+        network = build(config)
         for parameter in network.parameters():
             torch.nn.init.normal_(parameter, 0, 0.15)
     info = ModelInfo(
         config, "video", num_frames=4, fps=8.0, size=(16, 16), prior="progressive:alpha=2",
         text_encoders=("shapes",) if text else (), sampler="deis:order=2,num_steps=4",
-        labels=tuple(f"class {i}" for i in range(num_classes)),
+        labels=tuple(f"class {i}" for i in range(num_classes)), **described,
     )  # fmt: skip
     save_model(folder, network, info)
     return folder

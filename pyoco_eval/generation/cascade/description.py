@@ -24,6 +24,7 @@ from pyoco_eval.models.config import validated
 from pyoco_eval.models.efficient_config import EfficientConfig
 from pyoco_eval.models.ensemble import describe
 from pyoco_eval.models.presets import PRESETS
+from pyoco_eval.training.config_file import find_config
 from pyoco_eval.yaml_text import YamlTextError, parse_yaml
 
 FILE: Final = "cascade.yaml"
@@ -83,8 +84,8 @@ class Stage:
 
 
 def is_cascade(place: Path) -> bool:
-    """Whether a place is a cascade: its file, or the folder that has one."""
-    return place.name == FILE or place.suffix == ".yaml" or (place / FILE).is_file()
+    """Whether a place is a cascade: its file, also one that is shipped, or a folder with one."""
+    return place.suffix == ".yaml" or (place / FILE).is_file()
 
 
 def read_cascade(place: Path, until: str | None = None) -> list[Stage]:
@@ -100,7 +101,7 @@ def read_cascade(place: Path, until: str | None = None) -> list[Stage]:
         MissingError: the file or a model is not there.
         PyocoEvalError: a damaged model.
     """
-    path = place if place.is_file() else place / FILE
+    path = place / FILE if place.is_dir() else find_config(place, "cascades")
     if not path.is_file():
         raise MissingError(f"{place}: has no {FILE}; a cascade is a folder that names its stages")
     configs = _configs(path)
