@@ -35,6 +35,30 @@ log: {every: 1, checkpoint_every: 3, keep_every: 6, samples_every: 6, num_sample
 """
 
 
+TRAINING_CASCADE: Final = """
+format: pyoco-eval cascade training 1
+out: cascade
+shared:
+  batch: 2
+  model: {preset: test}
+  data: {source: shapes, size: 16, num_frames: 4}
+  condition: {encoders: [shapes]}
+  hardware: {device: cpu, workers: 0, threads: 1}
+  log: {every: 1, checkpoint_every: 2, samples_every: 0}
+stages:
+  base: {train: {steps: 3}, experts: {steps: 2}}
+  large: {train: {steps: 2, model: {preset: test-superres}, superres: {crop: 8}}}
+cascades: {cascade: [], config-b: [base]}
+"""
+CASCADE: Final = """
+format: pyoco-eval cascade 1
+stages:
+  base: {model: video}
+  between: {model: between, every: 3}
+  large: {model: large, augmentation: 0.1, frames_at_once: 4}
+"""
+
+
 @dataclass(frozen=True)
 class Command:
     """A command that writes.
@@ -79,7 +103,18 @@ COMMANDS: Final = (
         "sample --ckpt {inputs}/video --num 6 --seed 1 --device cpu --out samples "
         "--prompts {inputs}/prompts.txt",
     ),
+    _command(
+        "sample a cascade",
+        "sample --ckpt {inputs}/cascade.yaml --num 3 --seed 1 --device cpu --out samples "
+        "--prompts {inputs}/prompts.txt",
+    ),
+    _command(
+        "upsample",
+        "upsample --ckpt {inputs}/large --samples {inputs}/clips --device cpu --out large",
+    ),
+    _command("experts", "experts {inputs}/video {inputs}/low --out experts"),
     _command("train", "train {inputs}/train.yaml"),
+    _command("train-cascade", "train-cascade {inputs}/train-cascade.yaml"),
     _command(
         "run-protocol",
         "run-protocol shapes-uncond --generator python:toy_generator:noise --scale 0.1 "
@@ -111,9 +146,11 @@ def make_inputs(folder: Path) -> None:
     from click.testing import CliRunner
 
     from pyoco_eval.cli.main import cli
+    from pyoco_eval.diffusion.experts import ExpertNode, TrainedExpert
+    from pyoco_eval.models.building import build
     from pyoco_eval.models.checkpoint import ModelInfo, save_model
+    from pyoco_eval.models.config import UNetConfig
     from pyoco_eval.models.presets import PRESETS
-    from pyoco_eval.models.unet import VideoUNet
 
     folder.mkdir(parents=True)
     os.chdir(folder)
@@ -131,18 +168,28 @@ def make_inputs(folder: Path) -> None:
     texts = [CAPTION, CAPTION.replace("red", "blue"), CAPTION.replace("left", "right")]
     (folder / "prompts.txt").write_text("\n".join(texts) + "\n", encoding="utf-8")
     (folder / "train.yaml").write_text(TRAINING, encoding="utf-8")
+    (folder / "train-cascade.yaml").write_text(TRAINING_CASCADE, encoding="utf-8")
+    (folder / "cascade.yaml").write_text(CASCADE, encoding="utf-8")
     (folder / "toy_generator.py").write_text(GENERATOR, encoding="utf-8")
     torch.manual_seed(0)
     video = PRESETS["test"]
+    assert isinstance(video, UNetConfig)
     image = replace(video.image(), text=(), text_width=0, cross_attention=())
-    for name, unet, num_frames in (("image", image, 1), ("video", video, 4)):
-        network = VideoUNet(unet)
+    low = TrainedExpert(ExpertNode(1, 0), -1.2, 1.2)
+    for name, unet, num_frames, expert in (
+        ("image", image, 1, None),
+        ("video", video, 4, None),
+        ("low", video, 4, low),
+        ("between", replace(video, known_frames=True), 10, None),
+        ("large", PRESETS["test-superres"], 10, None),
+    ):
+        network = build(unet)
         for parameter in network.parameters():
             torch.nn.init.normal_(parameter, 0, 0.05)
         info = ModelInfo(
             unet, "image" if num_frames == 1 else "video", num_frames=num_frames, fps=8.0,
             size=(16, 16), text_encoders=("shapes",) if unet.text else (),
-            sampler="deis:order=1,num_steps=3",
+            sampler="deis:order=1,num_steps=3", expert=expert,
         )  # fmt: skip
         save_model(folder / name, network, info)
     (folder / "served").mkdir()

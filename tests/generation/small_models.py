@@ -41,8 +41,9 @@ def save_checkpoint(
     info = ModelInfo(
         config, "video", num_frames=4, fps=8.0, size=(16, 16), prior="progressive:alpha=2",
         text_encoders=("shapes",) if text else (), sampler="deis:order=2,num_steps=4",
-        labels=tuple(f"class {i}" for i in range(num_classes)), **described,
+        labels=tuple(f"class {i}" for i in range(num_classes)),
     )  # fmt: skip
+    info = replace(info, **described)
     save_model(folder, network, info)
     return folder
 
