@@ -2,6 +2,7 @@
 
 import time
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pyoco_eval.cli.terminal import open_console
@@ -104,9 +105,12 @@ def _print_hours(hours: "Mapping[str, float | None]", gpus: int) -> None:
 
 def _measure_sample(run: "ProtocolRun") -> float | None:
     """Seconds of the second of two videos; None where no model is given."""
+    from pyoco_eval.generation.cascade.description import is_cascade
     from pyoco_eval.protocol_run.sample import open_model
 
     for name, source in run.choices.given.sources.items():
+        if source.kind == "ckpt" and is_cascade(Path(source.value(0))):
+            continue
         if source.kind in ("ckpt", "generator") and name in run.choices.given.scored(run.protocol):
             generator = open_model(source.value(0), run.protocol, name, run.choices)
             tell = run.choices.sampling.tell

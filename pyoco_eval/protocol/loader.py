@@ -85,7 +85,13 @@ def _validated(path: Path, content: Mapping[str, Any]) -> Protocol:
 
 def content_hash(protocol: Protocol) -> str:
     """sha256 over the resolved content as JSON with sorted keys."""
-    text = json.dumps(protocol.model_dump(mode="json"), sort_keys=True, ensure_ascii=True)
+    content = protocol.model_dump(mode="json")
+    for arm in content["arms"].values():
+        if not arm["optional"]:  # a key that later versions of the schema have
+            del arm["optional"]
+    if content["training"] is not None and content["training"]["cascade"] is None:
+        del content["training"]["cascade"]
+    text = json.dumps(content, sort_keys=True, ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

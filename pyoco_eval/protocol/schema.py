@@ -232,7 +232,7 @@ class ArmRule(ProtocolPart):
         count, num_frames: where not those of `samples`; for an image model, pictures and 1.
         init_from: arm whose trained model this one starts from.
         training: settings of `pyoco-eval train` that differ from the protocol's own.
-        published: the number of parameters or other facts the paper gives, in words.
+        optional: in a run only where a model is given for it; it never stands for the protocol.
     """
 
     title: Text
@@ -242,6 +242,7 @@ class ArmRule(ProtocolPart):
     num_frames: Count | None = None
     init_from: Name | None = None
     training: dict[str, str | int | float | bool] = {}
+    optional: bool = False
 
 
 class TrainingRule(ProtocolPart):
@@ -250,10 +251,13 @@ class TrainingRule(ProtocolPart):
     Attributes:
         config: the configuration, as in its YAML file.
         seed_key: the setting that another repeat changes.
+        cascade: in place of `config`, the stages, as `pyoco-eval train-cascade` has them;
+            `training: {cascade: NAME}` of an arm is one of its cascades.
     """
 
-    config: dict[str, object]
+    config: dict[str, object] = {}
     seed_key: str = "seed"
+    cascade: dict[str, object] | None = None
 
 
 class FigureRule(ProtocolPart):

@@ -4,12 +4,15 @@ import copy
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pyoco_eval.errors import UsageError
 from pyoco_eval.protocol.schema import Protocol
 from pyoco_eval.videos.frame_size import sides, size_text
 from pyoco_eval.yaml_text import YamlTextError, parse_yaml
+
+if TYPE_CHECKING:
+    from pyoco_eval.generation.cascade.training import CascadeTraining
 
 
 def training_tree(
@@ -58,6 +61,8 @@ def check_training(protocol: Protocol, settings: Sequence[str] = ()) -> list[str
 
     if protocol.training is None:
         return []
+    if protocol.training.cascade is not None:
+        return _check_cascade(protocol, settings)
     problems = []
     for name in protocol.arms:
         try:
@@ -84,6 +89,45 @@ def check_training(protocol: Protocol, settings: Sequence[str] = ()) -> list[str
                 f"{samples.height} pixels high and {samples.width} wide"
             )
     return problems
+
+
+def cascade_training(
+    protocol: Protocol, *, out: Path | str, repeat: int, settings: Sequence[str] = ()
+) -> "CascadeTraining":
+    """The stages that a protocol trains, as `pyoco-eval train-cascade` has them.
+
+    Args:
+        out: folder of all runs.
+        repeat: changes the seed.
+        settings: `KEY=VALUE` of the user, such as `stages.base.train.steps=100`.
+
+    Raises:
+        UsageError: a setting or a stage that is none.
+    """
+    from pyoco_eval.generation.cascade.training import parse_training
+
+    assert protocol.training is not None
+    tree: dict[str, Any] = copy.deepcopy(dict(protocol.training.cascade or {}))
+    shared = tree.setdefault("shared", {})
+    shared["seed"] = int(shared.get("seed", 0)) + repeat
+    tree["out"] = str(out)
+    return parse_training(tree, f"{protocol.name}: training.cascade", settings)
+
+
+def _check_cascade(protocol: Protocol, settings: Sequence[str]) -> list[str]:
+    from pyoco_eval.generation.cascade.training import trainings
+
+    try:
+        plan = cascade_training(protocol, out="run", repeat=0, settings=settings)
+        list(trainings(plan, "training.cascade"))
+    except UsageError as error:
+        return [str(error)]
+    known = ", ".join(plan.cascades)
+    return [
+        f"arms.{name}: training must be {{cascade: NAME}} with one of {known}"
+        for name, arm in protocol.arms.items()
+        if set(arm.training) != {"cascade"} or arm.training["cascade"] not in plan.cascades
+    ]
 
 
 def _put(tree: dict[str, Any], keys: Sequence[str], value: object, setting: str) -> None:

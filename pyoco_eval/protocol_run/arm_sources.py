@@ -67,7 +67,8 @@ def assign(
 
     Args:
         num_repeats: of this run.
-        ckpt, samples, generator: `ARM=VALUE`, or `VALUE` where the protocol has one arm only.
+        ckpt, samples, generator: `ARM=VALUE`, or `VALUE` where the protocol has one arm only that
+            is not optional.
         arms: names of the arms to run, empty for all.
         train: train arms that are given nothing; arms of embedded protocols always are.
 
@@ -87,7 +88,13 @@ def assign(
             f"--arms: no arm {', '.join(unknown)}; there are {', '.join(protocol.arms)}"
         )
     wanted = [name for name in protocol.arms if columns_of(protocol, name)]
-    wanted = [name for name in wanted if not arms or name in arms]
+    if arms:
+        wanted = [name for name in wanted if name in arms]
+    else:  # optional arms that are given may be all there is to the run
+        extra = [name for name in wanted if protocol.arms[name].optional and name in found]
+        usual = [name for name in wanted if not protocol.arms[name].optional]
+        only_extra = extra and not any(name in found for name in usual)
+        wanted = extra if only_extra else [n for n in wanted if n in usual or n in extra]
     may_train = protocol.training is not None and (train or protocol.profile == "embedded")
     sources: dict[str, ArmSource] = {}
     lacking = []
@@ -105,7 +112,11 @@ def assign(
     for name, source in sources.items():
         _check_number(protocol, name, source, num_repeats)
     ordered = {name: sources[name] for name in protocol.arms if name in sources}
-    left = [name for name in protocol.arms if columns_of(protocol, name) and name not in ordered]
+    left = [
+        name
+        for name, arm in protocol.arms.items()
+        if columns_of(protocol, name) and name not in ordered and not arm.optional
+    ]
     return Given(ordered, tuple(left))
 
 
@@ -114,12 +125,13 @@ def _by_arm(protocol: Protocol, kind: str, texts: Sequence[str]) -> dict[str, li
     for text in texts:
         name, mark, value = text.partition("=")
         if not (mark and name in protocol.arms):
-            if len(protocol.arms) > 1:
+            usual = [arm for arm, rule in protocol.arms.items() if not rule.optional]
+            if len(usual) != 1:
                 raise UsageError(
                     f"--{kind} {text}: {protocol.name} has several arms; write ARM=VALUE with one "
                     f"of {', '.join(protocol.arms)}"
                 )
-            name, value = next(iter(protocol.arms)), text
+            name, value = usual[0], text
         if not value:
             raise UsageError(f"--{kind} {text}: says nothing after the =")
         found.setdefault(name, []).append(value)

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from pyoco_eval.extraction.networks import dim_of
+from pyoco_eval.generation.cascade.training import trainings
 from pyoco_eval.metrics.catalogue import METRICS
 from pyoco_eval.metrics.conventions import CONVENTIONS
 from pyoco_eval.protocol.arms import clip_of, columns_of, frames_of
 from pyoco_eval.protocol.checks import SPLITS
-from pyoco_eval.protocol.training_rule import training_tree
+from pyoco_eval.protocol.training_rule import cascade_training, training_tree
 from pyoco_eval.protocol_run.run import ProtocolRun
 from pyoco_eval.protocol_run.run_options import RunChoices
 from pyoco_eval.records.results import StageRecord
@@ -107,7 +108,9 @@ def _plan(run: ProtocolRun, name: str) -> ArmPlan:
     repeats = run.num_repeats
     videos = run.reduction.num_videos(protocol, arm) * repeats if columns else 0
     models = 0
-    if source.kind == "train":
+    trained = [n for n, s in choices.given.sources.items() if s.kind == "train"]
+    shared = protocol.training is not None and protocol.training.cascade is not None
+    if source.kind == "train" and not (shared and name != trained[0]):
         models = repeats if protocol.repeats.of == "training" and columns else 1
     made = 0 if source.kind == "samples" else videos
     samples, length = protocol.samples, frames_of(protocol, arm)
@@ -135,6 +138,10 @@ def _plan(run: ProtocolRun, name: str) -> ArmPlan:
 
 
 def _steps(run: ProtocolRun, name: str, choices: RunChoices) -> int:
+    assert run.protocol.training is not None
+    if run.protocol.training.cascade is not None:  # all arms share one training of the stages
+        plan = cascade_training(run.protocol, out="run", repeat=0, settings=choices.settings)
+        return sum(each.config.steps for each in trainings(plan, run.protocol.name))
     tree = training_tree(run.protocol, name, out="run", repeat=0, settings=choices.settings)
     return int(tree.get("steps", 100_000))
 

@@ -9,6 +9,7 @@ from typing import Final
 from pyoco_eval.errors import MissingError, PyocoEvalError, UsageError
 from pyoco_eval.extraction.networks import dim_of, sees_frames
 from pyoco_eval.features.catalogue import NETWORKS
+from pyoco_eval.generation.cascade.description import is_cascade, read_cascade
 from pyoco_eval.metrics.catalogue import METRICS
 from pyoco_eval.metrics.conventions import CONVENTIONS, Convention
 from pyoco_eval.protocol_run.arm_sources import ArmSource
@@ -134,9 +135,13 @@ def check_model(source: ArmSource) -> None:
 
 
 def _check_checkpoint(value: str) -> None:
-    places = (Path(value) / "model.json", Path(value) / "model" / "model.json")
+    if ":" not in value and is_cascade(Path(value)):
+        read_cascade(Path(value))
+        return
+    names = ("model.json", "model/model.json", "experts.json")
+    places = [Path(value) / name for name in names]
     if ":" not in value and not any(place.is_file() for place in places):
         raise MissingError(
-            f"--ckpt {value}: holds no model.json; give a model folder or the folder of a "
-            "training run"
+            f"--ckpt {value}: holds no model.json; give a model folder, the folder of a "
+            "training run, experts or a cascade"
         )

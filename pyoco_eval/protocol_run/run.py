@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from pyoco_eval.datasets.class_lists import class_names
 from pyoco_eval.errors import UsageError
+from pyoco_eval.generation.cascade.training import merged, trainings, write_cascades
 from pyoco_eval.locks import LOCK, locked
 from pyoco_eval.metrics.catalogue import METRICS
 from pyoco_eval.processes import own_cores, processes
@@ -17,7 +18,7 @@ from pyoco_eval.protocol.loader import LoadedProtocol
 from pyoco_eval.protocol.prompt_sets import counted_by_prompt
 from pyoco_eval.protocol.prompts import PromptList, identify, read_prompts
 from pyoco_eval.protocol.schema import ReferenceRule
-from pyoco_eval.protocol.training_rule import check_training, training_tree
+from pyoco_eval.protocol.training_rule import cascade_training, check_training, training_tree
 from pyoco_eval.protocol.trust import (
     deviation_of_content,
     deviation_of_prompts,
@@ -44,6 +45,7 @@ from pyoco_eval.protocol_run.stages import Outcome, Stages, digest_of, fingerpri
 from pyoco_eval.protocol_run.summary import ArmOutcome, summarise
 from pyoco_eval.protocol_run.train import train_arm
 from pyoco_eval.records.results import ClassScore, GalleryEntry, Results, StageRecord
+from pyoco_eval.training.config_file import config_tree
 from pyoco_eval.videos.source import VideoSource
 
 RESULTS = "results.json"
@@ -239,6 +241,10 @@ class ProtocolRun:
         protocol, choices = self.protocol, self.choices
         if protocol.repeats.of == "samples" or not columns_of(protocol, arm):
             repeat = 0
+        assert protocol.training is not None
+        if protocol.training.cascade is not None:
+            folder = self._trained_cascades(repeat)
+            return folder / f"{protocol.arms[arm].training['cascade']}.yaml"
         before = protocol.arms[arm].init_from
         init = None
         if before is not None:
@@ -266,6 +272,32 @@ class ProtocolRun:
             lambda found: found["model"] == model_identity(str(folder / "model")),
         )  # fmt: skip
         return folder / "model"
+
+    def _trained_cascades(self, repeat: int) -> Path:
+        """The folder of all cascades of a repeat, whose stages arms share."""
+        choices, settings = self.choices, self.choices.settings
+        plan = cascade_training(self.protocol, out="run", repeat=repeat, settings=settings)
+        inputs = {"plan": asdict(replace(plan, out=""))}
+        folder = choices.out / "training" / f"cascades-r{repeat}-{digest_of(inputs)[:8]}"
+        plan = replace(plan, out=str(folder))
+        device = choices.machine.device
+        if device not in ("auto", "mps"):
+            plan = replace(plan, shared=merged(plan.shared, {"hardware": {"device": device}}))
+
+        def identity() -> str:
+            return fingerprint(sorted(folder.glob("*.yaml")))
+
+        def work() -> Outcome:
+            for run in trainings(plan, self.protocol.name):
+                train_arm(config_tree(run.config), f"train {run.name}", self.progress)
+            group = processes()
+            if group.is_main:
+                write_cascades(plan)
+            group.broadcast(b"written" if group.is_main else None)
+            return {"cascades": identity()}
+
+        self.stages.run("train", None, inputs, work, lambda found: found["cascades"] == identity())
+        return folder
 
     def _reference(self, group: ScoreGroup) -> VideoSource | None:
         if group.reference is None:

@@ -1,12 +1,17 @@
 """The videos of one arm and repeat: generated into the run's folder, or found in the user's."""
 
 import hashlib
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from pyoco_eval.devices import pick_device
-from pyoco_eval.errors import PyocoEvalError
+from pyoco_eval.errors import PyocoEvalError, UsageError
+from pyoco_eval.generation.cascade.description import Stage, is_cascade, read_cascade
+from pyoco_eval.generation.cascade.run import sample_cascade
+from pyoco_eval.generation.ledger import RECIPE
 from pyoco_eval.generation.open import open_generator
 from pyoco_eval.generation.request import GeneratorOptions, VideoGenerator
 from pyoco_eval.generation.write import write_samples
@@ -42,19 +47,44 @@ def open_model(spec: str, protocol: Protocol, arm: str, choices: RunChoices) -> 
         UsageError: an option that does not fit it.
         MissingError: it is not there.
     """
-    sampling, samples = choices.sampling, protocol.samples
-    length = frames_of(protocol, protocol.arms[arm])
-    kind = spec.partition(":")[0]
-    options = GeneratorOptions(
+    options = _options(protocol, arm, choices)
+    if spec.partition(":")[0] in ("python", "diffusers"):
+        options = replace(options, num_frames=None)
+    return open_generator(spec, options)
+
+
+def _options(protocol: Protocol, arm: str, choices: RunChoices) -> GeneratorOptions:
+    sampling = choices.sampling
+    return GeneratorOptions(
         device=pick_device(choices.machine.device),
         precision=sampling.precision,
         sampler=sampling.sampler,
         guidance_scale=sampling.guidance_scale,
-        num_frames=None if kind in ("python", "diffusers") else length,
-        fps=samples.fps,
+        num_frames=frames_of(protocol, protocol.arms[arm]),
+        fps=protocol.samples.fps,
         call=sampling.call,
     )
-    return open_generator(spec, options)
+
+
+def _cascade_stages(spec: str, protocol: Protocol, arm: str, sampling: Sampling) -> list[Stage]:
+    """The stages of a cascade, whose last one makes the videos of the protocol.
+
+    Raises:
+        UsageError: it makes videos of another shape, or options that stages have of their own.
+    """
+    for name, value in (("sampler", sampling.sampler), ("guidance-scale", sampling.guidance_scale)):
+        if value is not None:
+            raise UsageError(f"--{name} {value}: stages of the cascade {spec} have their own")
+    stages, samples = read_cascade(Path(spec)), protocol.samples
+    wanted = frames_of(protocol, protocol.arms[arm]), samples.height, samples.width
+    for number, stage in enumerate(stages):
+        if stage.shape == wanted:
+            return stages[: number + 1]
+    found = ", ".join("x".join(map(str, stage.shape)) for stage in stages)
+    raise UsageError(
+        f"{spec}: its stages make videos of {found}; {protocol.name} scores "
+        f"{'x'.join(map(str, wanted))}"
+    )
 
 
 def generate(
@@ -80,17 +110,21 @@ def generate(
     folder = choices.out / "samples" / arm / f"r{repeat}-{digest_of(inputs)[:8]}"
 
     def work() -> Outcome:
-        generator = open_model(spec, protocol, arm, choices)
         requests = [wish.request(sampling.tell) for wish in wished]
-        write_samples(
-            generator,
-            requests,
-            folder,
-            file_format=protocol.samples.codec,
-            batch_size=sampling.batch_size,
-            progress=progress,
-        )
-        return {"recipe": dict(generator.recipe), "files": fingerprint([folder])}
+        written: dict[str, Any] = {
+            "file_format": protocol.samples.codec,
+            "batch_size": sampling.batch_size,
+            "progress": progress,
+        }
+        if is_cascade(Path(spec)):
+            cascade = _cascade_stages(spec, protocol, arm, sampling)
+            sample_cascade(cascade, requests, folder, _options(protocol, arm, choices), **written)
+            recipe = json.loads((folder / RECIPE).read_text(encoding="utf-8"))["recipe"]
+        else:
+            generator = open_model(spec, protocol, arm, choices)
+            write_samples(generator, requests, folder, **written)
+            recipe = dict(generator.recipe)
+        return {"recipe": recipe, "files": fingerprint([folder])}
 
     outcome = stages.run(
         "generate", arm, inputs, work, lambda found: found["files"] == fingerprint([folder])
@@ -107,6 +141,10 @@ def model_identity(spec: str) -> str:
     names, sizes and times; specs that name no folder by themselves.
     """
     place = Path(spec.partition(":")[2] if spec.startswith("diffusers:") else spec)
+    if is_cascade(place):
+        stages = read_cascade(place)
+        own = [[s.name, repr(s.config), model_identity(str(s.folder))] for s in stages]
+        return f"cascade {digest_of(own)}"
     for info in (place / "model.json", place / "model" / "model.json"):
         if info.is_file():
             return f"model.json {hashlib.sha256(info.read_bytes()).hexdigest()}"

@@ -92,13 +92,17 @@ def load_training(path: Path, settings: Sequence[str] = ()) -> CascadeTraining:
     Raises:
         UsageError: no such file, or keys that are unknown or of another type; names them.
     """
-    tree = read_tree(path)
+    return parse_training(read_tree(path), str(path), settings)
+
+
+def parse_training(tree: Tree, where: str, settings: Sequence[str] = ()) -> CascadeTraining:
+    """The plan of a tree of plain values, changed by `settings`; see `load_training`."""
     for setting in settings:
         set_key(tree, setting)
     try:
         return validated(CascadeTraining, tree, "")
     except UsageError as error:
-        raise UsageError(f"{path}: {str(error).lstrip('.')}") from error
+        raise UsageError(f"{where}: {str(error).lstrip('.')}") from error
 
 
 def trainings(plan: CascadeTraining, where: str) -> Iterator[Training]:
