@@ -13,6 +13,7 @@ from pyoco_eval.report.account import (
     made_as_cells,
 )
 from pyoco_eval.report.gallery.section import HEADINGS, Budget, Hall
+from pyoco_eval.report.grid.sections import GridSection
 from pyoco_eval.report.numbers import arrow, duration
 from pyoco_eval.report.page import page_environment, page_part, page_policy
 from pyoco_eval.report.sheet.sheet import Sheet
@@ -24,12 +25,14 @@ def html_report(
     sheets: Sequence[Sheet],
     halls: Sequence[Sequence[Hall]] = (),
     budget: Budget | None = None,
+    grids: Sequence[GridSection | None] = (),
 ) -> str:
     """The whole page.
 
     Args:
         halls: of every sheet its gallery; none at all for a page without clips.
         budget: of the clips, for what it has to tell.
+        grids: of every sheet the grid of its samples, if it has one; none at all as for halls.
     """
     environment = page_environment()
     environment.filters |= {
@@ -40,11 +43,13 @@ def html_report(
         "minus": _minus,
         "made_as": made_as_cells,
     }
-    style, script = page_part("report.css"), page_part("report.js")
+    style, script = page_part("report.css", "grid.css"), page_part("report.js")
     notes = budget.sentences() if budget is not None else []
     views = [
-        _view(sheet, hall, () if place else notes)
-        for place, (sheet, hall) in enumerate(zip(sheets, halls or [()] * len(sheets), strict=True))
+        _view(sheet, hall, () if place else notes) | {"grid": grid}
+        for place, (sheet, hall, grid) in enumerate(
+            zip(sheets, halls or [()] * len(sheets), grids or [None] * len(sheets), strict=True)
+        )
     ]
     return environment.get_template("page.html.jinja").render(
         title=" · ".join(dict.fromkeys(sheet.title for sheet in sheets)),
