@@ -99,7 +99,8 @@ def locate(
     """Find the place of every frame and text.
 
     Cells have one size, that of the largest frames and the longest strip; smaller frames stand in
-    the middle of theirs. A line of words is as high as its longest text.
+    the middle of theirs. A line of words is as high as its longest text; heads stand at its foot,
+    next to their cells.
 
     Args:
         sizes: of each cell's frames on the picture.
@@ -122,11 +123,12 @@ def locate(
             y += CELL_GAP if line.heads and strips else 0
             width = whole if line.whole else cell
             wrapped = [tuple(lettering.wrap(text, width)) for text in line.texts]
-            texts += [
-                TextBox(left + column * (cell + CELL_GAP), y, lines, line.heads)
-                for column, lines in enumerate(wrapped)
-            ]
-            y += max(map(len, wrapped)) * lettering.line_height + TEXT_GAP
+            most = max(map(len, wrapped))
+            for column, lines in enumerate(wrapped):
+                down = (most - len(lines)) * lettering.line_height if line.heads else 0
+                x = left + column * (cell + CELL_GAP)
+                texts.append(TextBox(x, y + down, lines, line.heads))
+            y += most * lettering.line_height + TEXT_GAP
             y += 0 if line.heads or line.whole else CELL_GAP
         else:
             label = tuple(lettering.wrap(line.label, labels)) if line.label else ()

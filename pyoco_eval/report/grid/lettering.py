@@ -22,7 +22,7 @@ _SPELLINGS: Final = {
 
 
 class Lettering:
-    """A font, and what it makes of a text.
+    """A font of `SIZE` pixels, and what it makes of a text.
 
     Attributes:
         font: for Pillow.
@@ -93,6 +93,8 @@ class Lettering:
     def _letter(self, character: str) -> str:
         if character == " " or self._has(character):
             return character
+        if unicodedata.category(character) in ("Cf", "Mn", "Me"):
+            return ""  # joins or marks its neighbour, and is no sign of its own
         spelled = _SPELLINGS.get(character) or plain(character)
         if "?" in spelled:
             self.lacking.add(character)

@@ -58,7 +58,7 @@ def strips_of_arms(sheet: Sheet, budget: Budget) -> GridSection | None:
     seeds = {len({entry.seed for entry in row if entry.seed is not None}) for row in rows}
     stated = all(entry.seed is not None for row in rows for entry in row)
     if seeds == {1} and stated:
-        note = "Every column has one seed (and prompt): rows differ by their models alone."
+        note = "Every column has one seed (and prompt): rows differ by model and prior alone."
     else:
         note = "Every column is one request; seeds of given videos are not known or not the same."
     names = list(shared)

@@ -59,7 +59,7 @@ def test_arms_share_the_samples_that_all_drew(tmp_path: Path) -> None:
     assert section is not None
     assert section.heading == "The same samples along α"
     assert section.notes == (
-        "Every column has one seed (and prompt): rows differ by their models alone.",
+        "Every column has one seed (and prompt): rows differ by model and prior alone.",
     )
     heads, *rows = section.table.lines
     assert heads.texts == ("prompt 4", "prompt 9", "prompt 12")
