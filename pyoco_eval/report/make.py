@@ -73,12 +73,7 @@ def make_report(
             places for other than every record, samples of records that do not match.
         PyocoEvalError: a file cannot be read, is no result, or cannot be written.
     """
-    for out in outs:
-        if out.suffix not in (".html", ".md", ".tex"):
-            raise UsageError(f"--out {out}: use .html, .md or .tex")
-        if out.resolve() in {path.resolve() for path in paths}:
-            raise UsageError(f"--out {out}: is one of the results")
-        check_writable(out, "--out")
+    _check_outs(paths, outs)
     sheets = load_sheets(paths)
     wanted = [wanted_of_sheet(sheet) for sheet in sheets]
     beside: list[SampleFolder] = []
@@ -97,6 +92,15 @@ def make_report(
         with atomic_path(out) as temporary:
             temporary.write_text(visible(text), encoding="utf-8")
     return list(outs)
+
+
+def _check_outs(paths: Sequence[Path], outs: Sequence[Path]) -> None:
+    for out in outs:
+        if out.suffix not in (".html", ".md", ".tex"):
+            raise UsageError(f"--out {out}: use .html, .md or .tex")
+        if out.resolve() in {path.resolve() for path in paths}:
+            raise UsageError(f"--out {out}: is one of the results")
+        check_writable(out, "--out")
 
 
 def _grid(

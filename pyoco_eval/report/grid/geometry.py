@@ -109,38 +109,29 @@ def locate(
     Raises:
         UsageError: more than `MOST_PIXELS`.
     """
-    box = tuple(max(size[axis] for size in sizes.values()) for axis in (0, 1))
-    cell = max(counts.values()) * (box[0] + FRAME_GAP) - FRAME_GAP
-    labels = _label_width(arrangement, lettering)
-    left = MARGIN + (labels + CELL_GAP if labels else 0)
-    num = arrangement.num_columns
-    whole = num * (cell + CELL_GAP) - CELL_GAP
+    columns = _columns(arrangement, sizes, counts, lettering)
     texts: list[TextBox] = []
     strips: dict[Place, Strip] = {}
     y = MARGIN
     for line in arrangement.lines:
         if isinstance(line, Words):
             y += CELL_GAP if line.heads and strips else 0
-            width = whole if line.whole else cell
-            wrapped = [tuple(lettering.wrap(text, width)) for text in line.texts]
-            most = max(map(len, wrapped))
-            for column, lines in enumerate(wrapped):
-                down = (most - len(lines)) * lettering.line_height if line.heads else 0
-                x = left + column * (cell + CELL_GAP)
-                texts.append(TextBox(x, y + down, lines, line.heads))
-            y += most * lettering.line_height + TEXT_GAP
-            y += 0 if line.heads or line.whole else CELL_GAP
+            boxes, height = _words(line, columns, y, lettering)
+            y += height + TEXT_GAP + (0 if line.heads or line.whole else CELL_GAP)
+            texts += boxes
         else:
-            label = tuple(lettering.wrap(line.label, labels)) if line.label else ()
+            label = tuple(lettering.wrap(line.label, columns.labels)) if line.label else ()
             texts += [TextBox(MARGIN, y, label, strong=True)] if label else []
             for column, place in enumerate(line.places):
-                strips[place] = _strip(
-                    left + column * (cell + CELL_GAP), y, (box[0], box[1]), sizes[place],
-                    counts[place],
-                )  # fmt: skip
-            y += max(box[1], len(label) * lettering.line_height) + TEXT_GAP
+                corner = (columns.x(column), y)
+                strips[place] = _strip(corner, columns.box, sizes[place], counts[place])
+            y += max(columns.box[1], len(label) * lettering.line_height) + TEXT_GAP
             y += CELL_GAP if arrangement.name == "side-by-side" else 0
-    geometry = Geometry(left + whole + MARGIN, y + MARGIN - TEXT_GAP, tuple(texts), strips)
+    width = columns.left + columns.whole + MARGIN
+    return _bounded(Geometry(width, y + MARGIN - TEXT_GAP, tuple(texts), strips))
+
+
+def _bounded(geometry: Geometry) -> Geometry:
     if geometry.width * geometry.height > MOST_PIXELS:
         raise UsageError(
             f"the picture would have {geometry.width:,} x {geometry.height:,} pixels; use a "
@@ -149,10 +140,60 @@ def locate(
     return geometry
 
 
-def _strip(x: int, y: int, box: Size, size: Size, count: int) -> Strip:
+@dataclass(frozen=True)
+class _Columns:
+    """Widths that all lines share.
+
+    Attributes:
+        left: where the first cell begins.
+        labels: pixels for labels, 0 without any.
+        box: (width, height) of the largest frame.
+        cell: pixels of the longest strip of such frames.
+        whole: of all cells with the gaps between them.
+    """
+
+    left: int
+    labels: int
+    box: Size
+    cell: int
+    whole: int
+
+    def x(self, column: int) -> int:
+        return self.left + column * (self.cell + CELL_GAP)
+
+
+def _columns(
+    arrangement: Arrangement,
+    sizes: Mapping[Place, Size],
+    counts: Mapping[Place, int],
+    lettering: Lettering,
+) -> _Columns:
+    width, height = (max(size[axis] for size in sizes.values()) for axis in (0, 1))
+    cell = max(counts.values()) * (width + FRAME_GAP) - FRAME_GAP
+    labels = _label_width(arrangement, lettering)
+    left = MARGIN + (labels + CELL_GAP if labels else 0)
+    whole = arrangement.num_columns * (cell + CELL_GAP) - CELL_GAP
+    return _Columns(left, labels, (width, height), cell, whole)
+
+
+def _words(
+    line: Words, columns: _Columns, y: int, lettering: Lettering
+) -> tuple[list[TextBox], int]:
+    """The texts of a line that begins at `y`, and its height."""
+    width = columns.whole if line.whole else columns.cell
+    wrapped = [tuple(lettering.wrap(text, width)) for text in line.texts]
+    most = max(map(len, wrapped))
+    boxes = []
+    for column, lines in enumerate(wrapped):
+        down = (most - len(lines)) * lettering.line_height if line.heads else 0
+        boxes.append(TextBox(columns.x(column), y + down, lines, line.heads))
+    return boxes, most * lettering.line_height
+
+
+def _strip(corner: Size, box: Size, size: Size, count: int) -> Strip:
     return Strip(
-        x + (box[0] - size[0]) // 2,
-        y + (box[1] - size[1]) // 2,
+        corner[0] + (box[0] - size[0]) // 2,
+        corner[1] + (box[1] - size[1]) // 2,
         *size,
         box[0] + FRAME_GAP,
         count,

@@ -57,8 +57,7 @@ def make_grid(
     refuse_foreign(out, folders)
     check_writable(out / PICTURE, "--out")
     lettering = Lettering(choices.font)
-    matched = match_samples(folders, choices.num, choices.pick)
-    work = GridWork(matched, choices, lettering)
+    work = GridWork(match_samples(folders, choices.num, choices.pick), choices, lettering)
     with (progress or Silent()).stage("grid", len(work.samples)) as stage:
         for place in work.arrangement.places():
             work.show(place)
