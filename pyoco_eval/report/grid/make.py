@@ -66,7 +66,8 @@ def make_grid(
     page = grid_page(choices.layout, work.table(), folders, work.records, notes)
     files = {PICTURE: work.canvas.png(), PAGE: page.encode("utf-8")}
     record = grid_record(work.settings(), folders, work.records, notes, files)
-    for name, content in (*files.items(), (RECORD, record.encode("utf-8"))):
+    # The record comes first: by it a later start knows the files for its own.
+    for name, content in ((RECORD, record.encode("utf-8")), *files.items()):
         with atomic_path(out / name) as temporary:
             temporary.write_bytes(content)
     return MadeGrid(out / PICTURE, out / PAGE, out / RECORD, len(work.records), tuple(notes))

@@ -117,7 +117,7 @@ def _name_and_place(text: str) -> tuple[str, str]:
 def _facts(manifest: Path) -> dict[str, dict[str, Any]]:
     """Row of each id. That every line is an object that names a file has been checked."""
     found = {}
-    for line in manifest.read_text(encoding="utf-8-sig").splitlines():
+    for line in manifest.read_text(encoding="utf-8-sig").split("\n"):
         if line.strip():
             row = {key.lower(): value for key, value in parse_json(line).items()}
             file = next(row[name] for name in FILE_COLUMNS if name in row)

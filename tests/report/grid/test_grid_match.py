@@ -118,6 +118,15 @@ def test_names_stand_before_the_equals_sign_that_a_folder_follows(
             parse_named(texts)
 
 
+def test_a_line_separator_inside_of_a_caption_ends_no_row(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "a", ["x"])
+    row = json.loads((folder / "manifest.jsonl").read_text())
+    text = json.dumps(row | {"caption": "two\u2028lines"}, ensure_ascii=False) + "\n"
+    (folder / "manifest.jsonl").write_text(text, encoding="utf-8")
+    (sample,) = open_sample_folder("a", str(folder)).samples
+    assert (sample.index, sample.seed) == (0, 100)
+
+
 def test_a_recipe_that_is_none_is_an_error(tmp_path: Path) -> None:
     folder = write_folder(tmp_path / "a", ["x"])
     (folder / "recipe.json").write_text("[]")
