@@ -136,6 +136,7 @@ COMMANDS: Final = (
         "report {inputs}/scores.json --samples {inputs}/clips --num-clips 2 --out x.html "
         "--out x.md --out x.tex",
     ),
+    _command("grid", "grid {inputs}/clips --num 2 --out grid"),
 )
 
 

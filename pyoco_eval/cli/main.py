@@ -21,6 +21,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     "features": ("features", "Extract features once, to score later."),
     "compare": ("compare", "Compare the scores of records, if they can be compared."),
     "report": ("report", "Make a page, Markdown or LaTeX from results or records."),
+    "grid": ("grid", "Show the same seeds across models or priors, in a picture and a page."),
     "reference": ("reference", "Build, list, show, verify and import stored references."),
     "run-protocol": ("run_protocol", "From a model to a finished table, by a named protocol."),
     "protocol": ("protocol", "List, show, validate and compare protocols."),

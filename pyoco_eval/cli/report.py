@@ -16,6 +16,7 @@ Examples:
   pyoco-eval report runs/*/results.json --out models.html --out models.tex
   pyoco-eval report before.json after.json --out comparison.md
   pyoco-eval report scores.json --samples generated/ --out report.html
+  pyoco-eval report a.json b.json --samples a/ --samples b/ --out side-by-side.html
   pyoco-eval report scores.json --samples generated/ --features gen.npz \\
       --reference real/ --reference-features real.npz --out report.html
 
@@ -40,8 +41,9 @@ Runs of one protocol share a table, and so do plain records.""",
 @click.option(
     "--samples",
     metavar="PATH",
-    default=None,
-    help="Videos of a plain record, to show some of them.",
+    multiple=True,
+    help="Videos of a plain record, to show some of them; given once for each of several records, "
+    "they stand side by side.",
 )
 @click.option(
     "--features",
@@ -79,7 +81,7 @@ Runs of one protocol share a table, and so do plain records.""",
 def command(
     results: tuple[Path, ...],
     outs: tuple[Path, ...],
-    samples: str | None,
+    samples: tuple[str, ...],
     features: Path | None,
     reference: str | None,
     reference_features: Path | None,
@@ -95,7 +97,7 @@ def command(
     from pyoco_eval.report.make import GalleryChoices, make_report
 
     gallery = None
-    if samples is not None or features is not None:
+    if samples or features is not None:
         gallery = GalleryChoices(samples, features, reference, reference_features, num_clips, seed)
     for path in make_report(results, outs, gallery, clip_budget=int(clip_budget * (1 << 20))):
         say(f"report: {path}", err=True)

@@ -9,14 +9,14 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Final
 
 from pyoco_eval.errors import MissingError
 from pyoco_eval.generation.request import Request
-from pyoco_eval.videos.listing.kinds import FILE_SUFFIXES
 from pyoco_eval.videos.listing.manifest import is_manifest
 from pyoco_eval.videos.listing.manifest_rows import listed
+from pyoco_eval.videos.listing.numbers import numbers_of, without_suffix
 from pyoco_eval.videos.source import VideoSource, open_source
 from pyoco_eval.videos.video import Video
 
@@ -125,16 +125,10 @@ def _by_caption(source: VideoSource, requests: Sequence[Request]) -> dict[int, V
 
 def _by_number(source: VideoSource, requests: Sequence[Request]) -> dict[int, Video]:
     """Numbers at the end of names that are otherwise all the same; they count from 0, or from 1."""
-    found: dict[int, Video] = {}
-    before = set()
-    for video in source:
-        match = re.fullmatch(r"(.*?)([0-9]+)", _without_suffix(video.id))
-        if match is None or int(match[2]) in found:
-            return {}
-        before.add(match[1])
-        found[int(match[2])] = video
-    if len(before) > 1:
+    numbers = numbers_of(video.id for video in source)
+    if not numbers:
         return {}
+    found = {numbers[video.id]: video for video in source}
     shift = 1 if min(found) == 1 and len(found) >= len(requests) else 0
     wanted = {request.index for request in requests}
     return {n - shift: video for n, video in found.items() if n - shift in wanted}
@@ -148,7 +142,7 @@ def _by_prompt(source: VideoSource, requests: Sequence[Request]) -> dict[int, Vi
         as_words[_words(prompt)].add(prompt)
     numbered: list[Numbered] = []
     for video in source:
-        name = _without_suffix(video.id)
+        name = without_suffix(video.id)
         if (answered := _prompt_of(name, prompts, as_words)) is not None:
             numbered.append((*answered, video))
     return _in_turn(numbered, requests, lambda request: request.prompt)
@@ -188,11 +182,6 @@ def _in_turn(
         if left := videos.get(key_of(request)):
             found[request.index] = left.pop()[2]
     return found
-
-
-def _without_suffix(video_id: str) -> str:
-    suffix = PurePosixPath(video_id).suffix
-    return video_id.removesuffix(suffix) if suffix.lower() in FILE_SUFFIXES else video_id
 
 
 def _words(text: str) -> str:

@@ -5,7 +5,6 @@ journal of its own, after the file is in place; the manifest of all is written f
 Whatever is interrupted, a sample is either noted and whole, or made again.
 """
 
-import hashlib
 import json
 import os
 import shutil
@@ -18,6 +17,7 @@ from pyoco_eval.atomic import atomic_path, writing
 from pyoco_eval.errors import PyocoEvalError, UsageError
 from pyoco_eval.generation.request import Request
 from pyoco_eval.parsing import parse_json
+from pyoco_eval.videos.content_digest import content_digest
 from pyoco_eval.visible import json_text
 
 RECIPE: Final = "recipe.json"
@@ -99,16 +99,6 @@ def note_sample(
         journal.write(_line(row))
         journal.flush()
         os.fsync(journal.fileno())
-
-
-def content_digest(path: Path) -> str:
-    """sha256 of a file, or of the names and contents of the files of a folder."""
-    if path.is_file():
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    whole = hashlib.sha256()
-    for file in sorted(path.iterdir()):
-        whole.update(f"{hashlib.sha256(file.read_bytes()).hexdigest()} {file.name}\n".encode())
-    return whole.hexdigest()
 
 
 def _line(row: Row) -> str:

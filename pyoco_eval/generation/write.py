@@ -21,7 +21,6 @@ from pyoco_eval.generation.ledger import (
     SUFFIXES,
     Row,
     close_ledger,
-    content_digest,
     note_sample,
     open_ledger,
     sample_name,
@@ -32,6 +31,7 @@ from pyoco_eval.peers import Processes
 from pyoco_eval.processes import processes
 from pyoco_eval.progress import Progress, Silent, Stage
 from pyoco_eval.videos.contact_sheet import contact_sheet
+from pyoco_eval.videos.content_digest import content_digest
 from pyoco_eval.videos.source import open_source
 from pyoco_eval.videos.write import write_video
 

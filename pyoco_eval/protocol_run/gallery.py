@@ -110,7 +110,7 @@ def gallery(
         group, convention: whose features tell distance; None for random clips alone.
         reference: real videos of that group.
         folder: of the results, to which paths are relative.
-        num: clips of each role.
+        num: clips of each role. Arms of as many videos have the same random ones.
     """
     told = None
     ours = theirs = None
@@ -151,6 +151,8 @@ def gallery(
                 distance=choice.distance,
                 neighbour=choice.neighbour,
                 neighbour_file=None if beside is None else relative(beside, folder),
+                index=wish.index,
+                seed=wish.seed,
             )
         )
     return entries, told

@@ -329,6 +329,8 @@ class ProtocolRun:
         )  # fmt: skip
         if told is not None and told not in self.warnings:
             self.warnings.append(told)
+        if self.choices.given.sources[arm].kind == "samples":  # whose noise nobody knows
+            clips = [clip.model_copy(update={"seed": None}) for clip in clips]
         return classes, clips
 
     def _read_prompts(self) -> None:

@@ -124,6 +124,8 @@ class GalleryEntry(_Part):
         distance: of its features to the nearest reference row, None where none was computed.
         neighbour: id of the reference video that is nearest.
         neighbour_file: where that one can be read, as `file`.
+        index: its number in the repeat; None in older results.
+        seed: of its noise; None where the run did not make it, and in older results.
     """
 
     file: str
@@ -134,6 +136,8 @@ class GalleryEntry(_Part):
     distance: float | None = None
     neighbour: str | None = None
     neighbour_file: str | None = None
+    index: int | None = None
+    seed: int | None = None
 
 
 class MadeAs(_Part):

@@ -1,18 +1,8 @@
-"""The report as one HTML file: no request, no framework, every foreign text escaped.
+"""The report as one HTML file: no request, no framework, every foreign text escaped."""
 
-The page's policy forbids all loading; its one style sheet and its one script are allowed by their
-hashes, so that nothing a caption could smuggle in would run.
-"""
-
-import base64
-import hashlib
 import re
 from collections.abc import Sequence
-from importlib import resources
 from typing import Any
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
 from pyoco_eval.metrics.signature import KEYS
 from pyoco_eval.records.results import ScoreEntry
@@ -23,7 +13,9 @@ from pyoco_eval.report.account import (
     made_as_cells,
 )
 from pyoco_eval.report.gallery.section import HEADINGS, Budget, Hall
+from pyoco_eval.report.grid.sections import GridSection
 from pyoco_eval.report.numbers import arrow, duration
+from pyoco_eval.report.page import page_environment, page_part, page_policy
 from pyoco_eval.report.sheet.sheet import Sheet
 from pyoco_eval.report.tables import latex_table, markdown_table
 from pyoco_eval.version import __version__
@@ -33,41 +25,38 @@ def html_report(
     sheets: Sequence[Sheet],
     halls: Sequence[Sequence[Hall]] = (),
     budget: Budget | None = None,
+    grids: Sequence[GridSection | None] = (),
 ) -> str:
     """The whole page.
 
     Args:
         halls: of every sheet its gallery; none at all for a page without clips.
         budget: of the clips, for what it has to tell.
+        grids: of every sheet the grid of its samples, if it has one; none at all as for halls.
     """
-    environment = Environment(
-        loader=PackageLoader("pyoco_eval.report", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = page_environment()
     environment.filters |= {
         "duration": duration,
         "arrow": arrow,
         "signature": signature_parts,
         "signatures": signatures,
         "minus": _minus,
-        "breakable": _breakable,
         "made_as": made_as_cells,
     }
-    style, script = _part("report.css"), _part("report.js")
+    style, script = page_part("report.css", "grid.css"), page_part("report.js")
     notes = budget.sentences() if budget is not None else []
     views = [
-        _view(sheet, hall, () if place else notes)
-        for place, (sheet, hall) in enumerate(zip(sheets, halls or [()] * len(sheets), strict=True))
+        _view(sheet, hall, () if place else notes) | {"grid": grid}
+        for place, (sheet, hall, grid) in enumerate(
+            zip(sheets, halls or [()] * len(sheets), grids or [None] * len(sheets), strict=True)
+        )
     ]
     return environment.get_template("page.html.jinja").render(
         title=" · ".join(dict.fromkeys(sheet.title for sheet in sheets)),
         views=views,
         style=style,
         script=script,
-        policy=_policy(style, script),
+        policy=page_policy(style, script),
         version=__version__,
         headings=HEADINGS,
         interval_note=INTERVAL_NOTE,
@@ -101,30 +90,6 @@ def _view(sheet: Sheet, halls: Sequence[Hall], notes: Sequence[str]) -> dict[str
     }
 
 
-def _breakable(text: str) -> Markup:
-    """A name that may break behind its separators, and nowhere inside of its words."""
-    return Markup("<wbr>").join(re.split(r"(?<=[/_\\-])(?=[^/_\\-])", text))
-
-
 def _minus(text: str) -> str:
     """A hyphen before a digit becomes the sign that it stands for."""
     return re.sub(r"-(?=[0-9])", "−", text)
-
-
-def _part(name: str) -> Markup:
-    """A part of the page that is ours, and may not end its own element."""
-    text = resources.files("pyoco_eval.report").joinpath("templates", name).read_text("utf-8")
-    assert "</" not in text
-    return Markup(text)  # noqa: S704
-
-
-def _policy(style: str, script: str) -> str:
-    hashes = (
-        base64.b64encode(hashlib.sha256(part.encode()).digest()).decode()
-        for part in (style, script)
-    )
-    style_hash, script_hash = hashes
-    return (
-        f"default-src 'none'; style-src 'sha256-{style_hash}'; script-src 'sha256-{script_hash}'; "
-        "img-src data:; media-src data:; base-uri 'none'; form-action 'none'"
-    )

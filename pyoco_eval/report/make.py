@@ -16,6 +16,8 @@ from pyoco_eval.report.gallery.section import (
     wanted_of_sheet,
     wanted_of_source,
 )
+from pyoco_eval.report.grid.sample_folder import SampleFolder, open_sample_folder
+from pyoco_eval.report.grid.sections import GridSection, side_by_side, strips_of_arms
 from pyoco_eval.report.html import html_report
 from pyoco_eval.report.sheet.loading import load_sheets
 from pyoco_eval.report.sheet.sheet import Sheet
@@ -34,11 +36,12 @@ class GalleryChoices:
     """Which clips to show of a plain record, from what.
 
     Attributes:
-        samples, reference: videos, for `open_source`.
+        samples: videos, for `open_source`; one place for each of several records.
+        reference: videos, for `open_source`.
         features, reference_features: files of `pyoco-eval features`.
     """
 
-    samples: str | None
+    samples: tuple[str, ...] = ()
     features: Path | None = None
     reference: str | None = None
     reference_features: Path | None = None
@@ -58,32 +61,32 @@ def make_report(
     Args:
         paths: results of protocol runs, records of scores, or both.
         outs: `.html`, `.md` or `.tex`.
-        gallery: clips of one plain record; those of results are chosen by the run.
+        gallery: clips of plain records: of one a gallery, of several a grid side by side; those of
+            results are chosen by the run.
         clip_budget: bytes of all clips of a page, 0 for none.
 
     Returns:
         `outs`.
 
     Raises:
-        UsageError: another suffix, a file given twice, a gallery without its videos or for several
-            records.
+        UsageError: another suffix, a file given twice, a gallery without its videos or with
+            places for other than every record, samples of records that do not match.
         PyocoEvalError: a file cannot be read, is no result, or cannot be written.
     """
-    for out in outs:
-        if out.suffix not in (".html", ".md", ".tex"):
-            raise UsageError(f"--out {out}: use .html, .md or .tex")
-        if out.resolve() in {path.resolve() for path in paths}:
-            raise UsageError(f"--out {out}: is one of the results")
-        check_writable(out, "--out")
+    _check_outs(paths, outs)
     sheets = load_sheets(paths)
     wanted = [wanted_of_sheet(sheet) for sheet in sheets]
-    if gallery is not None:
+    beside: list[SampleFolder] = []
+    if gallery is not None and len(gallery.samples) > 1:
+        beside = _sample_folders(sheets, gallery)
+    elif gallery is not None:
         _add_gallery(sheets, wanted, gallery)
     for out in outs:
         if out.suffix == ".html":
             budget = Budget(clip_budget)
+            grids = [_grid(sheet, beside, gallery, budget) for sheet in sheets]
             halls = [build_halls(found, budget) if clip_budget else [] for found in wanted]
-            text = html_report(sheets, halls, budget)
+            text = html_report(sheets, halls, budget, grids)
         else:
             text = markdown_report(sheets) if out.suffix == ".md" else latex_report(sheets)
         with atomic_path(out) as temporary:
@@ -91,17 +94,54 @@ def make_report(
     return list(outs)
 
 
+def _check_outs(paths: Sequence[Path], outs: Sequence[Path]) -> None:
+    for out in outs:
+        if out.suffix not in (".html", ".md", ".tex"):
+            raise UsageError(f"--out {out}: use .html, .md or .tex")
+        if out.resolve() in {path.resolve() for path in paths}:
+            raise UsageError(f"--out {out}: is one of the results")
+        check_writable(out, "--out")
+
+
+def _grid(
+    sheet: Sheet, beside: Sequence[SampleFolder], choices: GalleryChoices | None, budget: Budget
+) -> GridSection | None:
+    if not budget.total:
+        return None
+    if beside and choices is not None:
+        return side_by_side(beside, choices.num, budget)
+    return strips_of_arms(sheet, budget)
+
+
+def _sample_folders(sheets: Sequence[Sheet], choices: GalleryChoices) -> list[SampleFolder]:
+    """The samples of several records, named as these are."""
+    if len(sheets) != 1 or len(sheets[0].records) != len(choices.samples):
+        raise UsageError(
+            f"--samples: given {len(choices.samples)} times; give it once for each record, in the "
+            "order of the records, and no results of a run"
+        )
+    if choices.features is not None or choices.reference is not None:
+        raise UsageError("--features and --reference: belong to one record and its samples")
+    return [
+        open_sample_folder(sheets[0].name_of(arm), place)
+        for arm, place in zip(sheets[0].arms, choices.samples, strict=True)
+    ]
+
+
 def _add_gallery(
     sheets: Sequence[Sheet], wanted: Sequence[dict[str, list[Wanted]]], choices: GalleryChoices
 ) -> None:
-    if choices.samples is None:
+    if not choices.samples:
         raise UsageError("--features: give the videos too, with --samples")
     if len(sheets) != 1 or len(sheets[0].records) != 1:
-        raise UsageError("--samples: shows the videos of one plain record; give one record")
+        raise UsageError(
+            "--samples: given once, it shows the videos of one plain record; give one record, or "
+            "--samples for each"
+        )
     if (choices.features is None) != (choices.reference_features is None):
         raise UsageError("--features and --reference-features: distances need both")
-    source = open_source(choices.samples)
-    manifest = Path(choices.samples) / "manifest.jsonl"
+    source = open_source(choices.samples[0])
+    manifest = Path(choices.samples[0]) / "manifest.jsonl"
     if manifest.is_file():
         source = attach_captions(source, manifest)
     reference = None if choices.reference is None else open_source(choices.reference)

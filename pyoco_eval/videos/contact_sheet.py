@@ -57,7 +57,7 @@ def contact_sheet(
     per_row = min(per_row, len(chosen))
     cell = (across * (size[0] + _GAP), size[1] + _GAP)
     characters = max(1, (cell[0] - _GAP) // _CHARACTER_WIDTH)
-    lines = [textwrap.wrap(_plain(text), characters) for text in texts]
+    lines = [textwrap.wrap(plain(text), characters) for text in texts]
     text_height = _LINE_HEIGHT * max(map(len, lines), default=0)
     rows = -(-len(chosen) // per_row)
     whole = (_GAP + per_row * cell[0], _GAP + rows * (cell[1] + text_height))
@@ -82,8 +82,12 @@ def _evenly(length: int, number: int) -> list[int]:
     return [round(place * (length - 1) / (number - 1)) for place in range(number)]
 
 
-def _plain(text: str) -> str:
-    """One line of what Pillow's built-in font has: letters lose their accents, others become ?."""
+def plain(text: str) -> str:
+    """One line of what Pillow's built-in font has: letters lose their accents, others become ?.
+
+    Args:
+        text: anything; line breaks become spaces.
+    """
     line = unicodedata.normalize("NFKD", " ".join(text.split()))
     kept = (letter for letter in line if not unicodedata.combining(letter))
     return "".join(letter if letter.isascii() and letter.isprintable() else "?" for letter in kept)

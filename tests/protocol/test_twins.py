@@ -158,3 +158,29 @@ def test_a_dry_run_says_what_it_can_before_it_says_what_is_missing(tmp_path: Pat
     assert "20,480 40,960" in text
     assert "real videos through networks: 2,048" in text
     assert "generation: not known; give --seconds-per-video" in text
+
+
+def test_arms_along_alpha_show_the_same_seeds_and_given_videos_claim_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOY_SIZE", "16")
+    monkeypatch.setenv("TOY_FRAMES", "8")
+    noise, few = "python:toy_models:noise", ("--scale", "0.1", "--repeats", "1", "--gallery", "3")
+    results = run_protocol(
+        "shapes-alpha", tmp_path / "made", "--arms", "independent,mixed-1,mixed-10", *few,
+        *(f"--generator={arm}={noise}" for arm in ("independent", "mixed-1", "mixed-10")),
+    )  # fmt: skip
+    drawn = [[(e.index, e.seed) for e in arm.gallery if e.role == "random"] for arm in results.arms]
+    assert drawn[0] == drawn[1] == drawn[2]
+    assert len(drawn[0]) == 3
+    assert all(isinstance(seed, int) for _, seed in drawn[0])
+    page = (tmp_path / "made" / "report.html").read_text(encoding="utf-8")
+    assert "<h2>The same samples along α</h2>" in page
+    assert page.count('<div class="stills">') == 9
+    folder = next((tmp_path / "made" / "samples").rglob("manifest.jsonl")).parent
+    given = run_protocol(
+        "shapes-alpha", tmp_path / "given", "--arms", "independent", *few,
+        f"--samples=independent={folder}",
+    )  # fmt: skip
+    (arm,) = given.arms
+    assert all(entry.index is not None and entry.seed is None for entry in arm.gallery)

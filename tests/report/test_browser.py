@@ -1,12 +1,11 @@
 """The page in a real browser: it loads nothing, runs nothing foreign, plays, folds and fits."""
 
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from in_browser import wait_for
 from report_examples import hostile_results, signature
 
 from pyoco_eval.report.make import make_report
@@ -15,21 +14,6 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 SIZES = {"desk": (1280, 900), "phone": (420, 900)}
-
-
-@pytest.fixture(scope="module")
-def browser() -> "Iterator[Browser]":
-    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    named = os.environ.get("PYOCO_EVAL_CHROMIUM") or shutil.which("chromium")
-    flags = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
-             "--disable-background-networking"]  # fmt: skip
-    with api.sync_playwright() as playwright:
-        found = named or playwright.chromium.executable_path
-        if not Path(found).is_file():
-            pytest.skip("no Chromium: install it, or name it in PYOCO_EVAL_CHROMIUM")
-        launched = playwright.chromium.launch(executable_path=found, args=flags)
-        yield launched
-        launched.close()
 
 
 @pytest.fixture(scope="module")
@@ -69,23 +53,14 @@ def page(
     context.close()
 
 
-def _wait(page: "Page", condition: str) -> None:
-    """Asks again and again; the page's policy forbids Playwright to do so from within."""
-    for _ in range(200):
-        if page.evaluate(condition):
-            return
-        page.wait_for_timeout(50)
-    pytest.fail(f"never came true: {condition}")
-
-
 def test_it_fits_plays_folds_and_follows_the_colour_scheme(page: "Page", scheme: str) -> None:
     width = page.viewport_size["width"]  # type: ignore[index]
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     video = page.locator("video").first
     video.scroll_into_view_if_needed()
-    _wait(page, "document.querySelector('video').currentTime > 0")
+    wait_for(page, "document.querySelector('video').currentTime > 0")
     before = video.evaluate("v => v.currentTime")
-    _wait(page, f"document.querySelector('video').currentTime !== {before}")
+    wait_for(page, f"document.querySelector('video').currentTime !== {before}")
     assert video.evaluate("v => v.muted && v.loop && v.videoWidth === 64")
     folded = page.locator("details:not([open])").first
     summary = folded.locator("summary")
@@ -109,7 +84,7 @@ def test_the_signature_is_copied(browser: "Browser", report: Path) -> None:
     )
     button = page.locator(".signatures button.copy").nth(1)
     button.click()
-    _wait(page, "document.title.startsWith('net:')")
+    wait_for(page, "document.title.startsWith('net:')")
     assert page.title() == signature()
     assert button.inner_text() == "Copied"
     context.close()

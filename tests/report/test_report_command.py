@@ -89,9 +89,9 @@ def test_a_page_without_clips_says_nothing_of_them(scored: Path, tmp_path: Path)
     [
         ({"outs": ["report.pdf"]}, "use .html, .md or .tex"),
         ({"outs": ["record.json"]}, "use .html, .md or .tex"),
-        ({"gallery": GalleryChoices(None, Path("gen.npz"))}, "with --samples"),
-        ({"gallery": GalleryChoices("clips", Path("gen.npz"))}, "distances need both"),
-        ({"paths": ["run.json"], "gallery": GalleryChoices("clips")}, "one plain record"),
+        ({"gallery": GalleryChoices((), Path("gen.npz"))}, "with --samples"),
+        ({"gallery": GalleryChoices(("clips",), Path("gen.npz"))}, "distances need both"),
+        ({"paths": ["run.json"], "gallery": GalleryChoices(("clips",))}, "one plain record"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(
@@ -113,6 +113,6 @@ def test_what_cannot_be_meant_is_refused(
 def test_rows_of_different_networks_have_no_distance(scored: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.npz"
     pyoco_eval.extract_features(scored / "reference.npy", "tiny3d", layer="logits", out=other)
-    choices = GalleryChoices(str(scored / "clips"), scored / "gen.npz", None, other)
+    choices = GalleryChoices((str(scored / "clips"),), scored / "gen.npz", None, other)
     with pytest.raises(UsageError, match="have no distance"):
         make_report([scored / "record.json"], [tmp_path / "report.html"], choices)

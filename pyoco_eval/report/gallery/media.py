@@ -64,11 +64,13 @@ def open_clip_file(path: Path) -> Video:
     return source[0]
 
 
-def embed(video: Video, limit: int, fps: float | None = None) -> Media | None:
+def embed(video: Video, limit: int, fps: float | None = None, *, enlarge: int = 1) -> Media | None:
     """Encode a video for a page; None if it does not fit `limit` bytes at any quality.
 
     Args:
         fps: of the page's clip; by default the video's own, 8 where it states none.
+        enlarge: whole factor. H.264 keeps colours at half resolution, so that small clips need 2
+            for each pixel to have its own.
 
     Raises:
         VideoError: it cannot be decoded.
@@ -76,7 +78,7 @@ def embed(video: Video, limit: int, fps: float | None = None) -> Media | None:
     rate = fps or video.probe().fps or 8.0
     frames, total = _read(video)
     height, width = frames.shape[1:3]
-    shown = _fit(frames)
+    shown = _fit(frames.repeat(enlarge, axis=1).repeat(enlarge, axis=2))
     notes = []
     if max(height, width) > MAX_SIDE:
         notes.append(f"shrunk from {width}×{height}")
