@@ -11,6 +11,7 @@ and operations differ, so both are given: the ratio of times, and of operations 
 
 import argparse
 from collections.abc import Callable
+from unittest import mock
 
 import torch
 from interleaved import median_seconds
@@ -43,7 +44,14 @@ class ImagenPytorch(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        from imagen_pytorch import Unet3D
+        import transformers
+
+        # It asks the hub for the width of T5 as it is imported; no text is used here.
+        offline = mock.patch.object(
+            transformers.T5Config, "from_pretrained", return_value=transformers.T5Config()
+        )
+        with offline:
+            from imagen_pytorch import Unet3D
 
         self.inner = Unet3D(
             dim=64, dim_mults=(1, 2, 4), num_resnet_blocks=1, lowres_cond=True,

@@ -164,7 +164,7 @@ def _check_number(protocol: Protocol, name: str, source: ArmSource, repeats: int
 
 
 def _nothing_given(protocol: Protocol, lacking: Sequence[str]) -> str:
-    several = len(protocol.arms) > 1
+    several = sum(not arm.optional for arm in protocol.arms.values()) > 1
     value = f"{lacking[0]}=PATH" if several else "PATH"
     lines = [
         f"{protocol.name}: no model is given"

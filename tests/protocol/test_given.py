@@ -79,3 +79,19 @@ def test_what_is_trained_brings_the_arm_it_starts_from() -> None:
 def test_what_makes_no_sense_is_refused(options: dict[str, list[str]], said: str) -> None:
     with pytest.raises(UsageError, match=said):
         assign(TWIN, 1, **options)  # type: ignore[arg-type]
+
+
+def test_optional_arms_are_in_a_run_where_they_are_given() -> None:
+    msrvtt = load_protocol("msrvtt").protocol
+    alone = assign(msrvtt, 1, ckpt=["runs/a"])
+    assert list(alone.sources) == ["samples"]
+    assert alone.left_out == ()
+    configs = assign(msrvtt, 1, ckpt=["config-b=b.yaml", "config-a=a.yaml"])
+    assert list(configs.sources) == ["config-a", "config-b"]
+    assert configs.left_out == ("samples",)
+    both = assign(msrvtt, 1, ckpt=["runs/a", "config-d=d.yaml"])
+    assert list(both.sources) == ["samples", "config-d"]
+    with pytest.raises(MissingError, match="--ckpt PATH"):
+        assign(msrvtt, 1)
+    with pytest.raises(MissingError, match="no model is given"):
+        assign(msrvtt, 1, ckpt=["config-a=a.yaml"], arms=["config-a", "config-b"])

@@ -15,6 +15,7 @@ PATHS = shipped_protocols()
 NAMES = [path.stem for path in PATHS]
 
 EXPECTED = {
+    "shapes-configs",
     "ucf101-uncond", "ucf101-zeroshot", "ucf101-zeroshot-make-a-video",
     "ucf101-zeroshot-videoldm", "ucf101-zeroshot-videopoet", "ucf101-zeroshot-stylegan-v",
     "msrvtt", "msrvtt-59800", "msrvtt-2990", "msrvtt-2048", "ucf101-training-strategies",

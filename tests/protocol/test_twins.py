@@ -184,3 +184,35 @@ def test_arms_along_alpha_show_the_same_seeds_and_given_videos_claim_none(
     )  # fmt: skip
     (arm,) = given.arms
     assert all(entry.index is not None and entry.seed is None for entry in arm.gallery)
+
+
+CONFIGS_QUICK = tuple(
+    word
+    for stage in ("base", "interpolation", "sr32")
+    for key in ("train", "experts")
+    for word in ("--set", f"stages.{stage}.{key}.steps=2")
+)
+
+
+def test_configs_train_a_cascade_once_and_score_it_with_more_and_more_experts(
+    tmp_path: Path,
+) -> None:
+    words = ["shapes-configs", tmp_path, "--scale", "0.05", *CONFIGS_QUICK]
+    words += ["--set", "shared.log.sampler=deis:order=1,num_steps=2"]
+    results = run_protocol(*words)
+    assert [arm.key for arm in results.arms] == ["config-a", "config-b", "config-c", "config-d"]
+    (folder,) = (tmp_path / "training").iterdir()
+    assert len(list(folder.glob("*-expert-*/model/model.json"))) == 6
+    assert {path.name for path in folder.glob("*.yaml")} == {
+        f"config-{letter}.yaml" for letter in "abcd"
+    }
+    models = [dict(arm.recipe) for arm in results.arms]
+    stages = [(m["from:base:model"], m["from:interpolation:model"], m["model"]) for m in models]
+    for before, after, changed in zip(stages, stages[1:], (2, 1, 0), strict=False):
+        differ = [place for place in range(3) if before[place] != after[place]]
+        assert differ == [changed], "each configuration gives one more stage experts"
+    again = run_protocol(*words)
+    assert all(stage.reused for stage in again.stages if stage.stage in ("train", "generate"))
+    with pytest.raises(UsageError, match="stages of the cascade"):
+        call("shapes-configs", tmp_path / "b", "--ckpt", f"config-a={folder / 'config-a.yaml'}",
+             "--arms", "config-a", "--scale", "0.05", "--guidance-scale", "2")  # fmt: skip
