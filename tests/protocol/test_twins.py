@@ -206,7 +206,7 @@ def test_configs_train_a_cascade_once_and_score_it_with_more_and_more_experts(
     assert {path.name for path in folder.glob("*.yaml")} == {
         f"config-{letter}.yaml" for letter in "abcd"
     }
-    models = [dict(arm.recipe) for arm in results.arms]
+    models = [arm.generator for arm in results.arms]
     stages = [(m["from:base:model"], m["from:interpolation:model"], m["model"]) for m in models]
     for before, after, changed in zip(stages, stages[1:], (2, 1, 0), strict=False):
         differ = [place for place in range(3) if before[place] != after[place]]
