@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from pyoco_eval.generation.cascade.description import Stage
     from pyoco_eval.generation.request import GeneratorOptions, Request
 
-_OF_STAGES: Final = ("sampler", "prior", "guidance_scale", "num_frames", "size", "fps")
+_OF_STAGES: Final = ("sampler", "prior", "guidance_scale", "num_frames", "size")
 
 
 def cascade_stages(ckpt: str, given: Mapping[str, Any]) -> "list[Stage] | None":

@@ -9,12 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from pyoco_eval.errors import UsageError
-from pyoco_eval.generation.model_sampler import (
-    ModelSampler,
-    model_sampler,
-    refuse_mps,
-    steady_threads,
-)
+from pyoco_eval.generation.model_sampler import ModelSampler, steady_threads
+from pyoco_eval.generation.open_sampler import model_sampler, refuse_mps
 from pyoco_eval.generation.request import GeneratorOptions, Request
 from pyoco_eval.models.checkpoint import Model
 from pyoco_eval.models.efficient_config import EfficientConfig

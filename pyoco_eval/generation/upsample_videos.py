@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from pyoco_eval.errors import UsageError
 from pyoco_eval.generation.folder import MANIFESTS
-from pyoco_eval.generation.model_sampler import model_sampler, refuse_mps
+from pyoco_eval.generation.open_sampler import model_sampler, refuse_mps
 from pyoco_eval.generation.request import GeneratorOptions, Request
 from pyoco_eval.generation.upsampling import (
     Shape,

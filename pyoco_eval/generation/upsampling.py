@@ -55,7 +55,7 @@ class UpsamplingTask(Protocol):
 
 
 @dataclass(frozen=True)
-class Interpolation:
+class Interpolation(UpsamplingTask):
     """Frames between frames.
 
     Attributes:
@@ -84,7 +84,7 @@ class Interpolation:
 
 
 @dataclass(frozen=True)
-class Enlargement:
+class Enlargement(UpsamplingTask):
     """Larger frames.
 
     Attributes:

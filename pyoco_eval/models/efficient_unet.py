@@ -26,14 +26,13 @@ from pyoco_eval.diffusion.precondition import EDMDenoiser
 from pyoco_eval.errors import UsageError
 from pyoco_eval.models.conditioning import ConditioningEncoder
 from pyoco_eval.models.efficient_config import EfficientConfig
+from pyoco_eval.models.efficient_stage import EfficientStage, over_time
 from pyoco_eval.models.frame_context import Encoded, frame_context
 from pyoco_eval.models.frame_parts import in_parts
 from pyoco_eval.models.layers import (
-    CrossAttention,
     Downsample,
     FrameContext,
     NoiseEmbedding,
-    ResidualBlock,
     Upsample,
     group_norm,
     zeroed,
@@ -43,33 +42,6 @@ from pyoco_eval.models.temporal_convolution import TemporalConvolution
 
 _LEAST_SHARE = 1e-3
 """Shares of noise below count as this one, whose logarithm is finite."""
-
-
-class EfficientStage(nn.Module):
-    """A residual block, attention to the text where its level has it, convolution over time."""
-
-    def __init__(self, config: EfficientConfig, inputs: int, level: int) -> None:
-        super().__init__()
-        outputs = config.width(level)
-        self.residual = ResidualBlock(inputs, outputs, 4 * config.channels, config.dropout)
-        if config.text and level in config.cross_attention:
-            self.cross = CrossAttention(outputs, config.text_width, config.head_channels)
-        if config.temporal:
-            self.temporal = TemporalConvolution(outputs)
-
-    def forward(self, x: torch.Tensor, context: FrameContext) -> torch.Tensor:
-        """(B·T, C, H, W) to (B·T, D, H, W)."""
-        x = self.of_frames(x, context)
-        if hasattr(self, "temporal"):
-            x = self.temporal(x, context)
-        return x
-
-    def of_frames(self, x: torch.Tensor, context: FrameContext) -> torch.Tensor:
-        """The part that looks at each frame by itself."""
-        x = self.residual(x, context)
-        if hasattr(self, "cross"):
-            x = self.cross(x, context)
-        return x
 
 
 class EfficientUNet(VideoNetwork):
@@ -202,7 +174,7 @@ class EfficientUNet(VideoNetwork):
             )  # fmt: skip
             if not hasattr(stage, "temporal"):
                 return h
-            return _over_time(stage.temporal, h, context, self.frames_at_once)
+            return over_time(stage.temporal, h, context, self.frames_at_once)
         if self.gradient_checkpointing and torch.is_grad_enabled():
             recomputed: torch.Tensor = checkpoint(
                 stage, _joined(*inputs), context, use_reentrant=False
@@ -254,15 +226,3 @@ def _listed(stages: nn.Module) -> Iterator[nn.Module]:
 
 def _joined(h: torch.Tensor, skip: torch.Tensor | None = None) -> torch.Tensor:
     return h if skip is None else torch.cat([h, skip / math.sqrt(2)], 1)
-
-
-def _over_time(layer: nn.Module, h: torch.Tensor, context: FrameContext, size: int) -> torch.Tensor:
-    """A temporal convolution on so many frames at a time, and the frames beside them."""
-    assert isinstance(layer, TemporalConvolution)
-    by_video = h.reshape(context.num_videos, context.num_frames, *h.shape[1:])
-    num_frames = context.num_frames - context.num_images
-    mixed = by_video.clone()
-    for start in range(0, num_frames, size):
-        end = min(start + size, num_frames)
-        mixed[:, start:end] = layer.of_frames(by_video[:, :num_frames], start, end)
-    return mixed.flatten(0, 1)

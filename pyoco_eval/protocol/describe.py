@@ -37,6 +37,7 @@ def print_protocol(loaded: LoadedProtocol, console: Console) -> None:
         console.print(Text("arms", style="bold"))
         for key, arm in protocol.arms.items():
             after = f", from {arm.init_from}" if arm.init_from else ""
+            after += " (optional)" * arm.optional
             console.print(Text(f"  {key}: {arm.title}{after}"))
     _print_published(protocol, console)
     console.print()

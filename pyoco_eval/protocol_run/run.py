@@ -2,23 +2,20 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 
 from pyoco_eval.datasets.class_lists import class_names
 from pyoco_eval.errors import UsageError
-from pyoco_eval.generation.cascade.training import merged, trainings, write_cascades
 from pyoco_eval.locks import LOCK, locked
 from pyoco_eval.metrics.catalogue import METRICS
 from pyoco_eval.processes import own_cores, processes
 from pyoco_eval.progress import Progress
-from pyoco_eval.protocol.arms import columns_of
 from pyoco_eval.protocol.checks import SPLITS
 from pyoco_eval.protocol.loader import LoadedProtocol
 from pyoco_eval.protocol.prompt_sets import counted_by_prompt
 from pyoco_eval.protocol.prompts import PromptList, identify, read_prompts
 from pyoco_eval.protocol.schema import ReferenceRule
-from pyoco_eval.protocol.training_rule import cascade_training, check_training, training_tree
+from pyoco_eval.protocol.training_rule import check_training
 from pyoco_eval.protocol.trust import (
     deviation_of_content,
     deviation_of_prompts,
@@ -36,16 +33,14 @@ from pyoco_eval.protocol_run.run_options import RunChoices
 from pyoco_eval.protocol_run.sample import (
     Samples,
     generate,
-    model_identity,
     sampling_deviations,
 )
 from pyoco_eval.protocol_run.score import Scored, first, score
 from pyoco_eval.protocol_run.score_groups import ScoreGroup, score_groups
 from pyoco_eval.protocol_run.stages import Outcome, Stages, digest_of, fingerprint
 from pyoco_eval.protocol_run.summary import ArmOutcome, summarise
-from pyoco_eval.protocol_run.train import train_arm
+from pyoco_eval.protocol_run.trained_arms import TrainedArms
 from pyoco_eval.records.results import ClassScore, GalleryEntry, Results, StageRecord
-from pyoco_eval.training.config_file import config_tree
 from pyoco_eval.videos.source import VideoSource
 
 RESULTS = "results.json"
@@ -83,6 +78,7 @@ class ProtocolRun:
         self.protocol = counted_by_prompt(self.protocol, self._prompts)
         self.real = ProtocolVideos(self.protocol, self.choices.place)
         self.stages = Stages(self.choices.out / "stages", self.told)
+        self.trained = TrainedArms(self.protocol, self.choices, self.stages, self.progress)
         self.reduction = self.choices.reduction
         self.num_repeats = self.reduction.num_repeats(self.protocol)
         self._references: dict[tuple[ReferenceRule, int | None], VideoSource] = {}
@@ -198,7 +194,7 @@ class ProtocolRun:
         if source.kind == "samples":
             samples = self._given_samples(arm, repeat, wished, source)
         else:
-            spec = source.value(repeat) if source.values else str(self._trained(arm, repeat))
+            spec = source.value(repeat) if source.values else str(self.trained.model(arm, repeat))
             samples = generate(
                 self.stages, self.protocol, arm, repeat, spec, wished, self.choices, self.progress
             )
@@ -232,72 +228,6 @@ class ProtocolRun:
             "captions": [video.caption for video in found.source],
         }
         return Samples(found.source, {"told by": found.told_by}, digest_of(inputs))
-
-    def _trained(self, arm: str, repeat: int) -> Path:
-        """The model of an arm: another for every repeat of the training, if its videos are scored.
-
-        A model that is only started from is trained once for all.
-        """
-        protocol, choices = self.protocol, self.choices
-        if protocol.repeats.of == "samples" or not columns_of(protocol, arm):
-            repeat = 0
-        assert protocol.training is not None
-        if protocol.training.cascade is not None:
-            folder = self._trained_cascades(repeat)
-            return folder / f"{protocol.arms[arm].training['cascade']}.yaml"
-        before = protocol.arms[arm].init_from
-        init = None
-        if before is not None:
-            source = choices.given.sources[before]
-            init = source.value(repeat) if source.values else str(self._trained(before, repeat))
-        tree = training_tree(
-            protocol, arm, out="run", repeat=repeat, init=init,
-            data_root=choices.place.root, settings=choices.settings,
-        )  # fmt: skip
-        inputs = {
-            "config": {k: v for k, v in tree.items() if k not in ("init", "hardware")},
-            "init": model_identity(init) if init is not None else None,
-        }
-        folder = choices.out / "training" / arm / f"r{repeat}-{digest_of(inputs)[:8]}"
-        tree["out"] = str(folder)
-        if choices.machine.device not in ("auto", "mps"):
-            tree.setdefault("hardware", {})["device"] = choices.machine.device
-
-        def work() -> Outcome:
-            train_arm(tree, f"train {arm}", self.progress)
-            return {"model": model_identity(str(folder / "model"))}
-
-        self.stages.run(
-            "train", arm, inputs, work,
-            lambda found: found["model"] == model_identity(str(folder / "model")),
-        )  # fmt: skip
-        return folder / "model"
-
-    def _trained_cascades(self, repeat: int) -> Path:
-        """The folder of all cascades of a repeat, whose stages arms share."""
-        choices, settings = self.choices, self.choices.settings
-        plan = cascade_training(self.protocol, out="run", repeat=repeat, settings=settings)
-        inputs = {"plan": asdict(replace(plan, out=""))}
-        folder = choices.out / "training" / f"cascades-r{repeat}-{digest_of(inputs)[:8]}"
-        plan = replace(plan, out=str(folder))
-        device = choices.machine.device
-        if device not in ("auto", "mps"):
-            plan = replace(plan, shared=merged(plan.shared, {"hardware": {"device": device}}))
-
-        def identity() -> str:
-            return fingerprint(sorted(folder.glob("*.yaml")))
-
-        def work() -> Outcome:
-            for run in trainings(plan, self.protocol.name):
-                train_arm(config_tree(run.config), f"train {run.name}", self.progress)
-            group = processes()
-            if group.is_main:
-                write_cascades(plan)
-            group.broadcast(b"written" if group.is_main else None)
-            return {"cascades": identity()}
-
-        self.stages.run("train", None, inputs, work, lambda found: found["cascades"] == identity())
-        return folder
 
     def _reference(self, group: ScoreGroup) -> VideoSource | None:
         if group.reference is None:

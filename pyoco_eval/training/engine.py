@@ -67,6 +67,7 @@ class Engine:
 
     @property
     def is_main(self) -> bool:
+        """Whether this is the process that writes."""
         return self.rank == 0
 
     def wrap(self, denoiser: "EDMDenoiser | VPDenoiser") -> nn.Module:

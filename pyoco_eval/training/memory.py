@@ -72,6 +72,7 @@ class Memory:
 
     @property
     def total(self) -> int:
+        """All of it together."""
         return sum(getattr(self, field.name) for field in fields(self))
 
 

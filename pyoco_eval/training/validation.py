@@ -82,6 +82,7 @@ class Validation:
         self._samples = TrainingSamples(held_out, examples)
 
     def due(self, step: int) -> bool:
+        """Whether losses are wanted after this step."""
         return step % self._config.validation.every == 0 or step == self._config.steps
 
     def losses(

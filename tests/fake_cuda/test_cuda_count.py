@@ -45,7 +45,8 @@ SHOWN: Final = {
     "test_cuda_generation": {
         "test_samplers": ("diffusion/samplers/state", "priors/base"),
         "test_own_checkpoints": (
-            "generation/checkpoint", "generation/model_sampler", "models/checkpoint",
+            "generation/checkpoint", "generation/model_sampler", "generation/open_sampler",
+            "models/checkpoint",
             "models/building", "models/ensemble",
         ),
         "test_upsampling": ("generation/upsample_videos",),

@@ -79,8 +79,14 @@ def test_it_goes_on_after_any_stage(models: Path, tmp_path: Path) -> None:
 
 def test_until_a_stage(models: Path, tmp_path: Path) -> None:
     requests = make_requests(1, prompts=CAPTIONS[:1])
-    made(save_cascade(models), tmp_path, requests, until="between")
+    cascade = save_cascade(models)
+    sample_cascade(
+        read_cascade(cascade, "between"), requests, tmp_path, GeneratorOptions(fps=30),
+        file_format="npz",
+    )  # fmt: skip
     assert frames(tmp_path, 0).shape == (10, 16, 16, 3)
+    recipe = json.loads((tmp_path / "recipe.json").read_text())["recipe"]
+    assert recipe["fps"] == "30"
     with pytest.raises(UsageError, match="samples of another recipe"):
         made(save_cascade(models), tmp_path, requests)
 

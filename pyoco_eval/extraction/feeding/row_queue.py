@@ -22,7 +22,9 @@ CLIPS_AT_ONCE = 8
 class Collector(Protocol):
     """Takes the feature rows of one video at a time."""
 
-    def add(self, index: int, rows: np.ndarray) -> None: ...
+    def add(self, index: int, rows: np.ndarray) -> None:
+        """Rows float32 (N, D) of the video at `index`."""
+        ...
 
 
 @dataclass
@@ -62,6 +64,7 @@ class Inputs:
 
     @property
     def num_rows(self) -> int:
+        """Feature rows that come of them."""
         return 1 if self.as_clip else len(self.load.host)
 
 

@@ -17,7 +17,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from pyoco_eval.diffusion.denoiser import Conditioning, KnownFrames, LowResolution
 from pyoco_eval.diffusion.samplers.spec import SamplerSpec
 from pyoco_eval.generation.cascade.description import Stage
-from pyoco_eval.generation.model_sampler import DEFAULT_SAMPLER
+from pyoco_eval.generation.open_sampler import DEFAULT_SAMPLER
 from pyoco_eval.generation.upsampling import Enlargement
 from pyoco_eval.models.building import build, count_parameters
 from pyoco_eval.models.efficient_unet import EfficientUNet

@@ -15,7 +15,7 @@ from pyoco_eval.errors import PyocoEvalError, UsageError
 from pyoco_eval.generation.cascade.description import Stage, stage_options
 from pyoco_eval.generation.checkpoint import load_checkpoint
 from pyoco_eval.generation.ledger import Row, sample_name
-from pyoco_eval.generation.model_sampler import model_sampler, refuse_mps
+from pyoco_eval.generation.open_sampler import model_sampler, refuse_mps
 from pyoco_eval.generation.request import GeneratorOptions, Request, VideoGenerator
 from pyoco_eval.generation.upsampling import UpsamplingGenerator, set_frames_at_once
 from pyoco_eval.generation.write import write_samples
@@ -61,7 +61,8 @@ def sample_cascade(
 
     Args:
         stages: see `read_cascade`.
-        options: device, precision and the like; what a stage states goes before.
+        options: device, precision and the like; what a stage states goes before. `fps` is that of
+            the last stage's videos; None for what follows from the first.
 
     Returns:
         See `write_samples`.
@@ -76,7 +77,8 @@ def sample_cascade(
     for number, stage in enumerate(stages):
         last = number == len(stages) - 1
         before = StageFiles(out / STAGES / stages[number - 1].name)
-        generator = open_stage(stage, options, before, stages[number - 1], given)
+        asked = replace(options, fps=options.fps if last else None)
+        generator = open_stage(stage, asked, before, stages[number - 1], given)
         rows = write_samples(
             generator,
             requests,
@@ -108,13 +110,15 @@ def open_stage(
     assert stage.folder is not None
     own = replace(options, **stage_options(stage.config))
     if stage.task is None:
-        return load_checkpoint(stage.folder, own)
+        return load_checkpoint(stage.folder, replace(own, fps=options.fps or own.fps))
     model = open_model(stage.folder, device=options.device)
     set_frames_at_once(model, stage.config.frames_at_once)
-    return UpsamplingGenerator(
+    generator = UpsamplingGenerator(
         model_sampler(model, own), stage.task, before, [previous.shape],
         fps=previous.fps, given=given,
     )  # fmt: skip
+    generator.fps = options.fps or generator.fps
+    return generator
 
 
 def _check_weights(stages: Sequence[Stage]) -> None:

@@ -87,9 +87,11 @@ class DropDraws:
     seed: int
 
     def videos(self, numbers: Sequence[int]) -> Drops:
+        """Of the samples with these numbers."""
         return self._of([f"{number}" for number in numbers])
 
     def images(self, numbers: Sequence[int], per_video: int) -> Drops:
+        """Of the pictures that go with them, sample by sample."""
         return self._of([f"{number}/{n}" for number in numbers for n in range(per_video)])
 
     def _of(self, names: Sequence[str]) -> Drops:

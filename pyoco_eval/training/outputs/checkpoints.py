@@ -176,6 +176,7 @@ def read_record(place: Path) -> tuple[int, dict[str, str], TrainingState]:
 
 
 def remedy_of(place: Path) -> str:
+    """What to do about a damaged checkpoint, in words."""
     return f"delete {place} to go on from the checkpoint before it"
 
 
@@ -215,10 +216,12 @@ def _checkpoints(folder: Path) -> Iterator[tuple[int, Path]]:
 
 
 def independent(tensors: Mapping[str, torch.Tensor]) -> Tensors:
+    """On the CPU, contiguous and without gradients, as safetensors takes them."""
     return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
 
 
 def file_digest(path: Path) -> str:
+    """sha256 of a file, 64 hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -85,6 +85,7 @@ class TrainingLog:
         self._writer.add_image(name, pixels, step, dataformats="HWC")
 
     def close(self) -> None:
+        """Draw the losses a last time and close the files."""
         self.draw()
         self._writer.close()
 

@@ -68,6 +68,7 @@ class RunFolder:
         return self._stop.exists()
 
     def withdraw_stop(self) -> None:
+        """Remove the file that asked for the end."""
         self._stop.unlink(missing_ok=True)
 
     @contextmanager

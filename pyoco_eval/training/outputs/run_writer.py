@@ -46,6 +46,7 @@ class Window:
         self.step_seconds = 0.0
 
     def add(self, result: StepResult, batch: Batch, data_seconds: float, seconds: float) -> None:
+        """A step, with the seconds it waited for data and took in all."""
         if result.taken:
             self.loss_sum += result.loss
             self.count += 1
@@ -225,6 +226,7 @@ class RunWriter:
         self._engine.wait()
 
     def close(self) -> None:
+        """Wait for what is being written, and close the log."""
         if self._shards is not None:
             self._shards.close()
         if self._log is not None:
