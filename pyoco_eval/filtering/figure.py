@@ -85,5 +85,6 @@ def _edges(values: np.ndarray, least: float) -> np.ndarray:
     low, high = min(float(values.min()), least), max(float(values.max()), least)
     bins = int(np.clip(2 * np.sqrt(len(values)), 10, _MOST_BINS))
     width = max(high - low, 1e-6) / bins
-    down, up = int(np.ceil((least - low) / width)), int(np.floor((high - least) / width)) + 1
+    # One bin more at each end: rounding must not push the lowest or highest score out.
+    down, up = (int(np.floor(reach / width)) + 1 for reach in (least - low, high - least))
     return least + width * np.arange(-down, up + 1)

@@ -146,6 +146,7 @@ def _finish(
         | {"score_recipe": recipe, "signatures": {n: str(s) for n, s in signatures.items()}},
         files,
     )
+    files.figure.unlink(missing_ok=True)  # that of earlier thresholds would contradict the table
     if choices.figure:
         write_figure(known, choices, tally, files)
     shutil.rmtree(files.parts)
