@@ -27,8 +27,8 @@ Written, beside each other:
   kept.recipe.json   networks with hashes, frames, thresholds, counts, signatures
   kept.png           histograms with the thresholds
 \b
-Thresholds: cosines of CLIP ViT-L/14 lie mostly between 0.1 and 0.35; LAION-Aesthetics took
-aesthetic scores from 4.5, 4.75, 5, 6 and 6.5 on. docs/filtering.md has what others used.
+Thresholds others used: LAION-5B kept English pictures from a cosine of 0.28 on (ViT-B/32, another
+scale than ViT-L/14), LAION-Aesthetics from scores of 4.5 to 6.5 on. See docs/filtering.md.
 \b
 Examples:
   pyoco-eval filter --samples clips.csv --min-clip 0.2 --min-aesthetic 4.5 --out kept.jsonl
