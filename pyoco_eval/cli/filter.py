@@ -99,20 +99,21 @@ def command(samples: str, out: Path, as_json: bool, **choices: Any) -> None:
 
 def _print(outcome: "Outcome", out: Path) -> None:
     """Counts by reason, what could not be read, signatures, notes."""
-    console = open_console()
+    from pyoco_eval.visible import one_line
+
+    console = open_console(soft_wrap=True)
     tally = outcome.tally
     share = tally.kept / tally.total
-    console.print(f"{tally.kept:,} of {tally.total:,} videos kept ({share:.1%}) -> {out}",
-                  soft_wrap=True)  # fmt: skip
+    console.print(f"{tally.kept:,} of {tally.total:,} videos kept ({share:.1%}) -> {out}")
     for why, count in sorted(tally.dropped.items()):
         below = "" if why == "unreadable" else "below the threshold of "
-        console.print(f"  {count:,} dropped: {below}{why}", soft_wrap=True)
+        console.print(f"  {count:,} dropped: {below}{why}")
     for video, reason in outcome.unreadable.items():
-        console.print(f"    {video}: {reason}", soft_wrap=True, markup=False)
+        console.print(f"    {one_line(video)}: {one_line(reason)}")
     console.print(f"{outcome.scored:,} scored now, {outcome.reused:,} used again")
     console.print()
     for name, signature in outcome.record["signatures"].items():
-        console.print(f"{name}: {signature}", soft_wrap=True, markup=False)
-    console.print(outcome.record["signature"], soft_wrap=True, markup=False)
+        console.print(f"{name}: {signature}")
+    console.print(outcome.record["signature"])
     for note in outcome.notes:
-        console.print(f"note: {note}", soft_wrap=True, markup=False)
+        console.print(f"note: {one_line(note)}")

@@ -8,7 +8,7 @@ from pyoco_eval.errors import UsageError
 from pyoco_eval.filtering.judge import Judgement
 from pyoco_eval.videos.source import VideoSource
 from pyoco_eval.videos.video import Video
-from pyoco_eval.visible import as_text
+from pyoco_eval.visible import as_text, one_line
 
 
 def kept_row(video: Video, found: Judgement, folder: Path) -> dict[str, Any]:
@@ -59,7 +59,7 @@ def require_captions(source: VideoSource) -> None:
     """
     lacking = [video.id for video in source if not video.caption]
     if lacking:
-        names = "".join(f"\n  {name}" for name in lacking)
+        names = "".join(f"\n  {one_line(name)}" for name in lacking)
         raise UsageError(
             f"--min-clip: {len(lacking)} of {len(source)} videos have no caption:{names}\n"
             "Give a manifest with captions as --samples, or --captions FILE, or leave --min-clip "

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pyoco_eval import provenance
-from pyoco_eval.errors import PyocoEvalError
+from pyoco_eval.errors import PyocoEvalError, UsageError
 from pyoco_eval.extraction.networks import refuse_captions
 from pyoco_eval.extraction.open_samples import open_samples
 from pyoco_eval.extraction.options import Options
@@ -78,6 +78,8 @@ def run_filter(
     if choices.figure:
         check_drawable()
     files = Files.of(out)
+    if Path(samples).resolve() == out.resolve():
+        raise UsageError(f"--out {out}: is --samples too, which would be lost; choose another name")
     group = processes()
     lock = out.with_name(f".{out.name}.lock")
     alone = locked(lock, f"filters into {out}") if group.is_main else nullcontext()

@@ -287,3 +287,11 @@ def test_somebody_elses_files_stay(few: Planted, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="is there and not of a filter"):
         run(*common, tmp_path / "mine.jsonl")
     assert (tmp_path / "mine.jsonl").read_text() == "{}\n"
+    run(*common, tmp_path / "kept.jsonl")
+    kept = tmp_path / "kept.jsonl"
+    with pytest.raises(UsageError, match="is --samples too"):
+        run("--samples", kept, *EMBEDDED, "--min-aesthetic", 2, "--out", kept)
+    result = run("--samples", kept, *EMBEDDED, "--min-clip", 0.7, "--out", tmp_path / "again.jsonl")
+    assert "6 of 8 videos kept" in result.output
+    names = [Path(str(row["file"])).name for row in rows_of(tmp_path / "again.jsonl")]
+    assert names == [f"{number:03d}.npz" for number in range(6)]
