@@ -37,7 +37,7 @@ from pyoco_eval.extraction.feeding.transfers import Mark, Transfers
 from pyoco_eval.extraction.measure import RowCollector
 from pyoco_eval.extraction.options import Options
 from pyoco_eval.features.base import ExtractorSpec, FeatureExtractor, WeightsIdentity
-from pyoco_eval.features.clip.checkpoint import ARCHITECTURE
+from pyoco_eval.features.clip.architectures import VIT_B_32
 from pyoco_eval.features.clip.extractor import CLEAN_FID_RESIZE, ClipExtractor
 from pyoco_eval.features.i3d.extractor import REFERENCE_RESIZE, I3DExtractor
 from pyoco_eval.features.i3d.network import I3DNetwork
@@ -169,7 +169,7 @@ def operators_of_network(name: str) -> int:
             import_torchvision()
             import open_clip
 
-            config = open_clip.get_model_config(ARCHITECTURE)
+            config = open_clip.get_model_config(VIT_B_32.open_clip)
             tower = open_clip.CLIP(**config).visual.eval()
             return counted(lambda: tower(torch.empty(8, 3, 224, 224)))
         if name == "i3d":

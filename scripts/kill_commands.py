@@ -95,6 +95,12 @@ COMMANDS: Final = (
         "--samples {inputs}/clips --keep-features kept --out rows.npz",
     ),
     _command(
+        "filter",
+        "filter --profile embedded --device cpu --workers 1 --frames 2 --min-clip -1 "
+        "--min-aesthetic -50 --samples {inputs}/clips --captions {inputs}/clips/manifest.jsonl "
+        "--out kept.jsonl",
+    ),
+    _command(
         "reference build",
         f"reference build mine {_SCORE} --metrics fvd,fid,kvd --samples {{inputs}}/real",
     ),

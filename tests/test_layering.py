@@ -22,7 +22,7 @@ RANKS = {
     "statistics": 3, "videos": 3, "diffusion": 3,
     "datasets": 4, "features": 4, "metrics": 4,
     "records": 4.5, "report": 5, "models": 5,
-    "extraction": 5, "scoring": 5.5, "references": 6, "training": 6,
+    "extraction": 5, "filtering": 5.5, "scoring": 5.5, "references": 6, "training": 6,
     "evaluation": 6.5,
     "api": 7, "doctor": 7, "generation": 7,
     "selftest": 8, "probe": 8, "protocol": 8, "protocol_run": 8.5,
@@ -30,8 +30,8 @@ RANKS = {
     "__main__": 10,
 }  # fmt: skip
 EVALUATION = (
-    "statistics", "metrics", "extraction", "scoring", "references", "evaluation", "records",
-    "report", "selftest", "doctor", "api",
+    "statistics", "metrics", "extraction", "filtering", "scoring", "references", "evaluation",
+    "records", "report", "selftest", "doctor", "api",
 )  # fmt: skip
 GENERATION = ("priors", "diffusion", "models", "training", "generation")
 """The halves meet in `videos/`, `protocol/`, `protocol_run/`, `probe/` and `cli/` alone."""

@@ -25,6 +25,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     "reference": ("reference", "Build, list, show, verify and import stored references."),
     "run-protocol": ("run_protocol", "From a model to a finished table, by a named protocol."),
     "protocol": ("protocol", "List, show, validate and compare protocols."),
+    "filter": ("filter", "Keep the videos that fit their captions and look good."),
     "inspect": ("inspect", "Look at a folder of videos before any network runs."),
     "sample": ("sample", "Make videos with a trained model, resumable and reproducible."),
     "upsample": ("upsample", "Fill in frames of videos, or enlarge them, with one stage."),

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -51,6 +51,26 @@ class VideoRows:
     facts: ScoredVideo
     rows: np.ndarray
     ids: tuple[str, ...]
+
+
+class RowStore(Protocol):
+    """What a pass asks of whoever keeps rows, or what was made of them. Positions count from 0."""
+
+    def find(self, position: int, video_id: str, digest: str) -> VideoRows | None:
+        """What is kept of this very video; it is then not decoded. Called from several threads."""
+        ...
+
+    def describe(self, position: int, facts: ScoredVideo, *, stored: bool) -> None:
+        """What is known of a video before its rows are added; `stored` if they came from here."""
+        ...
+
+    def spoil(self, position: int) -> None:
+        """This video failed."""
+        ...
+
+    def add(self, position: int, rows: np.ndarray, ids: Sequence[str]) -> None:
+        """Take the rows (k, D) of one video, in order; k = 0 if it is left out."""
+        ...
 
 
 class FeatureStore:

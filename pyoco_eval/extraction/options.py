@@ -73,7 +73,7 @@ class VideoChoices(TypedDict, total=False):
         "Unusable videos: list all and fail, or go on and say so in the signature.",
         "error", ("error", "skip"), signed="skip")]
     weights: Annotated[Mapping[str, str | Path], Option(
-        "i3d, c3d, c3d-mean, inception, clip.", {}, metavar="KEY=FILE", signed="net",
+        "i3d, c3d, c3d-mean, inception, clip, clip-vitl14.", {}, metavar="KEY=FILE", signed="net",
         more="KEY -> file, for networks whose published file is not in the cache.")]
     device: Annotated[str, Option(
         "auto, cpu, cuda, cuda:1, mps.", "auto", more="auto is CUDA if there is one.")]

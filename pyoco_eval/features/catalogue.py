@@ -74,6 +74,12 @@ _ALL: Final = (
         text="pyoco_eval.features.clip.text:open_clip_text",
     ),
     KnownNetwork(
+        "clip-vitl14", "image", {"embedding": 768}, "clipsim-vitl14",
+        "pyoco_eval.features.clip.extractor:open_clip",
+        weights=("clip-vitl14",), package=("open_clip", "clip"), resizable=True,
+        text="pyoco_eval.features.clip.text:open_clip_text",
+    ),
+    KnownNetwork(
         "i3d-torchscript", "video", {"logits": 400}, "stylegan-v",
         "pyoco_eval.features.i3d.torchscript:open_i3d_torchscript", min_frames=9,
         weights=("i3d-torchscript",), resizable=True, resizes_inside=True, program=True,

@@ -220,6 +220,11 @@ _ALL: Final[tuple[Convention, ...]] = (
         unknown=("Papers also use ViT-B/16 and ViT-L/14, the middle frame, and a factor of 100.",),
     ),
     Convention(
+        "clipsim-vitl14", "clipsim", "clip-vitl14", "embedding", "224-pilbicubic-crop",
+        "clip-mean-std", "as clipsim-vitb32 under CLIP ViT-L/14", estimator="mean-cosine",
+        unknown=("Papers also use the middle frame, and a factor of 100.",),
+    ),
+    Convention(
         "prdc-i3d", "prdc", "i3d", "logits", "224-tf1bilinear-squash", "2x/255-1",
         "precision, recall, density, coverage of clips, five neighbours", estimator="k5",
     ),

@@ -7,7 +7,7 @@ the positions start, start + stride, …; with a frame rate the stride is 1.
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, cast, get_args
 
@@ -15,11 +15,13 @@ import numpy as np
 
 from pyoco_eval.errors import UsageError, VideoError
 from pyoco_eval.seeding import numpy_generator
+from pyoco_eval.videos.even_frames import Memory, fresh_memory, read_even
 from pyoco_eval.videos.pacing import ConstantPace, Pacing, pacing_of
 from pyoco_eval.videos.video import EndOfVideoError, Video
 
 Select = Literal["first", "center", "random", "all"]
-OfImages = Literal["images"]
+Unoffered = Literal["images", "even"]
+"""Rules that no option names: commands choose them."""
 Short = Literal["error", "skip", "window", "loop"]
 
 EVERY_FRAME = ConstantPace()
@@ -42,7 +44,8 @@ class ClipRule:
         num_frames: T, frames in a clip.
         select: `first`, `center`, `random` (one clip, whose start depends on the seed and the
             video's id alone) or `all` (clips one after the other); `images` where the source holds
-            images, which have nothing to cut.
+            images, which have nothing to cut; `even`: T frames spread over the whole video, or all
+            of them where it has fewer (`even_frames`).
         stride: distance between frames, in source frames.
         fps: frame rate to sample at, in place of a stride; between 0.001 and 1000.
         seed: of `random`; must be left at 0 otherwise.
@@ -55,7 +58,7 @@ class ClipRule:
     """
 
     num_frames: int = 16
-    select: Select | OfImages = "first"
+    select: Select | Unoffered = "first"
     stride: int = 1
     fps: float | None = None
     seed: int = 0
@@ -75,7 +78,7 @@ class ClipRule:
             ("--clip", self.select, get_args(Select)),
             ("--short", self.short, get_args(Short)),
         ):
-            if choice not in choices and choice != "images":
+            if choice not in (*choices, *get_args(Unoffered)):
                 raise UsageError(f"{option} {choice!r}: choose one of {', '.join(choices)}")
         if self.fps is not None and not 0.001 <= self.fps <= 1000:
             raise UsageError(f"--fps {self.fps}: must be between 0.001 and 1000")
@@ -153,15 +156,6 @@ class ClipRule:
         )
 
 
-Memory = Callable[[tuple[int, ...]], np.ndarray]
-"""Gives uint8 memory of a shape (T, H, W, 3)."""
-
-
-def fresh_memory(shape: tuple[int, ...]) -> np.ndarray:
-    """Memory that nobody had before."""
-    return np.empty(shape, np.uint8)
-
-
 IMAGES = ClipRule(num_frames=1, select="images")
 """The rule of sources of images: each is read whole."""
 
@@ -201,6 +195,10 @@ def read_clips(video: Video, rule: ClipRule, memory: Memory = fresh_memory) -> I
             `random` and `all` to its end, since these need the true frame count); or the rule
             has a frame rate and the video states none.
     """
+    if rule.select == "even":
+        indices, frames = read_even(video, rule.num_frames, memory)
+        yield VideoClip(video.id, 0, indices, frames)
+        return
     pace = EVERY_FRAME if rule.fps is None else pacing_of(video, rule.fps)
     if rule.select in ("first", "images") and rule.least == rule.span:
         clips = [_positions(0, rule, pace)]

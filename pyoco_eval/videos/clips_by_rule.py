@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from pyoco_eval.videos.clip_rule import ClipRule, Memory, VideoClip, fresh_memory, read_clips
+from pyoco_eval.videos.clip_rule import ClipRule, VideoClip, read_clips
+from pyoco_eval.videos.even_frames import Memory, fresh_memory
 from pyoco_eval.videos.readers.pixels import PixelRule
 from pyoco_eval.videos.video import Video
 

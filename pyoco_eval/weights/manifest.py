@@ -57,6 +57,7 @@ class WeightFile:
 
 
 _CLIP_SHA256 = "40d365715913c9da98579312b702a82c18be219cc2a73407c4526f58eba950af"
+_CLIP_L14_SHA256 = "b8cca3fd41ae0c99ba7e8951adf17d267cdb84cd88be6f7c2e0eca1737a03836"
 
 _FILES = (
     PublishedFile(
@@ -122,6 +123,31 @@ _FILES = (
         size=353_976_522,
         licence="MIT",
         source="openai/CLIP, whose addresses contain the hash; size as several projects pin it",
+    ),
+    PublishedFile(
+        key="clip-vitl14",
+        name="ViT-L-14.pt",
+        about="OpenAI CLIP ViT-L/14",
+        addresses=(
+            f"https://openaipublic.azureedge.net/clip/models/{_CLIP_L14_SHA256}/ViT-L-14.pt",
+        ),
+        digest=f"sha256:{_CLIP_L14_SHA256}",
+        size=932_768_134,
+        licence="MIT",
+        source="openai/CLIP, whose addresses contain the hash; size as several projects pin it",
+    ),
+    PublishedFile(
+        key="aesthetic",
+        name="sac+logos+ava1-l14-linearMSE.pth",
+        about="LAION's improved aesthetic predictor: a linear head on CLIP ViT-L/14",
+        addresses=(
+            "https://raw.githubusercontent.com/christophschuhmann/improved-aesthetic-predictor/"
+            "main/sac%2Blogos%2Bava1-l14-linearMSE.pth",
+        ),
+        digest="sha256:21dd590f3ccdc646f0d53120778b296013b096a035a2718c9cb0d511bff0f1e0",
+        size=3_714_759,
+        licence="Apache-2.0",
+        source="christophschuhmann/improved-aesthetic-predictor; hash as several projects pin it",
     ),
     PublishedFile(
         key="i3d-torchscript",

@@ -17,7 +17,7 @@ from pyoco_eval.features.c3d.network import C3DNetwork
 from pyoco_eval.features.c3d.torchscript import RESIZE as SCRIPT_RESIZE
 from pyoco_eval.features.c3d.torchscript import TorchScriptC3DExtractor
 from pyoco_eval.features.catalogue import NETWORKS
-from pyoco_eval.features.clip.checkpoint import ARCHITECTURE
+from pyoco_eval.features.clip.architectures import VIT_B_32
 from pyoco_eval.features.clip.extractor import CLEAN_FID_RESIZE, ClipExtractor
 from pyoco_eval.features.i3d.extractor import REFERENCE_RESIZE, I3DExtractor
 from pyoco_eval.features.i3d.network import LAYER_DIMS as I3D_LAYERS
@@ -69,7 +69,7 @@ def inception(machine: Machine, layer: str = "pool3") -> FeatureExtractor:
 def clip(machine: Machine) -> FeatureExtractor:
     open_clip = pytest.importorskip("open_clip")
     with torch.device("meta"):
-        network = open_clip.CLIP(**open_clip.get_model_config(ARCHITECTURE)).visual
+        network = open_clip.CLIP(**open_clip.get_model_config(VIT_B_32.open_clip)).visual
     named = spec("clip", "embedding", 512, CLEAN_FID_RESIZE, "clip-mean-std")
     return ClipExtractor(hollow(network.eval().requires_grad_(False), machine), named)
 

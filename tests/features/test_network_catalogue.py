@@ -12,7 +12,8 @@ from pyoco_eval.features.c3d.extractor import C3DExtractor
 from pyoco_eval.features.c3d.network import LAYER_DIMS as C3D_LAYERS
 from pyoco_eval.features.c3d.torchscript import NUM_CLASSES, TorchScriptC3DExtractor
 from pyoco_eval.features.catalogue import EMBEDDED, NETWORKS
-from pyoco_eval.features.clip.extractor import EMBEDDING_DIM, ClipExtractor
+from pyoco_eval.features.clip.architectures import ARCHITECTURES
+from pyoco_eval.features.clip.extractor import ClipExtractor
 from pyoco_eval.features.i3d.extractor import I3DExtractor
 from pyoco_eval.features.i3d.network import LAYER_DIMS as I3D_LAYERS
 from pyoco_eval.features.i3d.torchscript import DIM, TorchScriptI3DExtractor
@@ -32,7 +33,7 @@ CLASSES: dict[str, tuple[type[FeatureExtractor], dict[str, int]]] = {
     "i3d": (I3DExtractor, I3D_LAYERS),
     "c3d": (C3DExtractor, C3D_LAYERS),
     "inception": (InceptionExtractor, INCEPTION_LAYERS),
-    "clip": (ClipExtractor, {"embedding": EMBEDDING_DIM}),
+    **{name: (ClipExtractor, {"embedding": row.dim}) for name, row in ARCHITECTURES.items()},
     "i3d-torchscript": (TorchScriptI3DExtractor, {"logits": DIM}),
     "c3d-torchscript": (TorchScriptC3DExtractor, {"log-probs": NUM_CLASSES}),
     "tiny3d": (TinyVideoExtractor, TinyVideoExtractor.layers),
@@ -80,7 +81,11 @@ def test_conventions_are_of_networks_that_can_follow_them() -> None:
 
 
 def test_networks_with_text_encode_captions() -> None:
-    assert [name for name, row in NETWORKS.own.items() if row.text] == ["clip", "tinyclip"]
+    assert [name for name, row in NETWORKS.own.items() if row.text] == [
+        "clip",
+        "clip-vitl14",
+        "tinyclip",
+    ]
     place = NETWORKS["tinyclip"].text
     assert place is not None
     encoder: CaptionEncoder = object_at(place)(LoadRequest("tinyclip", ""))

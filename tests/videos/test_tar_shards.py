@@ -381,3 +381,47 @@ def test_manifests_refuse_shards_and_captions_find_keys(tmp_path, three):
     table.write_text("file,caption\n2,two\ns.tar#0,nought\n1,one\n")
     captions = [video.caption for video in attach_captions(open_source(path), table)]
     assert captions == ["nought", "one", "two"]
+
+
+def test_a_manifest_names_samples_of_shards(tmp_path):
+    (tmp_path / "deep").mkdir()
+    pack(
+        tmp_path / "deep" / "s.tar",
+        ("b/1.npy", npy(CLIP + 1)), ("b/1.txt", b"one"), ("a.npy", npy()), ("a.cls", b"7"),
+        ("many.npy", npy(np.stack([CLIP, CLIP + 2]))),
+    )  # fmt: skip
+    rows = [
+        {"file": "deep/s.tar#b/1"},
+        {"file": "deep/s.tar#a", "caption": "told", "label": "8", "group": "g"},
+        {"file": "deep/s.tar#many#1"},
+    ]
+    manifest = tmp_path / "list.jsonl"
+    manifest.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    source = open_source(manifest)
+    assert described(source) == [
+        ("deep/s.tar#a", "told", "8"), ("deep/s.tar#b/1", "one", None),
+        ("deep/s.tar#many#1", None, None),
+    ]  # fmt: skip
+    assert source[0].group == "g"
+    assert source[0].path == tmp_path / "deep" / "s.tar"
+    whole = {video.id: video for video in open_source(tmp_path / "deep")}
+    for video in source:
+        np.testing.assert_array_equal(
+            video.read([0, 2]), whole[video.id.removeprefix("deep/")].read([0, 2])
+        )
+
+
+def test_a_manifest_names_a_sample_that_is_not_there(tmp_path):
+    pack(tmp_path / "s.tar", ("a.npy", npy()))
+    manifest = tmp_path / "list.jsonl"
+    manifest.write_text('{"file": "s.tar#b"}\n')
+    assert "is not there: s.tar holds 1 samples" in problem(open_source(manifest))
+    manifest.write_text('{"file": "s.tar"}\n')
+    with pytest.raises(UsageError, match=r"name one sample of it \(shard\.tar#KEY\)"):
+        open_source(manifest)
+    manifest.write_text('{"file": "s.tar#a"}\n{"file": "./s.tar#a"}\n')
+    with pytest.raises(UsageError, match="listed twice"):
+        open_source(manifest)
+    manifest.write_text('{"file": "t.tar#a"}\n')
+    with pytest.raises(UsageError, match="no such file"):
+        open_source(manifest)

@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 import torch
 
-from pyoco_eval.extraction.feature_store import FeatureStore
+from pyoco_eval.extraction.feature_store import RowStore
 from pyoco_eval.extraction.feeding.staging import Load
 from pyoco_eval.extraction.options import Options
 from pyoco_eval.features.base import FeatureExtractor
@@ -44,7 +44,7 @@ class NetworkInput:
     extractor: FeatureExtractor
     collectors: Sequence[Collector]
     pixels: PixelRule
-    store: FeatureStore | None = None
+    store: RowStore | None = None
     row_ids: list[str] | None = field(default_factory=list)
 
 

@@ -1,11 +1,11 @@
-"""CLIP-FID features of single frames: the image embedding of CLIP ViT-B/32.
+"""CLIP features of single frames: the image embedding of CLIP ViT-B/32 or ViT-L/14.
 
 Axes: T frames, B batch, C channels (RGB), H, W, D features.
 
-Two tools, two input paths: clean-fid resizes the shorter side with Pillow's bicubic on whole
-numbers and crops the centre; torch-fidelity squashes with TF1's bilinear. Both use the embedding
-as it is, not normalised to unit length. clean-fid computes in float16 on CUDA and in float32 on
-the CPU; here it is float32 everywhere.
+For CLIP-FID two tools, two input paths: clean-fid resizes the shorter side with Pillow's bicubic on
+whole numbers and crops the centre; torch-fidelity squashes with TF1's bilinear. Both use the
+embedding as it is, not normalised to unit length. clean-fid computes in float16 on CUDA and in
+float32 on the CPU; here it is float32 everywhere.
 """
 
 from functools import cache
@@ -23,13 +23,13 @@ from pyoco_eval.features.base import (
     WeightsIdentity,
     divide,
 )
+from pyoco_eval.features.clip.architectures import ARCHITECTURES, VIT_B_32, ClipArchitecture
 from pyoco_eval.features.clip.checkpoint import load_image_tower
 from pyoco_eval.features.layers.exact_inference import exact_inference
 from pyoco_eval.videos.resize import ResizeRule, resize_frames
 from pyoco_eval.weights import WeightFile
 
 INPUT_SIZE: Final = 224
-EMBEDDING_DIM: Final = 512
 CLEAN_FID_RESIZE: Final = ResizeRule(INPUT_SIZE, "pil-bicubic", "crop")
 MEAN: Final = (0.48145466, 0.4578275, 0.40821073)
 STD: Final = (0.26862954, 0.26130258, 0.27577711)
@@ -63,8 +63,9 @@ def load_clip(
     *,
     layer: str = "embedding",
     resize: ResizeRule = CLEAN_FID_RESIZE,
+    architecture: ClipArchitecture = VIT_B_32,
 ) -> ClipExtractor:
-    """CLIP ViT-B/32's image tower as an extractor on the CPU.
+    """A CLIP's image tower as an extractor on the CPU.
 
     The architecture is OpenAI's, with QuickGELU. Weights that were trained with the ordinary GELU
     have the same shapes and cannot be told apart by content; they are labelled unverified because
@@ -72,34 +73,43 @@ def load_clip(
 
     Args:
         weight_file: see `clip_checkpoint`.
-        layer: `embedding` (512), the only one.
+        layer: `embedding` (D), the only one.
         resize: rule of size 224; the default is clean-fid's, `ResizeRule(224, "tf1-bilinear")` is
             torch-fidelity's.
+        architecture: which CLIP it is.
 
     Raises:
         UsageError: another layer, or a size other than 224.
         MissingError, WeightsError: see `load_image_tower`.
     """
     if layer != "embedding":
-        raise UsageError(f"clip layer {layer!r} is not one of embedding")
+        raise UsageError(f"{architecture.name} layer {layer!r} is not one of embedding")
     if resize.size != INPUT_SIZE:
-        raise UsageError(f"clip takes frames of {INPUT_SIZE} pixels, not {resize.spec()}")
+        raise UsageError(
+            f"{architecture.name} takes frames of {INPUT_SIZE} pixels, not {resize.spec()}"
+        )
     spec = ExtractorSpec(
-        name="clip",
-        network="vitb32-openai",
+        name=architecture.name,
+        network=architecture.network,
         layer=layer,
-        dim=EMBEDDING_DIM,
+        dim=architecture.dim,
         resize=resize,
         scaling="clip-mean-std",
         weights=WeightsIdentity(weight_file.short, weight_file.digest, weight_file.published),
     )
-    return ClipExtractor(load_image_tower(weight_file.path), spec)
+    return ClipExtractor(load_image_tower(weight_file.path, architecture), spec)
 
 
 def open_clip(request: LoadRequest) -> ClipExtractor:
     """`load_clip` for the catalogue of networks."""
     assert request.resize is not None
-    return load_clip(request.weight_file("clip"), layer=request.layer, resize=request.resize)
+    architecture = ARCHITECTURES[request.name]
+    return load_clip(
+        request.weight_file(architecture.name),
+        layer=request.layer,
+        resize=request.resize,
+        architecture=architecture,
+    )
 
 
 @cache

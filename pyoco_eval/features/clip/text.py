@@ -1,4 +1,4 @@
-"""CLIP ViT-B/32's text tower: captions in the space of the image embeddings.
+"""The text tower of a CLIP: captions in the space of the image embeddings.
 
 Axes: N captions, L tokens, D features.
 
@@ -15,12 +15,12 @@ import torch
 from torch import nn
 
 from pyoco_eval.features.base import LoadRequest
-from pyoco_eval.features.clip.checkpoint import ARCHITECTURE, REMEDY, TOWER, import_open_clip
+from pyoco_eval.features.clip.architectures import ARCHITECTURES, VIT_B_32, ClipArchitecture
+from pyoco_eval.features.clip.checkpoint import TOWER, import_open_clip
 from pyoco_eval.features.layers.exact_inference import exact_inference
 from pyoco_eval.features.loading.state_dict import read_state_dict, require_tensors
 
 CONTEXT_LENGTH: Final = 77
-EMBEDDING_DIM: Final = 512
 _BATCH: Final = 64
 _SCALES: Final = ("logit_scale", "logit_bias")
 _NOT_OF_TEXT: Final = (*_SCALES, "input_resolution", "context_length", "vocab_size")
@@ -30,11 +30,13 @@ class ClipTextEncoder:
     """Text embeddings, not normalised.
 
     Attributes:
+        dim: D.
         truncated: captions so far that had more than 75 tokens and lost their end.
     """
 
-    def __init__(self, network: nn.Module, tokenizer: Any) -> None:
+    def __init__(self, network: nn.Module, tokenizer: Any, dim: int = VIT_B_32.dim) -> None:
         self.network = network
+        self.dim = dim
         self.truncated = 0
         self._tokenizer = tokenizer
 
@@ -42,10 +44,10 @@ class ClipTextEncoder:
         """One row per caption.
 
         Returns:
-            float32 (N, 512).
+            float32 (N, D).
         """
         if not captions:
-            return np.empty((0, EMBEDDING_DIM), np.float32)
+            return np.empty((0, self.dim), np.float32)
         lengths = [len(self._tokenizer.encode(caption)) for caption in captions]
         self.truncated += sum(length > CONTEXT_LENGTH - 2 for length in lengths)
         tokens = self._tokenizer(list(captions), context_length=CONTEXT_LENGTH)
@@ -57,7 +59,7 @@ class ClipTextEncoder:
         return np.asarray(torch.cat(parts).float().numpy())
 
 
-def load_clip_text(path: Path) -> ClipTextEncoder:
+def load_clip_text(path: Path, architecture: ClipArchitecture = VIT_B_32) -> ClipTextEncoder:
     """The text tower on the CPU in evaluation mode, float32, without gradients.
 
     Raises:
@@ -65,24 +67,28 @@ def load_clip_text(path: Path) -> ClipTextEncoder:
         WeightsError: the file holds something else; the message names the tensors that differ.
     """
     open_clip = import_open_clip()
-    config = open_clip.get_model_config(ARCHITECTURE)
-    network = load_text_tower(path, config, "the text tower of CLIP ViT-B/32")
+    config = open_clip.get_model_config(architecture.open_clip)
+    about = f"the text tower of {architecture.title}"
+    network = load_text_tower(path, config, about, architecture.remedy)
     tokenizer = open_clip.tokenizer.SimpleTokenizer(context_length=CONTEXT_LENGTH)
-    return ClipTextEncoder(network, tokenizer)
+    return ClipTextEncoder(network, tokenizer, architecture.dim)
 
 
 def open_clip_text(request: LoadRequest) -> ClipTextEncoder:
     """`load_clip_text` for the catalogue of networks."""
-    return load_clip_text(request.weight_file("clip").path)
+    architecture = ARCHITECTURES[request.name]
+    return load_clip_text(request.weight_file(architecture.name).path, architecture)
 
 
-def load_text_tower(path: Path, config: Mapping[str, Any], about: str) -> nn.Module:
+def load_text_tower(
+    path: Path, config: Mapping[str, Any], about: str, remedy: str = VIT_B_32.remedy
+) -> nn.Module:
     """The text tower that an open_clip configuration describes, as `load_clip_text` loads it.
 
     Args:
         path: weights; of these only what is not `visual.*` is used.
         config: keyword arguments of `open_clip.CLIP`.
-        about: the network's name, for messages.
+        about: the network's name, for messages; so is `remedy`, which file to get.
 
     Raises:
         MissingError, WeightsError: see `load_clip_text`.
@@ -97,7 +103,7 @@ def load_text_tower(path: Path, config: Mapping[str, Any], about: str) -> nn.Mod
         {name: shape for name, shape in shapes.items() if name not in _NOT_OF_TEXT},
         path=path,
         network=about,
-        remedy=REMEDY,
+        remedy=remedy,
     )
     scales = {name: torch.ones(shapes[name]) for name in _SCALES if name in shapes}
     network.load_state_dict(tensors | scales, assign=True)

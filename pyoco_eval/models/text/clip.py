@@ -14,7 +14,8 @@ from typing import Any, Final, Self
 import torch
 from torch import nn
 
-from pyoco_eval.features.clip.checkpoint import ARCHITECTURE, import_open_clip
+from pyoco_eval.features.clip.architectures import VIT_B_32
+from pyoco_eval.features.clip.checkpoint import import_open_clip
 from pyoco_eval.features.clip.text import load_text_tower
 from pyoco_eval.features.loading.state_dict import WeightsError
 from pyoco_eval.models.hub import folder_digest, model_folder
@@ -83,7 +84,8 @@ def load_clip_tokens(spec: str, where: str) -> CLIPTextEncoder:
     open_clip = import_open_clip()
     if not where or Path(where).expanduser().is_file():
         source = weights = Path(where).expanduser() if where else resolve("clip").path
-        config, about = open_clip.get_model_config(ARCHITECTURE), "the text tower of CLIP ViT-B/32"
+        config = open_clip.get_model_config(VIT_B_32.open_clip)
+        about = f"the text tower of {VIT_B_32.title}"
     else:
         source = model_folder(where, _FILES, spec)
         weights = source / _FILES[1]

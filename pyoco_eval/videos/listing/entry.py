@@ -18,7 +18,7 @@ class FolderEntry:
         kind: what the file is; `picture` is an image that stands for itself.
         frames: the image files in the order of their numbers; empty for a file.
         problem: why a folder of frames cannot be used, None if it can.
-        item: the one video of an array file that is meant, such as `#7`; empty for all of them.
+        item: the one video of an array file or shard that is meant, such as `#7`; empty for all.
         caption: as a manifest states it; so are `label` and `group`.
     """
 

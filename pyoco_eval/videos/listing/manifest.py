@@ -35,11 +35,13 @@ def is_manifest(path: Path) -> bool:
 
 
 def list_manifest(path: Path, rule: PictureRule | None = None) -> Listing:
-    """The samples of a manifest, sorted by id; items of one array file by number.
+    """The samples of a manifest, sorted by id; items of one array file by number, of one shard by
+    name.
 
-    A row names a video file, an array file, one item of it (`clips.npz#7`), a folder of frames or,
-    for metrics of images, a picture; relative to the manifest's folder or absolute. The id is the
-    path relative to that folder, or absolute for a file outside it that is given so.
+    A row names a video file, an array file, one item of it (`clips.npz#7`), one sample of a tar
+    shard (`shard.tar#0007`), a folder of frames or, for metrics of images, a picture; relative to
+    the manifest's folder or absolute. The id is the path relative to that folder, or absolute for a
+    file outside it that is given so.
 
     Raises:
         UsageError: malformed rows, files that are missing or no samples (all of them at once), or
@@ -117,10 +119,8 @@ class _Rows:
         item = ""
         mode = _mode(path)
         if not mode:
-            path, mark, number = path.rpartition("#")
-            if not (mark and number.isdecimal() and _suffix(path) in ARRAY_SUFFIXES):
-                raise ValueError("no such file or folder")
-            mode, item = _mode(path), f"#{int(number)}"
+            path, item = _item_of(path)
+            mode = _mode(path)
             if not mode:
                 raise ValueError("no such file")
         file, own_id = LocalFile(Path(path)), _id(path, self.folder)
@@ -145,8 +145,11 @@ class _Rows:
             kind = "animation"
         if kind == "picture" and not self.images:
             raise ValueError("is one picture, no video; a row names the folder of its frames")
-        if kind == "shard":
-            raise ValueError("is a shard with a list of its own; give it as --samples itself")
+        if kind == "shard" and not item:
+            raise ValueError(
+                "is a shard with a list of its own; give it as --samples itself, or name one "
+                "sample of it (shard.tar#KEY)"
+            )
         if kind in ("other", "compressed"):
             kinds = " ".join(sorted(FILE_SUFFIXES - SHARD_SUFFIXES))
             raise ValueError(f"is no video; a row names one of {kinds}")
@@ -159,6 +162,17 @@ class _Rows:
             label=row.label,
             group=row.group,
         )
+
+
+def _item_of(path: str) -> tuple[str, str]:
+    """The file and the item of `clips.npz#7` or `shard.tar#0007`; raises ValueError for others."""
+    shard, mark, key = path.partition(".tar#")
+    if mark and key:
+        return f"{shard}.tar", f"#{key}"
+    file, mark, number = path.rpartition("#")
+    if not (mark and number.isdecimal() and _suffix(file) in ARRAY_SUFFIXES):
+        raise ValueError("no such file or folder")
+    return file, f"#{int(number)}"
 
 
 def _mode(path: str) -> int:
@@ -190,8 +204,9 @@ def _id(path: str, folder: str) -> str:
     return inside.replace(os.sep, "/")
 
 
-def _order(entry: FolderEntry) -> tuple[str, int]:
-    return entry.id, int(entry.item.removeprefix("#") or 0)
+def _order(entry: FolderEntry) -> tuple[str, int, str]:
+    number = 0 if entry.kind == "shard" else int(entry.item.removeprefix("#") or 0)
+    return entry.id, number, entry.item
 
 
 def _refuse_repeated(

@@ -40,9 +40,13 @@ class Opener:
         self._wants_images = self.rule.sees == "pictures" and self.rule.stated != "frames"
         self._cache = ArrayCache()
         self._arrays: dict[StoredFile, dict[str, FrameReader]] = {}
+        self._shards: dict[StoredFile, dict[str, StoredVideo]] = {}
 
     def videos(self, entry: FolderEntry) -> Iterator[StoredVideo]:
         """Every video or image of `entry`, in its stored order."""
+        if entry.kind == "shard" and entry.item:
+            yield self._of_shard(entry)
+            return
         if entry.kind == "shard":
             yield from self._shard(entry)
             return
@@ -73,6 +77,25 @@ class Opener:
             reason = f"is not there: {entry.file.name} holds {len(items)} videos"
             absent = items.get("") or BrokenReader(entry.file, reason)
             yield entry.id + entry.item, items.get(entry.item, absent)
+
+    def _of_shard(self, entry: FolderEntry) -> StoredVideo:
+        """The one sample of a shard that a manifest names, with what the manifest says of it."""
+        if entry.file not in self._shards:
+            found = self._shard(replace(entry, item=""))
+            self._shards[entry.file] = {video.id.removeprefix(entry.id): video for video in found}
+        videos = self._shards[entry.file]
+        own_id = entry.id + entry.item
+        video = videos.get(entry.item) or videos.get("")
+        if video is None:
+            reason = f"is not there: {entry.file.name} holds {len(videos)} samples"
+            return StoredVideo(own_id, BrokenReader(entry.file, reason), entry.caption, entry.label)
+        return replace(
+            video,
+            id=own_id,
+            caption=entry.caption or video.caption,
+            label=entry.label or video.label,
+            group=entry.group,
+        )
 
     def _shard(self, entry: FolderEntry) -> Iterator[StoredVideo]:
         try:
