@@ -64,13 +64,20 @@ class CascadeTraining:
     shared: dict[str, Any] = field(default_factory=dict)
     cascades: dict[str, tuple[str, ...]] = field(default_factory=lambda: {"cascade": ()})
 
-    def __post_init__(self) -> None:
+    def problems(self) -> Iterator[str]:
+        """One line for each key that does not fit another."""
         if self.format != TRAINING_FORMAT:
-            raise UsageError(f"format: must be {TRAINING_FORMAT!r}, found {self.format!r}")
+            yield f"format: must be {TRAINING_FORMAT!r}, found {self.format!r}"
         for name, experts in self.cascades.items():
             for stage in experts:
                 if stage not in self.stages or self.stages[stage].experts is None:
-                    raise UsageError(f"cascades.{name}: {stage} is no stage with experts")
+                    yield f"cascades.{name}: {stage} is no stage with experts"
+        before: list[str] = []
+        for name, training in self.stages.items():
+            init = training.train.get("init")
+            if init in self.stages and init not in before:
+                yield f"stages.{name}.train.init: {init} is no stage before it"
+            before.append(name)
 
 
 @dataclass(frozen=True)
@@ -100,9 +107,12 @@ def parse_training(tree: Tree, where: str, settings: Sequence[str] = ()) -> Casc
     for setting in settings:
         set_key(tree, setting)
     try:
-        return validated(CascadeTraining, tree, "")
+        plan = validated(CascadeTraining, tree, "")
     except UsageError as error:
         raise UsageError(f"{where}: {str(error).lstrip('.')}") from error
+    if problems := list(plan.problems()):
+        raise UsageError("\n  ".join([f"{where}:", *problems]))
+    return plan
 
 
 def trainings(plan: CascadeTraining, where: str) -> Iterator[Training]:
