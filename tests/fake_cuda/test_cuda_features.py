@@ -17,7 +17,7 @@ from pyoco_eval.features.c3d.network import C3DNetwork
 from pyoco_eval.features.c3d.torchscript import RESIZE as SCRIPT_RESIZE
 from pyoco_eval.features.c3d.torchscript import TorchScriptC3DExtractor
 from pyoco_eval.features.catalogue import NETWORKS
-from pyoco_eval.features.clip.architectures import VIT_B_32
+from pyoco_eval.features.clip.architectures import ARCHITECTURES, ClipArchitecture
 from pyoco_eval.features.clip.extractor import CLEAN_FID_RESIZE, ClipExtractor
 from pyoco_eval.features.i3d.extractor import REFERENCE_RESIZE, I3DExtractor
 from pyoco_eval.features.i3d.network import LAYER_DIMS as I3D_LAYERS
@@ -66,11 +66,11 @@ def inception(machine: Machine, layer: str = "pool3") -> FeatureExtractor:
     return InceptionExtractor(hollow(network, machine), named)
 
 
-def clip(machine: Machine) -> FeatureExtractor:
+def clip(machine: Machine, row: ClipArchitecture) -> FeatureExtractor:
     open_clip = pytest.importorskip("open_clip")
     with torch.device("meta"):
-        network = open_clip.CLIP(**open_clip.get_model_config(VIT_B_32.open_clip)).visual
-    named = spec("clip", "embedding", 512, CLEAN_FID_RESIZE, "clip-mean-std")
+        network = open_clip.CLIP(**open_clip.get_model_config(row.open_clip)).visual
+    named = spec(row.name, "embedding", row.dim, CLEAN_FID_RESIZE, "clip-mean-std")
     return ClipExtractor(hollow(network.eval().requires_grad_(False), machine), named)
 
 
@@ -92,7 +92,8 @@ MADE: dict[str, Make] = {
     **{f"c3d {layer}": lambda m, layer=layer: c3d(m, layer) for layer in C3D_LAYERS},
     **{f"inception {layer}": lambda m, layer=layer: inception(m, layer)
        for layer in INCEPTION_LAYERS},
-    "clip embedding": clip,
+    **{f"{name} embedding": lambda m, row=row: clip(m, row)
+       for name, row in ARCHITECTURES.items()},
     "i3d-torchscript port": lambda m: i3d(m, kind=PortedI3DExtractor),
     **{f"{name} {layer}": lambda _, name=name, layer=layer: load_tiny(name, layer=layer)
        for name in ("tiny3d", "tiny2d") for layer in ("embedding", "logits", "probs")},

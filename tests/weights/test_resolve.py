@@ -131,7 +131,8 @@ def test_parse_overrides(tmp_path, monkeypatch):
 
 
 def test_the_manifest_is_well_formed():
-    keys = ["i3d", "c3d", "c3d-mean", "inception", "clip", "i3d-torchscript", "c3d-torchscript"]
+    keys = ["i3d", "c3d", "c3d-mean", "inception", "clip", "clip-vitl14", "aesthetic",
+            "i3d-torchscript", "c3d-torchscript"]  # fmt: skip
     assert list(MANIFEST) == keys
     assert variable_of("c3d-mean") == "PYOCO_EVAL_WEIGHTS_C3D_MEAN"
     lengths = {"sha256": 64, "gitblob": 40}
