@@ -12,12 +12,13 @@ import torch
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
-from pyoco_eval.diffusion.denoiser import Conditioning
+from pyoco_eval.diffusion.denoiser import Conditioning, KnownFrames
 from pyoco_eval.diffusion.precondition import EDMDenoiser
 from pyoco_eval.errors import UsageError
 from pyoco_eval.models.conditioning import ConditioningEncoder
 from pyoco_eval.models.config import UNetConfig
 from pyoco_eval.models.frame_context import Encoded, frame_context
+from pyoco_eval.models.known_frames import filled
 from pyoco_eval.models.layers import (
     CrossAttention,
     Downsample,
@@ -149,7 +150,7 @@ class VideoUNet(VideoNetwork):
         context = frame_context(
             self._encode, (x.shape[0], x.shape[1]), c_noise, cond, num_images, image_cond
         )
-        inputs = self._with_known_frames(x, cond).flatten(0, 1)
+        inputs = self._with_known_frames(x, cond, num_images).flatten(0, 1)
         h: torch.Tensor = self.input(inputs.contiguous(memory_format=torch.channels_last))
         skips = [h]
         for layer in self.down:
@@ -180,8 +181,10 @@ class VideoUNet(VideoNetwork):
         pooled, tokens, mask = self.conditioning(cond or Conditioning(), len(c_noise))
         return embedding if pooled is None else embedding + pooled, tokens, mask
 
-    def _with_known_frames(self, x: torch.Tensor, cond: Conditioning | None) -> torch.Tensor:
-        """(B, T, 2 C + 1, H, W): noisy frames, known frames, and 1 where they are known."""
+    def _with_known_frames(
+        self, x: torch.Tensor, cond: Conditioning | None, num_images: int
+    ) -> torch.Tensor:
+        """(B, T, 2 C + 1, H, W): noisy frames, `filled` known ones, and 1 where they are known."""
         known = None if cond is None else cond.known
         if not self.config.known_frames:
             if known is not None:
@@ -195,7 +198,7 @@ class VideoUNet(VideoNetwork):
                 f"do not fit frames {tuple(x.shape)}"
             )
         mask = known.mask[:, :, None, None, None]
-        frames = torch.where(mask, known.frames.to(x.dtype), 0)
+        frames = filled(KnownFrames(known.frames.to(x.dtype), known.mask), num_images)
         return torch.cat([x, frames, mask.to(x.dtype).expand_as(x[:, :, :1])], 2)
 
     def _check(self, x: torch.Tensor, num_images: int) -> None:
