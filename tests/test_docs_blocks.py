@@ -13,6 +13,7 @@ import yaml
 
 import pyoco_eval
 from pyoco_eval.cli.main import cli
+from pyoco_eval.generation.cascade.description import stage_configs
 from pyoco_eval.metrics.base import Score
 from pyoco_eval.metrics.signature import Signature
 from pyoco_eval.protocol.validate import examine
@@ -56,6 +57,10 @@ def test_a_protocol_or_config_of_the_documentation_is_valid(text: str, tmp_path:
     tree = yaml.safe_load(text)
     if "steps" in tree:
         parse_config(tree, "documentation")
+        return
+    if "stages" in tree:
+        (tmp_path / "cascade.yaml").write_text(text, encoding="utf-8")
+        assert stage_configs(tmp_path / "cascade.yaml")
         return
     path = tmp_path / f"{tree['name']}.yaml"
     path.write_text(text, encoding="utf-8")

@@ -171,7 +171,7 @@ def test_a_network_of_a_cascade_is_refused(checkpoint: Path, tmp_path: Path) -> 
     info: ModelInfo = load_model(checkpoint).info
     config = replace(info.unet, known_frames=True)
     save_model(tmp_path, VideoUNet(config), replace(info, unet=config))
-    with pytest.raises(UsageError, match="part of a cascade"):
+    with pytest.raises(UsageError, match="fills in frames between known ones"):
         open_generator(tmp_path)
 
 

@@ -104,7 +104,7 @@ def read_cascade(place: Path, until: str | None = None) -> list[Stage]:
     path = place / FILE if place.is_dir() else find_config(place, "cascades")
     if not path.is_file():
         raise MissingError(f"{place}: has no {FILE}; a cascade is a folder that names its stages")
-    configs = _configs(path)
+    configs = stage_configs(path)
     if until is not None and until not in configs:
         raise UsageError(f"--until {until}: {path} has the stages {', '.join(configs)}")
     stages: list[Stage] = []
@@ -118,7 +118,13 @@ def read_cascade(place: Path, until: str | None = None) -> list[Stage]:
     return stages
 
 
-def _configs(path: Path) -> dict[str, StageConfig]:
+def stage_configs(path: Path) -> dict[str, StageConfig]:
+    """Name of each stage -> its keys, as the file has them; no model is looked for.
+
+    Raises:
+        UsageError: keys that are unknown or of another type; names them.
+        PyocoEvalError: the file cannot be read, or is no YAML.
+    """
     try:
         tree: Any = parse_yaml(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, YamlTextError) as error:
