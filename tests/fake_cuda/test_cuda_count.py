@@ -37,6 +37,7 @@ SHOWN: Final = {
     "test_cuda_networks": {
         "test_forwards_and_backwards": (
             "models/conditioning", "models/frame_context", "models/group_norm",
+            "models/known_frames",
             "models/temporal", "diffusion/denoiser", "diffusion/precondition",
         ),
         "test_a_few_frames_at_a_time": ("models/frame_parts",),
