@@ -11,6 +11,7 @@ Reference: Balaji et al., eDiff-I (2022), §4.1.
 import hashlib
 import json
 import math
+import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -97,7 +98,7 @@ def save_ensemble(out: Path, models: Sequence[Path]) -> list[Part]:
         UsageError: as `parts_of`, or `out` holds something else.
     """
     parts = parts_of(models)
-    if out.exists() and not (out / INDEX).is_file() and any(out.iterdir()):
+    if out.exists() and any(_is_foreign(path) for path in out.iterdir()):
         raise UsageError(f"--out {out}: holds something else than experts; choose another folder")
     (out / INDEX).unlink(missing_ok=True)
     rows = []
@@ -112,6 +113,11 @@ def save_ensemble(out: Path, models: Sequence[Path]) -> list[Part]:
         content = {"format": _FORMAT, "experts": rows}
         path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     return parts
+
+
+def _is_foreign(path: Path) -> bool:
+    """Whether it is nothing that `save_ensemble` writes, also when it is killed."""
+    return path.name != INDEX and not re.fullmatch(r"expert-[0-9]+|\..*", path.name)
 
 
 def is_ensemble(folder: Path) -> bool:

@@ -86,6 +86,16 @@ def test_gaps_and_strangers(base: Path, tmp_path: Path) -> None:
         load_checkpoint(low, GeneratorOptions())
 
 
+def test_a_folder_that_was_left_half_written_is_written_again(base: Path, tmp_path: Path) -> None:
+    low = save_expert(tmp_path / "low", 1, 0)
+    save_ensemble(tmp_path / "all", [base, low])
+    whole = {p.name: p.read_bytes() for p in (tmp_path / "all").rglob("*.json")}
+    (tmp_path / "all" / "experts.json").unlink()
+    (tmp_path / "all" / "expert-1" / "model.json").unlink()
+    save_ensemble(tmp_path / "all", [base, low])
+    assert {p.name: p.read_bytes() for p in (tmp_path / "all").rglob("*.json")} == whole
+
+
 def test_damaged_folders(base: Path, tmp_path: Path) -> None:
     folder = tmp_path / "all"
     save_ensemble(folder, [base, save_expert(tmp_path / "low", 1, 0)])
