@@ -68,6 +68,7 @@ def make_samples(
         batch_size=given["batch_size"] or usual_batch_size(options.device),
         overwrite=given["overwrite"],
         progress=TerminalProgress(),
+        told=lambda note: say(f"note: {note}", err=True),
     )
     if not rows:
         return

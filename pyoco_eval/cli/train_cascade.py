@@ -1,10 +1,14 @@
 """`pyoco-eval train-cascade`."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from pyoco_eval.cli.terminal import say
+
+if TYPE_CHECKING:
+    from pyoco_eval.training.config import TrainConfig
 
 
 @click.command(
@@ -60,12 +64,10 @@ def command(config: Path, settings: tuple[str, ...], overwrite: bool, check: boo
             say(f"cascade {written}")
 
 
-def _train(config: object, overwrite: bool) -> None:
+def _train(config: "TrainConfig", overwrite: bool) -> None:
     from pyoco_eval.cli.train_display import TrainDisplay
-    from pyoco_eval.training.config import TrainConfig
     from pyoco_eval.training.run import train
 
-    assert isinstance(config, TrainConfig)
     with TrainDisplay() as display:
         model = train(config, watcher=display, overwrite=overwrite)
     display.finished(model)

@@ -7,7 +7,7 @@ References:
     Ge et al., Preserve Your Own Correlation (2023), §3.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
@@ -135,32 +135,24 @@ class Conditioning:
 
     def rows(self, chosen: torch.Tensor) -> "Conditioning":
         """Of some samples of the batch, by their numbers, int64 (R,)."""
-        text = {
-            name: TextEmbedding(embedding.tokens[chosen], embedding.mask[chosen])
-            for name, embedding in self.text.items()
-        }
-        known, low = self.known, self.low
-        return Conditioning(
-            text,
-            None if self.labels is None else self.labels[chosen],
-            None if known is None else KnownFrames(known.frames[chosen], known.mask[chosen]),
-            None if low is None else LowResolution(low.frames[chosen], low.augmentation[chosen]),
-        )
+        return self._changed(lambda tensor: tensor[chosen])
 
     def to(self, device: torch.device | str) -> "Conditioning":
         """On `device`."""
-        text = {
-            name: TextEmbedding(embedding.tokens.to(device), embedding.mask.to(device))
-            for name, embedding in self.text.items()
-        }
-        labels = None if self.labels is None else self.labels.to(device)
-        known = self.known
-        if known is not None:
-            known = KnownFrames(known.frames.to(device), known.mask.to(device))
-        low = self.low
-        if low is not None:
-            low = LowResolution(low.frames.to(device), low.augmentation.to(device))
-        return replace(self, text=text, labels=labels, known=known, low=low)
+        return self._changed(lambda tensor: tensor.to(device))
+
+    def _changed(self, change: Callable[[torch.Tensor], torch.Tensor]) -> "Conditioning":
+        """With every tensor changed; each has the samples first."""
+        known, low = self.known, self.low
+        return Conditioning(
+            {
+                name: TextEmbedding(change(embedding.tokens), change(embedding.mask))
+                for name, embedding in self.text.items()
+            },
+            None if self.labels is None else change(self.labels),
+            None if known is None else KnownFrames(change(known.frames), change(known.mask)),
+            None if low is None else LowResolution(change(low.frames), change(low.augmentation)),
+        )
 
 
 class Denoiser(Protocol):

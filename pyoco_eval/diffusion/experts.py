@@ -9,6 +9,7 @@ Reference: Balaji et al., eDiff-I (2022), §4.1 and Figure 4.
 """
 
 import math
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -122,8 +123,7 @@ class ExpertDenoiser(nn.Module):
         self, x: torch.Tensor, sigma: torch.Tensor, cond: Conditioning | None = None
     ) -> torch.Tensor:
         """As `Denoiser`: x (B, T, C, H, W) at levels sigma (B,) to clean videos of x's dtype."""
-        bounds = torch.tensor(self.bounds, dtype=sigma.dtype, device=sigma.device)
-        chosen = torch.bucketize(sigma, bounds, right=True).tolist()
+        chosen = [bisect_right(self.bounds, level) for level in sigma.tolist()]
         if len(set(chosen)) == 1:
             alone: torch.Tensor = self.experts[chosen[0]](x, sigma, cond)
             return alone

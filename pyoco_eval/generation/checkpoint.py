@@ -90,11 +90,6 @@ def _check_makes_videos(model: Model) -> None:
         )
     if isinstance(info.unet, EfficientConfig):
         raise UsageError(f"{model.folder}: enlarges videos and makes none on its own; {remedy}")
-    if info.expert is not None:
-        raise UsageError(
-            f"{model.folder}: is the expert {info.expert} and knows no other noise; join it with "
-            "others by `pyoco-eval experts`"
-        )
 
 
 def load_checkpoint(folder: Path, options: GeneratorOptions) -> CheckpointGenerator:

@@ -81,7 +81,7 @@ def open_folder(place: str | Path, requests: Sequence[Request]) -> FolderSamples
         UsageError: there are no videos, or the manifest is malformed or names missing files.
     """
     path = Path(place)
-    manifest = next((path / name for name in MANIFESTS if (path / name).is_file()), path)
+    manifest = manifest_or(path)
     source = open_source(manifest)
     schemes: dict[str, Callable[[], dict[int, Video]]] = {
         "manifest": lambda: _by_caption(source, requests),
@@ -105,6 +105,11 @@ def open_folder(place: str | Path, requests: Sequence[Request]) -> FolderSamples
         for request in requests
     )
     return FolderSamples(path.name, scheme, videos, unused)
+
+
+def manifest_or(place: Path) -> Path:
+    """The manifest of a folder that has one, else the place itself."""
+    return next((place / name for name in MANIFESTS if (place / name).is_file()), place)
 
 
 def _by_caption(source: VideoSource, requests: Sequence[Request]) -> dict[int, Video]:

@@ -17,6 +17,7 @@ from pyoco_eval.diffusion.samplers.spec import SamplerSpec
 from pyoco_eval.errors import PyocoEvalError, UsageError
 from pyoco_eval.generation.request import Request
 from pyoco_eval.models.checkpoint import Model
+from pyoco_eval.models.ensemble import refuse_lone_expert
 from pyoco_eval.models.first_stage import FirstStage
 from pyoco_eval.models.text import TextEncoder
 from pyoco_eval.priors import NoisePrior
@@ -68,6 +69,7 @@ class ModelSampler:
         first_stage: FirstStage | None = None,
     ) -> None:
         info = model.info
+        refuse_lone_expert(info, model.folder)
         if (info.latent is None) != (first_stage is None):
             raise UsageError(
                 f"{model.folder}: a latent model, and no other, needs its first stage to decode"

@@ -1,16 +1,16 @@
 """One stage of a cascade on videos that are there: one's own, or other people's."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pyoco_eval.errors import UsageError
-from pyoco_eval.generation.folder import MANIFESTS
+from pyoco_eval.generation.folder import manifest_or
 from pyoco_eval.generation.open_sampler import model_sampler, refuse_mps
-from pyoco_eval.generation.request import GeneratorOptions, Request
+from pyoco_eval.generation.request import GeneratorOptions, Request, make_requests
 from pyoco_eval.generation.upsampling import (
     Shape,
     UpsamplingGenerator,
@@ -18,7 +18,6 @@ from pyoco_eval.generation.upsampling import (
     task_of,
 )
 from pyoco_eval.models.ensemble import open_model
-from pyoco_eval.seeding import derive_seed
 from pyoco_eval.videos.frame_size import Size, sides
 from pyoco_eval.videos.resize import ResizeRule, resize_frames
 from pyoco_eval.videos.source import VideoSource, open_source
@@ -75,8 +74,7 @@ class SourceFrames:
 
 def with_captions(place: str) -> VideoSource:
     """The videos of a place, by its manifest where it is a folder that has one."""
-    folder = Path(place)
-    return open_source(next((folder / n for n in MANIFESTS if (folder / n).is_file()), place))
+    return open_source(manifest_or(Path(place)) if Path(place).is_dir() else place)
 
 
 def upsampling(
@@ -122,14 +120,16 @@ def upsampling(
 def _requests(
     videos: Sequence[Video], seed: int, *, tells_text: bool, classes: int
 ) -> list[Request]:
-    first = derive_seed("samples", seed) % 2**31
+    def label_of(video: Video) -> int | None:
+        label = video.label or ""
+        return int(label) if classes and label.isdecimal() else None
+
     return [
-        Request(
-            index,
-            video.caption if tells_text else None,
-            int(video.label) if classes and (video.label or "").isdecimal() else None,  # type: ignore[arg-type]
-            first + index,
-            f"{video.id}@{video.digest().rpartition(':')[2][:16]}",
+        replace(
+            request,
+            prompt=video.caption if tells_text else None,
+            label=label_of(video),
+            origin=f"{video.id}@{video.digest().rpartition(':')[2][:16]}",
         )
-        for index, video in enumerate(videos)
+        for request, video in zip(make_requests(len(videos), seed=seed), videos, strict=True)
     ]

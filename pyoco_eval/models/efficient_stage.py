@@ -43,7 +43,8 @@ def over_time(layer: nn.Module, h: torch.Tensor, context: FrameContext, size: in
     assert isinstance(layer, TemporalConvolution)
     by_video = h.reshape(context.num_videos, context.num_frames, *h.shape[1:])
     num_frames = context.num_frames - context.num_images
-    mixed = by_video.clone()
+    mixed = torch.empty_like(by_video)
+    mixed[:, num_frames:] = by_video[:, num_frames:]
     for start in range(0, num_frames, size):
         end = min(start + size, num_frames)
         mixed[:, start:end] = layer.of_frames(by_video[:, :num_frames], start, end)

@@ -27,7 +27,7 @@ from pyoco_eval.errors import UsageError
 from pyoco_eval.models.conditioning import ConditioningEncoder
 from pyoco_eval.models.efficient_config import EfficientConfig
 from pyoco_eval.models.efficient_stage import EfficientStage, over_time
-from pyoco_eval.models.frame_context import Encoded, frame_context
+from pyoco_eval.models.frame_context import Encoded, check_frames, frame_context
 from pyoco_eval.models.frame_parts import in_parts
 from pyoco_eval.models.layers import (
     Downsample,
@@ -194,20 +194,8 @@ class EfficientUNet(VideoNetwork):
     def _checked(
         self, x: torch.Tensor, cond: Conditioning | None, num_images: int
     ) -> LowResolution:
-        config = self.config
-        multiple, factor = config.size_multiple, config.factor
-        if x.ndim != 5 or x.shape[2] != config.frame_channels:
-            raise UsageError(
-                f"frames have shape {tuple(x.shape)}; the network takes "
-                f"(B, T, {config.frame_channels}, H, W)"
-            )
-        if x.shape[3] % multiple or x.shape[4] % multiple:
-            raise UsageError(
-                f"frames of {x.shape[3]}×{x.shape[4]} pixels: the network takes multiples of "
-                f"{multiple}"
-            )
-        if not 0 <= num_images <= x.shape[1]:
-            raise UsageError(f"num_images {num_images} is not within the {x.shape[1]} frames")
+        check_frames(x, num_images, self.config)
+        factor = self.config.factor
         if cond is None or cond.low is None or cond.known is not None:
             raise UsageError("the network enlarges frames: it is told `low`, and no known frames")
         wanted = (*x.shape[:3], x.shape[3] // factor, x.shape[4] // factor)

@@ -2,6 +2,7 @@
 
     experts.json     which model begins at which noise level, from 0 upwards
     expert-0/, …     models: model.json and model.safetensors
+    NAME.npz         their noise prior, where it was measured
 
 The models agree in everything but their weights and what those were finetuned for.
 
@@ -34,6 +35,7 @@ from pyoco_eval.models.checkpoint import (
     weights_file,
 )
 from pyoco_eval.parsing import parse_json
+from pyoco_eval.priors import parse_prior
 
 INDEX: Final = "experts.json"
 _FORMAT: Final = "pyoco-eval experts 1"
@@ -101,6 +103,9 @@ def save_ensemble(out: Path, models: Sequence[Path]) -> list[Part]:
     if out.exists() and any(_is_foreign(path) for path in out.iterdir()):
         raise UsageError(f"--out {out}: holds something else than experts; choose another folder")
     (out / INDEX).unlink(missing_ok=True)
+    out.mkdir(parents=True, exist_ok=True)
+    first = parts[0].folder
+    parse_prior(read_info(first)[0].prior, folder=first).save(out)
     rows = []
     for number, part in enumerate(parts):
         place = out / f"expert-{number}"
@@ -117,7 +122,7 @@ def save_ensemble(out: Path, models: Sequence[Path]) -> list[Part]:
 
 def _is_foreign(path: Path) -> bool:
     """Whether it is nothing that `save_ensemble` writes, also when it is killed."""
-    return path.name != INDEX and not re.fullmatch(r"expert-[0-9]+|\..*", path.name)
+    return path.name != INDEX and not re.fullmatch(r"expert-[0-9]+|.*\.npz|\..*", path.name)
 
 
 def is_ensemble(folder: Path) -> bool:
@@ -181,6 +186,15 @@ def load_ensemble(folder: Path, *, device: torch.device | str = "cpu") -> Model:
 def open_model(folder: Path, *, device: torch.device | str = "cpu") -> Model:
     """A model, or an ensemble; see `load_model` and `load_ensemble`."""
     return (load_ensemble if is_ensemble(folder) else load_model)(folder, device=device)
+
+
+def refuse_lone_expert(info: ModelInfo, place: Path) -> None:
+    """Raises UsageError for a model that was finetuned for a part of the noise levels."""
+    if info.expert is not None:
+        raise UsageError(
+            f"{place}: is the expert {info.expert} and knows no other noise; join it with others "
+            "by `pyoco-eval experts`"
+        )
 
 
 def describe(folder: Path) -> tuple[ModelInfo, Path]:

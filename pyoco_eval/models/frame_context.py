@@ -11,6 +11,9 @@ import torch
 from torch import nn
 
 from pyoco_eval.diffusion.denoiser import Conditioning
+from pyoco_eval.errors import UsageError
+from pyoco_eval.models.config import UNetConfig
+from pyoco_eval.models.efficient_config import EfficientConfig
 from pyoco_eval.models.layers import FrameContext
 
 Encoded = tuple[torch.Tensor, torch.Tensor | None, torch.Tensor | None]
@@ -47,6 +50,27 @@ def frame_context(
         embedding = torch.cat([embedding, encoded[0]])
         tokens, mask = _stacked_tokens(tokens, mask, encoded[1], encoded[2])
     return FrameContext(num_videos, num_frames, num_images, rows.flatten(), embedding, tokens, mask)
+
+
+def check_frames(x: torch.Tensor, num_images: int, config: UNetConfig | EfficientConfig) -> None:
+    """Hold frames (B, T, C, H, W), the last `num_images` images, to what a network was built for.
+
+    Raises:
+        UsageError: other channels, sides that its levels do not divide, or more images than frames.
+    """
+    multiple = config.size_multiple
+    if x.ndim != 5 or x.shape[2] != config.frame_channels:
+        raise UsageError(
+            f"frames have shape {tuple(x.shape)}; the network takes "
+            f"(B, T, {config.frame_channels}, H, W)"
+        )
+    if x.shape[3] % multiple or x.shape[4] % multiple:
+        raise UsageError(
+            f"frames of {x.shape[3]}×{x.shape[4]} pixels: the network has "
+            f"{len(config.multipliers)} levels and takes multiples of {multiple}"
+        )
+    if not 0 <= num_images <= x.shape[1]:
+        raise UsageError(f"num_images {num_images} is not within the {x.shape[1]} frames")
 
 
 def single_frames(context: FrameContext, frames: slice) -> FrameContext:

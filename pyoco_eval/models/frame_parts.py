@@ -37,8 +37,9 @@ def in_parts(
             return made
         if whole is None:
             whole = torch.empty(
-                (count, *made.shape[1:]), dtype=made.dtype, device=made.device
-            ).contiguous(memory_format=torch.channels_last)
+                (count, *made.shape[1:]), dtype=made.dtype, device=made.device,
+                memory_format=torch.channels_last,
+            )  # fmt: skip
         whole[chosen] = made
     assert whole is not None
     return whole

@@ -28,14 +28,13 @@ def filled(known: KnownFrames, num_images: int = 0) -> torch.Tensor:
     place = torch.arange(length, device=mask.device).expand_as(mask)
     before = torch.where(mask, place, -1).cummax(1).values
     after = torch.where(mask, place, length).flip(1).cummin(1).values.flip(1)
-    none = before.amax(1, keepdim=True) < 0
+    unseen = (before.amax(1, keepdim=True) < 0) | (place >= length - num_images)
     first = torch.where(before < 0, after, before).clamp(0, length - 1)
     last = torch.where(after == length, before, after).clamp(0, length - 1)
     share = (place - first) / (last - first).clamp_min(1)
-    share = torch.where(none | (place >= length - num_images), 0, share)
     rows = torch.arange(len(mask), device=mask.device)[:, None]
     mean = torch.lerp(frames[rows, first], frames[rows, last], _wide(share.to(frames.dtype)))
-    return torch.where(_wide(none | (place >= length - num_images)), 0, mean)
+    return torch.where(_wide(unseen), 0, mean)
 
 
 def _wide(values: torch.Tensor) -> torch.Tensor:

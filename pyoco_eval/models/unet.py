@@ -17,7 +17,7 @@ from pyoco_eval.diffusion.precondition import EDMDenoiser
 from pyoco_eval.errors import UsageError
 from pyoco_eval.models.conditioning import ConditioningEncoder
 from pyoco_eval.models.config import UNetConfig
-from pyoco_eval.models.frame_context import Encoded, frame_context
+from pyoco_eval.models.frame_context import Encoded, check_frames, frame_context
 from pyoco_eval.models.known_frames import filled
 from pyoco_eval.models.layers import (
     CrossAttention,
@@ -146,7 +146,7 @@ class VideoUNet(VideoNetwork):
         Raises:
             UsageError: shapes or conditioning this network was not built for.
         """
-        self._check(x, num_images)
+        check_frames(x, num_images, self.config)
         context = frame_context(
             self._encode, (x.shape[0], x.shape[1]), c_noise, cond, num_images, image_cond
         )
@@ -200,19 +200,3 @@ class VideoUNet(VideoNetwork):
         mask = known.mask[:, :, None, None, None]
         frames = filled(KnownFrames(known.frames.to(x.dtype), known.mask), num_images)
         return torch.cat([x, frames, mask.to(x.dtype).expand_as(x[:, :, :1])], 2)
-
-    def _check(self, x: torch.Tensor, num_images: int) -> None:
-        config = self.config
-        multiple = config.size_multiple
-        if x.ndim != 5 or x.shape[2] != config.frame_channels:
-            raise UsageError(
-                f"frames have shape {tuple(x.shape)}; the network takes "
-                f"(B, T, {config.frame_channels}, H, W)"
-            )
-        if x.shape[3] % multiple or x.shape[4] % multiple:
-            raise UsageError(
-                f"frames of {x.shape[3]}×{x.shape[4]} pixels: the network has "
-                f"{len(config.multipliers)} levels and takes multiples of {multiple}"
-            )
-        if not 0 <= num_images <= x.shape[1]:
-            raise UsageError(f"num_images {num_images} is not within the {x.shape[1]} frames")

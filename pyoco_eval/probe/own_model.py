@@ -11,7 +11,8 @@ import torch
 
 from pyoco_eval.diffusion.denoiser import Conditioning
 from pyoco_eval.errors import UsageError
-from pyoco_eval.models.checkpoint import Model, load_model
+from pyoco_eval.models.checkpoint import Model
+from pyoco_eval.models.ensemble import open_model, refuse_lone_expert
 from pyoco_eval.models.first_stage import find_first_stage
 from pyoco_eval.models.text import TextEncoder, load_text_encoder
 from pyoco_eval.probe.image_model import ImageModel, same
@@ -25,11 +26,12 @@ def open_own_model(folder: Path, device: torch.device) -> ImageModel:
     """A model folder, or the run folder that holds one.
 
     Raises:
-        UsageError: it is a model of videos.
+        UsageError: it is a model of videos, or of a part of the noise levels.
         MissingError: there is no model, or no VAE of its latents.
         PyocoEvalError: damaged files.
     """
-    model = load_model(folder, device=device)
+    model = open_model(folder, device=device)
+    refuse_lone_expert(model.info, folder)
     if model.info.kind != "image":
         raise UsageError(
             f"--model {folder}: is a model of videos, which has no noise map of a single frame; "

@@ -39,7 +39,8 @@ def save_checkpoint(
         for parameter in network.parameters():
             torch.nn.init.normal_(parameter, 0, 0.15)
     info = ModelInfo(
-        config, "video", num_frames=4, fps=8.0, size=(16, 16), prior="progressive:alpha=2",
+        config, "video" if config.temporal else "image", 4 if config.temporal else 1, fps=8.0,
+        size=(16, 16), prior="progressive:alpha=2",
         text_encoders=("shapes",) if text else (), sampler="deis:order=2,num_steps=4",
         labels=tuple(f"class {i}" for i in range(num_classes)),
     )  # fmt: skip

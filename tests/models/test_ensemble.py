@@ -2,17 +2,25 @@
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from pyoco_eval.diffusion.experts import ExpertDenoiser
+from pyoco_eval.diffusion.experts import ExpertDenoiser, ExpertNode, TrainedExpert
 from pyoco_eval.errors import MissingError, PyocoEvalError, UsageError
+from pyoco_eval.generation.cascade.description import read_cascade
 from pyoco_eval.generation.checkpoint import load_checkpoint
 from pyoco_eval.generation.request import GeneratorOptions, Request
+from pyoco_eval.generation.upsample_videos import UpsamplingOptions, upsampling
 from pyoco_eval.models.ensemble import load_ensemble, parts_of, read_parts, save_ensemble
+from pyoco_eval.models.presets import PRESETS
+from pyoco_eval.priors import parse_prior
+from pyoco_eval.priors.empirical import EmpiricalPrior
+from pyoco_eval.probe.own_model import open_own_model
+from pyoco_eval.videos.source import open_source
 
 sys.path.append(str(Path(__file__).parents[1] / "generation"))
 from cascade_models import save_expert
@@ -94,6 +102,44 @@ def test_a_folder_that_was_left_half_written_is_written_again(base: Path, tmp_pa
     (tmp_path / "all" / "expert-1" / "model.json").unlink()
     save_ensemble(tmp_path / "all", [base, low])
     assert {p.name: p.read_bytes() for p in (tmp_path / "all").rglob("*.json")} == whole
+
+
+def test_a_lone_expert_is_refused_wherever_models_are_used(base: Path, tmp_path: Path) -> None:
+    between = replace(PRESETS["test"], known_frames=True)
+    expert = TrainedExpert(ExpertNode(1, 0), -1.2, 1.2)
+    save_checkpoint(tmp_path / "between", unet=between, expert=expert)
+    save_checkpoint(tmp_path / "image", unet=PRESETS["test"].image(), expert=expert)
+    (tmp_path / "videos").mkdir()
+    np.savez(tmp_path / "videos" / "a.npz", np.zeros((3, 16, 16, 3), np.uint8))
+    (tmp_path / "c.yaml").write_text(
+        f"format: pyoco-eval cascade 1\nstages: {{base: {{model: {base}}}, between: "
+        "{model: between, every: 2}}\n"
+    )
+    source = open_source(tmp_path / "videos")
+    for use in (
+        lambda: upsampling(
+            tmp_path / "between", source, GeneratorOptions(), UpsamplingOptions(every=2)
+        ),
+        lambda: read_cascade(tmp_path / "c.yaml"),
+        lambda: open_own_model(tmp_path / "image", torch.device("cpu")),
+    ):
+        with pytest.raises(UsageError, match=r"is the expert 1/0"):
+            use()
+
+
+def test_a_measured_prior_goes_with_its_experts(tmp_path: Path) -> None:
+    prior = parse_prior("mixed:alpha=1")
+    measured = EmpiricalPrior("mine", prior.frame_covariance(4), {})
+    models = [tmp_path / "base", tmp_path / "low"]
+    save_checkpoint(models[0], prior=measured.spec)
+    save_checkpoint(models[1], prior=measured.spec, seed=1,
+                    expert=TrainedExpert(ExpertNode(1, 0), -1.2, 1.2))  # fmt: skip
+    for model in models:
+        measured.save(model)
+    for _ in (0, 1):  # also over itself
+        save_ensemble(tmp_path / "all", models)
+    generator = load_checkpoint(tmp_path / "all", GeneratorOptions())
+    assert generator.recipe["prior"] == measured.spec
 
 
 def test_damaged_folders(base: Path, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ Reference: Ge et al., Preserve Your Own Correlation (2023), Figure 3.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
@@ -22,7 +22,7 @@ from pyoco_eval.generation.upsampling import Shape, UpsamplingTask, task_of
 from pyoco_eval.models.checkpoint import ModelInfo
 from pyoco_eval.models.config import validated
 from pyoco_eval.models.efficient_config import EfficientConfig
-from pyoco_eval.models.ensemble import describe
+from pyoco_eval.models.ensemble import describe, refuse_lone_expert
 from pyoco_eval.models.presets import PRESETS
 from pyoco_eval.training.config_file import find_config
 from pyoco_eval.yaml_text import YamlTextError, parse_yaml
@@ -179,7 +179,9 @@ def _first(name: str, config: StageConfig, info: ModelInfo, folder: Path | None)
 
 def _model(config: StageConfig, beside: Path) -> tuple[ModelInfo, Path | None]:
     if not config.model.startswith(PRESET):
-        return describe(beside / config.model)
+        info, folder = describe(beside / config.model)
+        refuse_lone_expert(info, folder)
+        return info, folder
     name = config.model.removeprefix(PRESET)
     if name not in PRESETS:
         raise UsageError(f"model: preset {name!r} is none of {', '.join(PRESETS)}")
@@ -197,6 +199,5 @@ def _model(config: StageConfig, beside: Path) -> tuple[ModelInfo, Path | None]:
 
 def stage_options(config: StageConfig) -> dict[str, Any]:
     """Fields of `GeneratorOptions` that a stage decides."""
-    names = {field.name for field in fields(config)}
-    shared = ("sampler", "prior", "guidance_scale", "num_frames", "size", "fps")
-    return {name: getattr(config, name) for name in shared if name in names}
+    names = ("sampler", "prior", "guidance_scale", "num_frames", "size", "fps")
+    return {name: getattr(config, name) for name in names}

@@ -21,6 +21,7 @@ from pyoco_eval.generation.open_sampler import DEFAULT_SAMPLER
 from pyoco_eval.generation.upsampling import Enlargement
 from pyoco_eval.models.building import build, count_parameters
 from pyoco_eval.models.efficient_unet import EfficientUNet
+from pyoco_eval.models.ensemble import is_ensemble, read_parts
 from pyoco_eval.models.fake_run import LiveBytes, as_fake, empty_texts
 from pyoco_eval.models.network import VideoNetwork
 
@@ -33,9 +34,10 @@ class StagePlan:
 
     Attributes:
         parameters: of the network; of one expert where there are several.
-        evaluations: of the network, guidance counted as two.
-        operations: of one evaluation, a multiply-add as two.
-        weights, activations: bytes; the latter the most alive at once beside the weights.
+        evaluations: of the network.
+        operations: of one evaluation, a multiply-add as two; with guidance of both estimates.
+        weights: bytes, of all experts.
+        activations: bytes, the most alive at once beside the weights.
     """
 
     stage: Stage
@@ -73,9 +75,14 @@ def plan_stage(stage: Stage, precision: str = "fp32", batch_size: int = 1) -> St
         parameters,
         evaluations,
         operations // batch_size,
-        4 * parameters,
+        4 * parameters * _num_networks(stage),
         activations,
     )
+
+
+def _num_networks(stage: Stage) -> int:
+    folder = stage.folder
+    return len(read_parts(folder)) if folder is not None and is_ensemble(folder) else 1
 
 
 def _counted(stage: Stage, length: int, precision: str, batch_size: int) -> tuple[int, int]:

@@ -4,7 +4,7 @@ Stages before the last keep exact frames under `.stages/NAME`, where listings of
 look; the last one's videos are the folder's own.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -54,6 +54,7 @@ def sample_cascade(
     batch_size: int = 1,
     overwrite: bool = False,
     progress: Progress | None = None,
+    told: Callable[[str], None] = lambda _: None,
 ) -> list[Row]:
     """Videos of the last of `stages`, in `out`.
 
@@ -63,6 +64,7 @@ def sample_cascade(
         stages: see `read_cascade`.
         options: device, precision and the like; what a stage states goes before. `fps` is that of
             the last stage's videos; None for what follows from the first.
+        told: of what is unusual about a stage, before it begins.
 
     Returns:
         See `write_samples`.
@@ -74,11 +76,13 @@ def sample_cascade(
     _check_weights(stages)
     given: dict[str, str] = {}
     rows: list[Row] = []
-    for number, stage in enumerate(stages):
-        last = number == len(stages) - 1
-        before = StageFiles(out / STAGES / stages[number - 1].name)
+    before: Stage | None = None
+    for stage in stages:
+        last = stage is stages[-1]
         asked = replace(options, fps=options.fps if last else None)
-        generator = open_stage(stage, asked, before, stages[number - 1], given)
+        generator = open_stage(stage, asked, before, out, given)
+        if "notes" in generator.recipe:
+            told(f"{stage.name}: {generator.recipe['notes']}")
         rows = write_samples(
             generator,
             requests,
@@ -90,32 +94,32 @@ def sample_cascade(
         )
         own = {k: v for k, v in generator.recipe.items() if not k.startswith("from:")}
         given |= {f"{stage.name}:{key}": value for key, value in own.items()}
+        before = stage
     return rows
 
 
 def open_stage(
     stage: Stage,
     options: GeneratorOptions,
-    before: StageFiles,
-    previous: Stage,
+    before: Stage | None,
+    out: Path,
     given: Mapping[str, str],
 ) -> VideoGenerator:
     """A stage as a generator.
 
     Args:
-        before: reads the videos of the stage before; not used by the first.
-        previous: the stage before.
+        before: the stage before, whose videos lie under `out`; None for the first.
         given: its recipe, and those before.
     """
     assert stage.folder is not None
     own = replace(options, **stage_options(stage.config))
-    if stage.task is None:
+    if stage.task is None or before is None:
         return load_checkpoint(stage.folder, replace(own, fps=options.fps or own.fps))
     model = open_model(stage.folder, device=options.device)
     set_frames_at_once(model, stage.config.frames_at_once)
     generator = UpsamplingGenerator(
-        model_sampler(model, own), stage.task, before, [previous.shape],
-        fps=previous.fps, given=given,
+        model_sampler(model, own), stage.task, StageFiles(out / STAGES / before.name),
+        [before.shape], fps=before.fps, given=given,
     )  # fmt: skip
     generator.fps = options.fps or generator.fps
     return generator
