@@ -15,8 +15,6 @@ References:
     frames of a video.
 """
 
-from collections.abc import Sequence
-
 import torch
 
 from pyoco_eval.diffusion.denoiser import LowResolution
@@ -36,8 +34,3 @@ def augmented(frames: torch.Tensor, share: torch.Tensor, noise: torch.Tensor) ->
     """
     s = per_sample(share.to(frames), frames)
     return LowResolution((1 - s**2).sqrt() * frames + s * noise.to(frames), share.to(frames))
-
-
-def augmentation_noise(shape: Sequence[int], generators: Sequence[torch.Generator]) -> torch.Tensor:
-    """Independent noise float32 (B, *shape) on the CPU, each row from its own generator."""
-    return torch.stack([torch.randn(tuple(shape), generator=g) for g in generators])

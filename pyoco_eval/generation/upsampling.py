@@ -14,7 +14,7 @@ from typing import Protocol
 import numpy as np
 import torch
 
-from pyoco_eval.diffusion.augmentation import HIGHEST, augmentation_noise, augmented
+from pyoco_eval.diffusion.augmentation import HIGHEST, augmented
 from pyoco_eval.diffusion.denoiser import Conditioning, KnownFrames
 from pyoco_eval.errors import UsageError
 from pyoco_eval.generation.model_sampler import ModelSampler, steady_threads
@@ -23,6 +23,7 @@ from pyoco_eval.models.checkpoint import Model, ModelInfo
 from pyoco_eval.models.efficient_config import EfficientConfig
 from pyoco_eval.models.efficient_unet import EfficientUNet
 from pyoco_eval.models.sampling_notes import sampling_notes
+from pyoco_eval.priors import IndependentPrior
 from pyoco_eval.seeding import torch_generator
 from pyoco_eval.videos.frame_size import size_text
 
@@ -105,7 +106,8 @@ class Enlargement(UpsamplingTask):
     def told(self, frames: torch.Tensor, seeds: Sequence[int]) -> Conditioning:
         sized = f"{frames.shape[3]}x{frames.shape[4]}"  # each stage of a cascade has its own noise
         generators = [torch_generator("augmentation", sized, seed) for seed in seeds]
-        noise = augmentation_noise(frames.shape[1:], generators)
+        num_frames, *size = frames.shape[1:]
+        noise = IndependentPrior().sample((size[0], size[1], size[2]), num_frames, generators)
         share = torch.full((len(frames),), self.augmentation)
         return Conditioning(low=augmented(frames, share, noise))
 

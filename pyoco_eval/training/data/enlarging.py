@@ -16,10 +16,11 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
-from pyoco_eval.diffusion.augmentation import augmentation_noise, augmented
+from pyoco_eval.diffusion.augmentation import augmented
 from pyoco_eval.diffusion.denoiser import LowResolution
 from pyoco_eval.models.efficient_config import EfficientConfig
 from pyoco_eval.models.network import NetworkConfig
+from pyoco_eval.priors import IndependentPrior
 from pyoco_eval.training.config import SuperResolutionConfig, TrainConfig
 
 KERNELS = ("bilinear", "bicubic", "area")
@@ -74,7 +75,7 @@ class EnlargingTask:
         return {
             "place": torch.tensor(places),
             "share": torch.tensor(shares),
-            "noise": augmentation_noise((num_frames, 3, *small), generators),
+            "noise": IndependentPrior().sample((3, *small), num_frames, generators),
             "kernel": torch.tensor(kernels) * random,
             "blur": torch.tensor(blurs) * random,
         }
