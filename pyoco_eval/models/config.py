@@ -39,6 +39,7 @@ _RANGES: Mapping[str, tuple[float, float]] = {
     "text_width": (0, 1 << 16),
     "num_classes": (0, 10**7),
     "frame_channels": (1, 256),
+    "patch": (1, 64),
     "head_channels": (1, 1 << 14),
     "max_frame_distance": (1, 10**5),
     "dropout": (0, 0.99),
@@ -52,7 +53,7 @@ class UNetConfig:
     Attributes:
         channels: width of level 0; the noise embedding is four times as wide.
         multipliers: width of each level, in units of `channels`. Height and width of the frames
-            must be multiples of 2 ** (levels - 1).
+            must be multiples of patch * 2 ** (levels - 1).
         num_blocks: residual blocks of each level on the way down; the way up has one more.
         spatial_attention, cross_attention, temporal_attention: levels with attention over H·W,
             to the text tokens, and over T. The middle has all three.
@@ -64,6 +65,8 @@ class UNetConfig:
         known_frames: the network also sees frames that are given, for temporal interpolation:
             its input has C noisy channels, C of the known frames, and one that says which.
         frame_channels: C.
+        patch: side of the squares of pixels that level 0 takes for one position; frames are a
+            multiple of it larger than level 0 (Hoogeboom et al., simple diffusion, 2023, §2.3).
         head_channels: width of one attention head; it divides every width that has attention.
         max_frame_distance: temporal attention tells distances up to this many frames apart;
             farther ones count as this.
@@ -84,6 +87,7 @@ class UNetConfig:
     num_classes: int = 0
     known_frames: bool = False
     frame_channels: int = 3
+    patch: int = 1
     head_channels: int = 64
     max_frame_distance: int = 32
     dropout: float = 0.0
@@ -124,7 +128,7 @@ class UNetConfig:
 
     @property
     def input_channels(self) -> int:
-        """Channels the first convolution reads."""
+        """Channels of the frames it is given, all that it is told of them included."""
         return 2 * self.frame_channels + 1 if self.known_frames else self.frame_channels
 
     @property
@@ -145,7 +149,7 @@ class UNetConfig:
     @property
     def size_multiple(self) -> int:
         """Height and width of the frames are multiples of this."""
-        return 1 << (len(self.multipliers) - 1)
+        return self.patch << (len(self.multipliers) - 1)
 
     def width(self, level: int) -> int:
         """Channels of a level."""

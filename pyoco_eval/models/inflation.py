@@ -38,9 +38,11 @@ def inflate(
         raise UsageError("inflation goes into a video network: its U-Net must have temporal=true")
     state = dict(image_state_dict)
     kernel = state.get(_INPUT)
-    more = video_network.config.input_channels - video_network.config.frame_channels
-    if kernel is not None and more and kernel.shape[1] == video_network.config.frame_channels:
-        state[_INPUT] = F.pad(kernel, (0, 0, 0, 0, 0, more))
+    config = video_network.config
+    pixels = video_network.input.in_channels // config.input_channels  # of a patch
+    more = config.input_channels - config.frame_channels
+    if kernel is not None and more and kernel.shape[1] == config.frame_channels * pixels:
+        state[_INPUT] = F.pad(kernel, (0, 0, 0, 0, 0, more * pixels))
     load_state(video_network, state, keep=temporal_names(video_network))
 
 

@@ -79,6 +79,23 @@ def heads(x: torch.Tensor, num_heads: int) -> torch.Tensor:
     return x.reshape(*x.shape[:2], num_heads, -1).transpose(1, 2)
 
 
+def attend(
+    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, mask: torch.Tensor | None = None
+) -> torch.Tensor:
+    """Softmax attention of (N, heads, L, D) to (N, heads, M, D); a float `mask` is added.
+
+    On a CPU it is computed in float32: PyTorch's kernel for half precision takes ten times as
+    long there for rows as short as these.
+    """
+    if q.device.type != "cpu" or q.dtype == torch.float32:
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+    if mask is not None and mask.is_floating_point():
+        mask = mask.float()
+    with torch.autocast("cpu", enabled=False):
+        wide = F.scaled_dot_product_attention(q.float(), k.float(), v.float(), attn_mask=mask)
+    return wide.to(q.dtype)
+
+
 class NoiseEmbedding(nn.Module):
     """c_noise (R,) to (R, E): sines of geometric frequencies, then two linear layers.
 
@@ -139,7 +156,7 @@ class SpatialAttention(nn.Module):
         """(N, C, H, W) to the same shape."""
         h: torch.Tensor = self.qkv(positions_last(self.norm(x)))
         q, k, v = heads(h, 3 * self.num_heads).chunk(3, 1)  # each (N, heads, H·W, C / heads)
-        h = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
+        h = attend(q, k, v).transpose(1, 2).flatten(2)
         return x + frames_of(self.output(h), x)
 
 
@@ -165,9 +182,7 @@ class CrossAttention(nn.Module):
         else:  # All frames of a video ask the same row: (B, T·H·W, C).
             q = q.reshape(context.num_videos, -1, q.shape[2])
         k, v = heads(kv, 2 * self.num_heads).chunk(2, 1)
-        h = F.scaled_dot_product_attention(
-            heads(q, self.num_heads), k, v, attn_mask=mask[:, None, None]
-        )
+        h = attend(heads(q, self.num_heads), k, v, mask[:, None, None])
         h = self.output(h.transpose(1, 2).flatten(2)).reshape(len(x), -1, x.shape[1])
         return x + frames_of(h, x)
 

@@ -12,11 +12,11 @@ References:
 from typing import Final
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 from pyoco_eval.models.layers import (
     FrameContext,
+    attend,
     frames_of,
     group_norm,
     heads,
@@ -79,7 +79,7 @@ class TemporalAttention(nn.Module):
         bias = self.positions(num_frames).to(q.dtype)[None]
         rows = (torch.split(each, _MAX_ROWS) for each in (q, k, v))
         parts = [
-            F.scaled_dot_product_attention(queries, keys, values, attn_mask=bias)
+            attend(queries, keys, values, bias)
             for queries, keys, values in zip(*rows, strict=True)
         ]
         h = parts[0] if len(parts) == 1 else torch.cat(parts)

@@ -9,6 +9,7 @@ References:
 """
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
@@ -82,7 +83,8 @@ class VideoUNet(VideoNetwork):
         embedding = 4 * config.channels
         self.noise = NoiseEmbedding(config.channels, embedding)
         self.conditioning = ConditioningEncoder(config, embedding)
-        self.input = nn.Conv2d(config.input_channels, config.channels, 3, padding=1)
+        pixels = config.patch**2
+        self.input = nn.Conv2d(config.input_channels * pixels, config.channels, 3, padding=1)
 
         width, skips = config.channels, [config.channels]
         self.down = nn.ModuleList()
@@ -112,7 +114,7 @@ class VideoUNet(VideoNetwork):
                 self.up.append(Upsample(width))
 
         self.output_norm = group_norm(width)
-        self.output = zeroed(nn.Conv2d(width, config.frame_channels, 3, padding=1))
+        self.output = zeroed(nn.Conv2d(width, config.frame_channels * pixels, 3, padding=1))
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def denoiser(self, sigma_data: float) -> EDMDenoiser:
@@ -151,6 +153,8 @@ class VideoUNet(VideoNetwork):
             self._encode, (x.shape[0], x.shape[1]), c_noise, cond, num_images, image_cond
         )
         inputs = self._with_known_frames(x, cond, num_images).flatten(0, 1)
+        if self.config.patch > 1:
+            inputs = F.pixel_unshuffle(inputs, self.config.patch)
         h: torch.Tensor = self.input(inputs.contiguous(memory_format=torch.channels_last))
         skips = [h]
         for layer in self.down:
@@ -163,6 +167,8 @@ class VideoUNet(VideoNetwork):
                 h = torch.cat([h, skips.pop()], 1)
             h = self._run(layer, h, context)
         h = self.output(self.output_norm.silu(h))
+        if self.config.patch > 1:
+            h = F.pixel_shuffle(h, self.config.patch)
         return h.reshape(x.shape)
 
     def _run(self, layer: nn.Module, h: torch.Tensor, context: FrameContext) -> torch.Tensor:

@@ -15,9 +15,10 @@ from pyoco_eval.models.unet import VideoUNet
 TEST = PRESETS["test"]
 
 
+@pytest.mark.parametrize("patch", [1, 2])
 @pytest.mark.parametrize("name", ["test", "tiny-shapes"])
-def test_an_inflated_network_is_the_image_network_frame_by_frame(name: str) -> None:
-    config = PRESETS[name]
+def test_an_inflated_network_is_the_image_network_frame_by_frame(name: str, patch: int) -> None:
+    config = replace(PRESETS[name], patch=patch)
     image, video = perturbed(VideoUNet(config.image())).eval(), VideoUNet(config).eval()
     inflate(image.state_dict(), video)
     x, c_noise, cond = torch.randn(2, 4, 3, 16, 16), torch.tensor([0.3, -1.0]), text(3, 0)
@@ -29,9 +30,13 @@ def test_an_inflated_network_is_the_image_network_frame_by_frame(name: str) -> N
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-6 * max(1, scale))
 
 
-def test_an_inflated_interpolation_network_starts_without_regard_to_known_frames() -> None:
-    image = perturbed(VideoUNet(TEST.image())).eval()
-    video = VideoUNet(replace(TEST, known_frames=True)).eval()
+@pytest.mark.parametrize("patch", [1, 2])
+def test_an_inflated_interpolation_network_starts_without_regard_to_known_frames(
+    patch: int,
+) -> None:
+    config = replace(TEST, patch=patch)
+    image = perturbed(VideoUNet(config.image())).eval()
+    video = VideoUNet(replace(config, known_frames=True)).eval()
     inflate(image.state_dict(), video)
     x, c_noise = torch.randn(1, 3, 3, 8, 8), torch.zeros(1)
     known = KnownFrames(torch.randn_like(x), torch.tensor([[True, False, True]]))

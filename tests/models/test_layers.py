@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+import torch.nn.functional as F
 from networks import perturbed
 from torch import nn
 
@@ -11,6 +12,7 @@ from pyoco_eval.models.layers import (
     NoiseEmbedding,
     ResidualBlock,
     SpatialAttention,
+    attend,
 )
 
 
@@ -108,3 +110,17 @@ def test_the_noise_embedding_tells_levels_apart() -> None:
     distances = torch.cdist(waves, waves) + 10 * torch.eye(len(waves))
     assert distances.min() > 0.1
     assert embedding(c_noise).shape == (218, 32)
+
+
+def test_attention_in_half_precision_on_a_cpu_is_computed_in_float32() -> None:
+    q, k, v = (torch.randn(2, 3, length, 8) for length in (5, 7, 7))
+    mask = torch.randn(1, 3, 5, 7)
+    halves = [each.bfloat16() for each in (q, k, v, mask)]
+    found = attend(*halves)
+    assert found.dtype == torch.bfloat16
+    expected = F.scaled_dot_product_attention(
+        *(each.float() for each in halves[:3]), attn_mask=halves[3].float()
+    )
+    assert torch.equal(found, expected.bfloat16())
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(attend(*halves), found)

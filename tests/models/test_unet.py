@@ -189,6 +189,22 @@ def test_bfloat16_stays_near_float32(video: VideoUNet) -> None:
     assert ((found - expected).norm() / expected.norm()).item() < 0.03
 
 
+def test_a_patch_is_one_position_of_the_first_level() -> None:
+    whole, patched = VideoUNet(TEST), VideoUNet(replace(TEST, patch=2))
+    with torch.no_grad():
+        for weights in (patched.input.weight, patched.output.weight):
+            assert weights.numel() == 4 * whole.get_parameter("input.weight").numel()
+        perturbed(patched)
+    sizes: list[torch.Size] = []
+    patched.input.register_forward_hook(lambda *given: sizes.append(given[2].shape))
+    x = torch.randn(1, 2, 3, 8, 12)
+    assert patched(x, torch.zeros(1)).shape == x.shape
+    assert sizes == [(2, TEST.channels, 4, 6)]
+    assert patched.config.size_multiple == 4
+    with pytest.raises(UsageError, match="multiple"):
+        patched(x[..., :10, :], torch.zeros(1))
+
+
 def test_float64_weights_compute_in_float64(video: VideoUNet) -> None:
     x, c_noise, cond = frames(1, 2), torch.zeros(1), text(2)
     double = VideoUNet(TEST).eval().double()
