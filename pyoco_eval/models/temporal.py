@@ -79,8 +79,7 @@ class TemporalAttention(nn.Module):
         bias = self.positions(num_frames).to(q.dtype)[None]
         rows = (torch.split(each, _MAX_ROWS) for each in (q, k, v))
         parts = [
-            attend(queries, keys, values, bias)
-            for queries, keys, values in zip(*rows, strict=True)
+            attend(queries, keys, values, bias) for queries, keys, values in zip(*rows, strict=True)
         ]
         h = parts[0] if len(parts) == 1 else torch.cat(parts)
         h = self.output(h.transpose(1, 2).flatten(2))

@@ -202,7 +202,7 @@ def test_a_patch_is_one_position_of_the_first_level() -> None:
     assert sizes == [(2, TEST.channels, 4, 6)]
     assert patched.config.size_multiple == 4
     with pytest.raises(UsageError, match="multiple"):
-        patched(x[..., :10, :], torch.zeros(1))
+        patched(x[..., :10], torch.zeros(1))
 
 
 def test_float64_weights_compute_in_float64(video: VideoUNet) -> None:
