@@ -22,6 +22,7 @@ from pyoco_eval.errors import MissingError, PyocoEvalError, UsageError
 from pyoco_eval.models.building import build, count_parameters
 from pyoco_eval.models.config import UNetConfig, check_ranges, validated
 from pyoco_eval.models.efficient_config import EfficientConfig
+from pyoco_eval.models.embedded import located
 from pyoco_eval.models.latent_space import LatentSpace, network_sides
 from pyoco_eval.models.motion_config import MotionConfig
 from pyoco_eval.models.network import VideoNetwork
@@ -149,9 +150,12 @@ class ModelInfo:
     def to_json(self) -> dict[str, Any]:
         """Plain numbers, strings, lists and mappings; `from_json` reads them."""
         values = asdict(replace(self, provenance=dict(self.provenance)))
+        # Descriptions from before these keys existed keep their digests.
         for name in ("latent", "expert"):
             if values[name] is None:
                 del values[name]
+        if values["unet"].get("patch") == 1:
+            del values["unet"]["patch"]
         return values
 
     @classmethod
@@ -309,9 +313,13 @@ def weights_file(folder: Path) -> Path:
 def model_folder(path: Path) -> Path:
     """`path` itself if it is a model or a checkpoint, else the `model` folder of the run `path`.
 
+    `embedded:NAME` is the folder of that model of the package.
+
     Raises:
         MissingError: it is neither.
+        UsageError: no embedded model has that name.
     """
+    path = located(path)
     for folder in (path, path / "model"):
         if (folder / INFO).is_file():
             return folder

@@ -12,6 +12,7 @@ from pyoco_eval.features.catalogue import NETWORKS
 from pyoco_eval.generation.cascade.description import is_cascade, read_cascade
 from pyoco_eval.metrics.catalogue import METRICS
 from pyoco_eval.metrics.conventions import CONVENTIONS, Convention
+from pyoco_eval.models.embedded import PREFIX, located
 from pyoco_eval.protocol_run.arm_sources import ArmSource
 from pyoco_eval.protocol_run.score_groups import ScoreGroup
 from pyoco_eval.scoring.metric import metric_under
@@ -139,8 +140,9 @@ def _check_checkpoint(value: str) -> None:
         read_cascade(Path(value))
         return
     names = ("model.json", "model/model.json", "experts.json")
-    places = [Path(value) / name for name in names]
-    if ":" not in value and not any(place.is_file() for place in places):
+    places = [located(Path(value)) / name for name in names]
+    named = ":" not in value or value.startswith(PREFIX)
+    if named and not any(place.is_file() for place in places):
         raise MissingError(
             f"--ckpt {value}: holds no model.json; give a model folder, the folder of a "
             "training run, experts or a cascade"

@@ -15,6 +15,7 @@ from pyoco_eval.generation.ledger import RECIPE
 from pyoco_eval.generation.open import open_generator
 from pyoco_eval.generation.request import GeneratorOptions, VideoGenerator
 from pyoco_eval.generation.write import write_samples
+from pyoco_eval.models.embedded import located
 from pyoco_eval.progress import Progress
 from pyoco_eval.protocol.arms import frames_of
 from pyoco_eval.protocol.schema import Protocol
@@ -140,7 +141,7 @@ def model_identity(spec: str) -> str:
     Own models by the text of `model.json`, which holds the hash of the weights; other folders by
     names, sizes and times; specs that name no folder by themselves.
     """
-    place = Path(spec.partition(":")[2] if spec.startswith("diffusers:") else spec)
+    place = located(Path(spec.removeprefix("diffusers:")))
     if is_cascade(place):
         stages = read_cascade(place)
         own = [[s.name, repr(s.config), model_identity(str(s.folder))] for s in stages]

@@ -82,6 +82,11 @@ def test_a_plan_is_checked_whole_before_anything_is_trained(tmp_path: Path) -> N
             {"stages": {"base": {"train": {"init": "top"}}, "top": {"train": {}}}, "cascades": {}},
             "top is no stage before it",
         ),
+        ({"stages": {"base": {}}, "cascades": {}}, "base: give train, or the model"),
+        (
+            {"stages": {"base": {"model": "m", "experts": {}}}, "cascades": {}},
+            "base.experts: go on from a stage that is trained here",
+        ),
         ({"cascades": {"a": ["image"]}}, "image is no stage with experts"),
         ({"format": "other"}, "format: must be"),
         ({"stagez": {}}, "stagez: no such key"),
@@ -90,6 +95,18 @@ def test_a_plan_is_checked_whole_before_anything_is_trained(tmp_path: Path) -> N
         assert isinstance(found.exception, UsageError)
         assert message in str(found.exception)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_stage_that_is_there_is_not_trained(tmp_path: Path) -> None:
+    given = save_stages(tmp_path / "given") / "base"
+    stages = {"base": {"model": str(given)}, "between": PLAN["stages"]["between"]}  # type: ignore[index]
+    path = plan(tmp_path, stages=stages, cascades={"cascade": []})
+    trained = call("train-cascade", path)
+    assert trained.exit_code == 0, trained.output
+    assert "1/1  between" in trained.output
+    planned = call("sample", "--ckpt", tmp_path / "run" / "cascade.yaml", "--dry-run")
+    assert planned.exit_code == 0, planned.output
+    assert not (tmp_path / "run" / "base").exists()
 
 
 def test_experts_and_what_a_cascade_leaves_to_its_stages(tmp_path: Path) -> None:

@@ -202,6 +202,17 @@ def test_a_description_that_makes_no_sense_is_refused(described, change):
         load_model(described(**change))
 
 
+@pytest.mark.parametrize(
+    ("preset", "digest"),
+    [
+        ("test", "3faba5439b98e0f2813395e14e0f9abb160eac4cfdcfab82c8ccc9c5702da0ed"),
+        ("test-superres", "5ba495ef748850c771c75affc58bf5bfe06cb6fa3cb5ff7e42387fc388af3121"),
+    ],
+)
+def test_descriptions_written_before_a_key_existed_keep_their_digest(preset, digest):
+    assert ModelInfo(PRESETS[preset], "video", 4, 8.0, (16, 16)).digest() == digest
+
+
 def test_a_changed_description_is_noticed_and_another_recipe(described, tmp_path):
     path = tmp_path / "model.json"
     text = path.read_text()

@@ -22,6 +22,7 @@ from pyoco_eval.generation.upsampling import Shape, UpsamplingTask, task_of
 from pyoco_eval.models.checkpoint import ModelInfo
 from pyoco_eval.models.config import validated
 from pyoco_eval.models.efficient_config import EfficientConfig
+from pyoco_eval.models.embedded import PREFIX as EMBEDDED
 from pyoco_eval.models.ensemble import describe, refuse_lone_expert
 from pyoco_eval.models.presets import PRESETS
 from pyoco_eval.training.config_file import find_config
@@ -37,8 +38,8 @@ class StageConfig:
     """How a stage makes videos; what is left out is the model's own.
 
     Attributes:
-        model: folder of the model, of experts, or of a training run, beside the cascade's file; or
-            `preset:NAME`, which has no weights and can be planned only.
+        model: folder of the model, of experts, or of a training run, beside the cascade's file;
+            `embedded:NAME`; or `preset:NAME`, which has no weights and can be planned only.
         sampler, prior, guidance_scale: see `GeneratorOptions`.
         num_frames, size, fps: of the first stage's videos.
         every: distance of known frames, of a stage that fills in frames.
@@ -179,7 +180,8 @@ def _first(name: str, config: StageConfig, info: ModelInfo, folder: Path | None)
 
 def _model(config: StageConfig, beside: Path) -> tuple[ModelInfo, Path | None]:
     if not config.model.startswith(PRESET):
-        info, folder = describe(beside / config.model)
+        own = config.model.startswith(EMBEDDED)
+        info, folder = describe(Path(config.model) if own else beside / config.model)
         refuse_lone_expert(info, folder)
         return info, folder
     name = config.model.removeprefix(PRESET)

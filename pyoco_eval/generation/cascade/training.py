@@ -13,7 +13,8 @@
       config-b: [base]
 
 Every stage is trained in `out/STAGE`, from `init` where its keys name one; `init: STAGE` means an
-earlier stage. Experts go on from their stage. Each cascade is a file beside them.
+earlier stage. A stage with `model` in place of `train` is not trained: its model is there, such as
+`embedded:shapes-video`. Experts go on from their stage. Each cascade is a file beside them.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -42,7 +43,8 @@ class StageTraining:
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
-    train: dict[str, Any]
+    train: dict[str, Any] | None = None
+    model: str | None = None
     sample: dict[str, Any] | None = field(default_factory=dict)
     experts: dict[str, Any] | None = None
 
@@ -74,7 +76,11 @@ class CascadeTraining:
                     yield f"cascades.{name}: {stage} is no stage with experts"
         before: list[str] = []
         for name, training in self.stages.items():
-            init = training.train.get("init")
+            if (training.train is None) == (training.model is None):
+                yield f"stages.{name}: give train, or the model if it is there already"
+            if training.model is not None and training.experts is not None:
+                yield f"stages.{name}.experts: go on from a stage that is trained here"
+            init = (training.train or {}).get("init")
             if init in self.stages and init not in before:
                 yield f"stages.{name}.train.init: {init} is no stage before it"
             before.append(name)
@@ -124,6 +130,8 @@ def trainings(plan: CascadeTraining, where: str) -> Iterator[Training]:
     out = Path(plan.out)
     used = {stage for experts in plan.cascades.values() for stage in experts}
     for name, stage in plan.stages.items():
+        if stage.train is None:
+            continue
         tree = merged(plan.shared, stage.train, {"out": str(out / name)})
         if tree.get("init") in plan.stages:
             tree["init"] = str(out / tree["init"])
@@ -157,7 +165,7 @@ def write_cascades(plan: CascadeTraining) -> list[Path]:
         stages: Tree = {}
         for name, stage in plan.stages.items():
             if stage.sample is not None:
-                model = f"{name}-experts" if name in experts else name
+                model = stage.model or (f"{name}-experts" if name in experts else name)
                 stages[name] = {"model": model, **stage.sample}
         path = out / f"{cascade}.yaml"
         with atomic_path(path) as temporary:
