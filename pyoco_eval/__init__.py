@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from pyoco_eval.models.inflation import inflate
     from pyoco_eval.models.presets import PRESETS
     from pyoco_eval.models.unet import VideoUNet
+    from pyoco_eval.noise_check.check import check_prior
     from pyoco_eval.priors import (
         EmpiricalPrior,
         IndependentPrior,
@@ -84,6 +85,7 @@ __all__ = [
     "VPDenoiser",
     "VideoUNet",
     "__version__",
+    "check_prior",
     "clip_fid",
     "clipsim",
     "ddim",
@@ -123,6 +125,7 @@ _MODULES = {
     "models.inflation": "inflate",
     "models.presets": "PRESETS",
     "models.unet": "VideoUNet",
+    "noise_check.check": "check_prior",
     "priors": "EmpiricalPrior IndependentPrior MixedPrior NoisePrior ProgressivePrior parse_prior",
     "records.record": "Record",
 }

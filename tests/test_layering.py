@@ -25,7 +25,7 @@ RANKS = {
     "extraction": 5, "filtering": 5.5, "scoring": 5.5, "references": 6, "training": 6,
     "evaluation": 6.5,
     "api": 7, "doctor": 7, "generation": 7,
-    "selftest": 8, "probe": 8, "protocol": 8, "protocol_run": 8.5,
+    "selftest": 8, "probe": 8, "noise_check": 8, "protocol": 8, "protocol_run": 8.5,
     "cli": 9,
     "__main__": 10,
 }  # fmt: skip

@@ -33,6 +33,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     "embed-text": ("embed_text", "Embed prompts once, to train and sample without text encoder."),
     "shapes": ("shapes", "Write clips of the moving-shapes dataset."),
     "invert-noise": ("invert_noise", "How correlated is the noise of real videos? Fit a prior."),
+    "prior": ("prior", "Check that noise is what a video model was trained with."),
     "index": ("index", "Count the samples of tar shards, to train on millions of them."),
     "train": ("train", "Train an image or video diffusion model, or go on with one."),
     "train-cascade": ("train_cascade", "Train all stages of a cascade, and experts of them."),

@@ -9,6 +9,7 @@ Axes: B batch, T frames, H, W; three channels RGB.
 import importlib
 import inspect
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -152,6 +153,20 @@ def load_diffusers(
         MissingError: diffusers or the model is not there.
         PyocoEvalError: the folder cannot be read as a pipeline.
     """
+    pipeline, folder = open_diffusers_pipeline(spec, dtype)
+    if dtype == torch.bfloat16:
+        networks = (part for part in pipeline.components.values() if isinstance(part, nn.Module))
+        refuse_faulty_conv3d(networks, torch.device(device))
+    pipeline.set_progress_bar_config(disable=True)
+    model = folder_digest(folder, _FILES)
+    noise = pipeline_noise(folder, pipeline, prior)
+    return DiffusersGenerator(
+        pipeline.to(device), spec, model, options=options, fps=fps, tf32=tf32, noise=noise
+    )
+
+
+def open_diffusers_pipeline(spec: str, dtype: torch.dtype = torch.float32) -> tuple[Any, Path]:
+    """The pipeline that `diffusers:PATH-OR-ID` names, and its folder; see `load_diffusers`."""
     _, _, place = spec.partition(":")
     if not place:
         raise UsageError(f"generator {spec!r}: write diffusers:PATH-OR-ID")
@@ -168,15 +183,7 @@ def load_diffusers(
     except Exception as error:  # whatever one of many classes says of one of many files
         reason = str(error).strip().split("\n")[0] or type(error).__name__
         raise PyocoEvalError(f"{spec}: {folder} cannot be read as a pipeline: {reason}") from error
-    if dtype == torch.bfloat16:
-        networks = (part for part in pipeline.components.values() if isinstance(part, nn.Module))
-        refuse_faulty_conv3d(networks, torch.device(device))
-    pipeline.set_progress_bar_config(disable=True)
-    model = folder_digest(folder, _FILES)
-    noise = pipeline_noise(folder, pipeline, prior)
-    return DiffusersGenerator(
-        pipeline.to(device), spec, model, options=options, fps=fps, tf32=tf32, noise=noise
-    )
+    return pipeline, folder
 
 
 def _import_diffusers() -> Any:
