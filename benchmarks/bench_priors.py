@@ -1,7 +1,7 @@
 """Cost of correlated noise against independent noise of the same size.
 
-The peer is one `torch.randn` call, which is also what the independent prior costs. Memory is what
-the largest stage of the paper's cascade takes: 76 frames of 3×1024×1024 are 0.96 GB.
+The peer is one `torch.randn` call, which is also what the independent prior costs. The largest
+stage of the paper's cascade takes 76 frames of 3×1024×1024, 0.96 GB:
 
     python benchmarks/bench_priors.py --num-frames 76 --size 1024
 """
@@ -20,12 +20,15 @@ PEER = "torch.randn"
 def main() -> None:
     parser = argparse.ArgumentParser(description="Drawing noise for one video.")
     parser.add_argument("--num-frames", type=int, default=76)
-    parser.add_argument("--size", type=int, default=1024)
+    parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--repetitions", type=int, default=3)
     options = parser.parse_args()
     num_frames, shape = options.num_frames, (3, options.size, options.size)
 
-    specs = ("independent", "mixed:alpha=1", "progressive:alpha=2", "progressive:alpha=inf")
+    specs = (
+        "independent", "mixed:alpha=1", "progressive:alpha=2", "progressive:alpha=inf",
+        "progressive:alpha=0.5..4", "frequency:alpha=3", "windows:length=16,stride=4",
+    )  # fmt: skip
     priors = {spec: parse_prior(spec) for spec in specs}
     measured = ProgressivePrior(2).frame_covariance(num_frames)
     priors["empirical"] = EmpiricalPrior("measured", measured)

@@ -58,6 +58,7 @@ if TYPE_CHECKING:
         ProgressivePrior,
         parse_prior,
     )
+    from pyoco_eval.priors.drawing import noise
     from pyoco_eval.records.record import Record
 
 __all__ = [
@@ -102,6 +103,7 @@ __all__ = [
     "kid",
     "kvd",
     "load_model",
+    "noise",
     "parse_prior",
     "prdc",
     "save_model",
@@ -126,6 +128,7 @@ _MODULES = {
     "models.presets": "PRESETS",
     "models.unet": "VideoUNet",
     "noise_check.check": "check_prior",
+    "priors.drawing": "noise",
     "priors": "EmpiricalPrior IndependentPrior MixedPrior NoisePrior ProgressivePrior parse_prior",
     "records.record": "Record",
 }

@@ -143,6 +143,7 @@ COMMANDS: Final = (
         "--out x.md --out x.tex",
     ),
     _command("grid", "grid {inputs}/clips --num 2 --out grid"),
+    _command("prior", "prior check mixed:alpha=1 --samples 4 --size 8 --out check"),
 )
 
 

@@ -105,6 +105,11 @@ def check_prior(
         )
     prior = parse_prior(against) if isinstance(against, str) else against
     expected = None
+    if prior is not None and not prior.told_by_frames:
+        raise UsageError(
+            f"--against {prior.spec}: its noise differs from video to video, or from pixel to "
+            "pixel; hold noise against a prior of one T×T covariance, such as mixed:alpha=1"
+        )
     if prior is not None:
         num_frames = len(measured.covariance)
         expected = Expected(prior.spec, prior.frame_covariance(num_frames).numpy())

@@ -16,7 +16,7 @@ import torch
 
 from pyoco_eval.errors import MissingError, PyocoEvalError, UsageError
 from pyoco_eval.noise_check.files import is_file, read_noise
-from pyoco_eval.priors import NoisePrior, parse_prior
+from pyoco_eval.priors import KINDS, NoisePrior, parse_prior
 from pyoco_eval.seeding import torch_generator
 
 Drawing = Callable[[tuple[int, ...], torch.Generator], Any]
@@ -113,7 +113,7 @@ def open_source(
         return _of_function(text, latents_of(open_pipeline(text)), shape, seed)
     if is_file(text):
         return _of_tensor(text, read_noise(Path(text), key), layout)
-    if text.partition(":")[0] in ("independent", "mixed", "progressive", "empirical"):
+    if text.partition(":")[0] in KINDS:
         return _of_prior(parse_prior(text), shape, seed)
     raise UsageError(
         f"{text}: write python:module:function, a .npy, .npz or .safetensors file, "

@@ -94,7 +94,7 @@ def diagnose(measured: Measurement, expected: Expected | None = None) -> Diagnos
     coloured = _not_white(measured)
     z = measured.variance_z(np.ones(len(measured.covariance)))
     if coloured is not None:  # values that are not independent tell as much as fewer ones
-        z *= math.sqrt(measured.independent_share) / 2
+        z *= math.sqrt(measured.independent_share) / 1.2
     if np.abs(z).max() > limit(of_frames, _num_tests(measured)):
         return _wrong_variance(measured, expected)
     if coloured is not None:
@@ -200,8 +200,7 @@ def _averaged(measured: Measurement) -> str | None:
     variance, z_limit = measured.variance, limit(_FIT, len(measured.variance))
     if variance.max() > 1 + 0.5 * z_limit * math.sqrt(2 / measured.num_values):
         return None
-    blurred = any(near.z > 8 and near.correlation > 0.01 for near in measured.neighbours.values())
-    if blurred:
+    if any(abs(near.z) > 8 for near in measured.neighbours.values()):
         return "neighbouring pixels are mixed, by a resize or a filter, and not renormalised"
     draws = np.rint(1 / variance).clip(1, _MOST_DRAWS)
     if np.abs(measured.variance_z(1 / draws)).max() <= z_limit and draws.max() > 1:

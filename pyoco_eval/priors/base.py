@@ -1,6 +1,9 @@
-"""What every noise prior does: the same noise for a sample from any batch, of unit variance.
+"""What every noise prior does: the same noise for a sample from any batch, of a stated covariance.
 
 Axes: B batch, T frames, C channels, H, W.
+
+The values of one channel have a covariance over (T, H, W). Most priors leave pixels independent, so
+that it is the T×T one of a pixel; others override `covariance_product`.
 """
 
 from abc import ABC, abstractmethod
@@ -13,20 +16,48 @@ from pyoco_eval.errors import UsageError
 
 
 class NoisePrior(ABC):
-    """Gaussian noise of mean 0 and variance 1, independent over pixels, correlated over frames."""
+    """Noise of mean 0 and variance 1, correlated over frames; channels are independent.
+
+    Pixels are independent unless a prior says otherwise, and the noise is normal.
+    """
 
     @property
     @abstractmethod
     def spec(self) -> str:
         """The string that identifies it, for `parse_prior`, signatures and checkpoints."""
 
+    @property
+    def told_by_frames(self) -> bool:
+        """Whether the noise is jointly normal with independent pixels: `frame_covariance` is all
+        there is to know of it."""
+        return True
+
     @abstractmethod
     def frame_covariance(self, num_frames: int) -> torch.Tensor:
         """Covariance of a pixel's noise over the frames: float64 (T, T) of unit diagonal.
 
+        Where it depends on the size of frames, it is that of large ones.
+
         Raises:
             UsageError: `num_frames` is not positive, or more than the prior knows.
         """
+
+    def covariance_product(self, x: torch.Tensor) -> torch.Tensor:
+        """The covariance of a channel times x, float64 (..., T, H, W), without its matrix."""
+        covariance = self.frame_covariance(x.shape[-3])
+        return torch.einsum("ij,...jhw->...ihw", covariance, x.double())
+
+    def covariance(self, num_frames: int, size: tuple[int, int]) -> torch.Tensor:
+        """The covariance of a channel: float64 (T·H·W, T·H·W). For small frames: it is large.
+
+        Args:
+            num_frames: T.
+            size: (H, W).
+        """
+        shape = num_frames, *size
+        count = num_frames * size[0] * size[1]
+        columns = torch.eye(count, dtype=torch.float64).reshape(count, *shape)
+        return self.covariance_product(columns).reshape(count, count)
 
     @abstractmethod
     def _fill(self, frames: torch.Tensor, generator: torch.Generator) -> None:
