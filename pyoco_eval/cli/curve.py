@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from pyoco_eval.cli.score_command import ScoreCommand
 from pyoco_eval.cli.scoring import (
     convention_options,
     reference_options,
@@ -15,7 +16,7 @@ from pyoco_eval.cli.terminal import say
 from pyoco_eval.metrics.catalogue import METRICS
 
 
-@click.command("curve")
+@click.command("curve", cls=ScoreCommand)
 @score_options(
     click.option(
         "--metric",

@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from pyoco_eval.cli.score_command import ScoreCommand
 from pyoco_eval.cli.scoring import (
     also_as_option,
     captions_option,
@@ -18,7 +19,7 @@ from pyoco_eval.cli.scoring import (
 from pyoco_eval.metrics.catalogue import METRICS, USUAL
 
 
-@click.command("evaluate")
+@click.command("evaluate", cls=ScoreCommand)
 @score_options(
     *reference_options,
     captions_option,

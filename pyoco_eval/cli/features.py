@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pyoco_eval.cli.options import build_options, video_options
+from pyoco_eval.cli.score_command import ScoreCommand
 from pyoco_eval.cli.scoring import captions_option
 from pyoco_eval.cli.terminal import open_console, say_json
 from pyoco_eval.features.catalogue import NETWORKS
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
     from pyoco_eval.extraction.measured_set import MeasuredSet
 
 
-@click.command("features")
-@click.option("--samples", required=True, metavar="PATH", help="Folder or file of videos.")
+@click.command("features", cls=ScoreCommand)
+@click.option("--samples", default=None, metavar="PATH", help="Folder or file of videos.")
 @click.option(
     "--extractor",
     required=True,

@@ -15,33 +15,53 @@ from pyoco_eval.metrics.catalogue import METRICS, KnownMetric
 from pyoco_eval.resources import OFFLINE_VARIABLE
 from pyoco_eval.version import __version__
 
+_SECTIONS: Mapping[str, Mapping[str, tuple[str, str]]] = {
+    "Score, several at once": {
+        "evaluate": ("evaluate", "Several metrics from one decoding pass."),
+        "curve": ("curve", "A distance against the number of samples, and its limit."),
+        "features": ("features", "Extract features once, to score later."),
+        "reference": ("reference", "Build, list, show, verify and import stored references."),
+    },
+    "Compare and report": {
+        "compare": ("compare", "Compare the scores of records, if they can be compared."),
+        "report": ("report", "Make a page, Markdown or LaTeX from results or records."),
+        "grid": ("grid", "Show the same seeds across models or priors."),
+    },
+    "Protocols": {
+        "run-protocol": ("run_protocol", "From a model to a finished table, by a named protocol."),
+        "protocol": ("protocol", "List, show, validate and compare protocols."),
+    },
+    "Make videos": {
+        "sample": ("sample", "Make videos with a trained model, resumable and reproducible."),
+        "upsample": ("upsample", "Fill in frames of videos, or enlarge them, with one stage."),
+        "shapes": ("shapes", "Write clips of the moving-shapes dataset."),
+    },
+    "Train": {
+        "train": ("train", "Train an image or video diffusion model, or go on with one."),
+        "train-cascade": ("train_cascade", "Train all stages of a cascade, and their experts."),
+        "experts": ("experts", "Join models for parts of the noise levels into one."),
+        "step-scores": ("step_scores", "Score every checkpoint of a training run."),
+        "export": ("export", "Write a model made of a diffusers pipeline for diffusers."),
+        "embed-text": ("embed_text", "Embed prompts once, for machines without text encoder."),
+    },
+    "Noise": {
+        "invert-noise": ("invert_noise", "How correlated is the noise of real videos?"),
+        "prior": ("prior", "Check that noise is what a video model was trained with."),
+    },
+    "Data": {
+        "inspect": ("inspect", "Look at a folder of videos before any network runs."),
+        "filter": ("filter", "Keep the videos that fit their captions and look good."),
+        "index": ("index", "Count the samples of tar shards, to train on millions."),
+    },
+    "This machine": {
+        "weights": ("weights", "List, fetch, verify and bundle network weights."),
+        "doctor": ("doctor", "Examine this machine: libraries, decoders, weights, caches."),
+        "selftest": ("selftest", "Compute known results on this machine and compare."),
+    },
+}
+"""Heading -> command -> its module, and what it does."""
 _COMMANDS: Mapping[str, tuple[str, str]] = {
-    "curve": ("curve", "A distance against the number of samples, and its limit."),
-    "evaluate": ("evaluate", "Several metrics from one decoding pass."),
-    "features": ("features", "Extract features once, to score later."),
-    "compare": ("compare", "Compare the scores of records, if they can be compared."),
-    "report": ("report", "Make a page, Markdown or LaTeX from results or records."),
-    "grid": ("grid", "Show the same seeds across models or priors, in a picture and a page."),
-    "reference": ("reference", "Build, list, show, verify and import stored references."),
-    "run-protocol": ("run_protocol", "From a model to a finished table, by a named protocol."),
-    "protocol": ("protocol", "List, show, validate and compare protocols."),
-    "filter": ("filter", "Keep the videos that fit their captions and look good."),
-    "inspect": ("inspect", "Look at a folder of videos before any network runs."),
-    "sample": ("sample", "Make videos with a trained model, resumable and reproducible."),
-    "upsample": ("upsample", "Fill in frames of videos, or enlarge them, with one stage."),
-    "experts": ("experts", "Join models for parts of the noise levels into one."),
-    "embed-text": ("embed_text", "Embed prompts once, to train and sample without text encoder."),
-    "shapes": ("shapes", "Write clips of the moving-shapes dataset."),
-    "invert-noise": ("invert_noise", "How correlated is the noise of real videos? Fit a prior."),
-    "prior": ("prior", "Check that noise is what a video model was trained with."),
-    "index": ("index", "Count the samples of tar shards, to train on millions of them."),
-    "train": ("train", "Train an image or video diffusion model, or go on with one."),
-    "train-cascade": ("train_cascade", "Train all stages of a cascade, and experts of them."),
-    "export": ("export", "Write a model made of a diffusers pipeline for diffusers."),
-    "step-scores": ("step_scores", "Score every checkpoint of a training run: score against step."),
-    "weights": ("weights", "List, fetch, verify and bundle network weights."),
-    "doctor": ("doctor", "Examine this machine: libraries, decoders, weights, caches."),
-    "selftest": ("selftest", "Compute known results on this machine and compare."),
+    name: row for section in _SECTIONS.values() for name, row in section.items()
 }
 
 
@@ -67,9 +87,11 @@ class _LazyGroup(SuggestingGroup):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        with formatter.section("Commands"):
-            others = [(name, about) for name, (_, about) in _COMMANDS.items()]
-            formatter.write_dl([*((name, row.help) for name, row in _metrics().items()), *others])
+        with formatter.section("Score, one metric"):
+            formatter.write_dl([(name, row.help) for name, row in _metrics().items()])
+        for heading, commands in _SECTIONS.items():
+            with formatter.section(heading):
+                formatter.write_dl([(name, about) for name, (_, about) in commands.items()])
 
 
 @click.group(
@@ -78,9 +100,9 @@ class _LazyGroup(SuggestingGroup):
     epilog="""\b
 Examples:
   pyoco-eval inspect generated/
-  pyoco-eval fvd --samples generated/ --reference real/
-  pyoco-eval evaluate --profile embedded --samples generated/ --reference real/
-  pyoco-eval weights list
+  pyoco-eval fvd generated/ real/
+  pyoco-eval evaluate generated/ real/ --profile embedded --interval 100 --out scores.json
+  pyoco-eval sample --ckpt embedded:shapes-video --num 8 --out clips/
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 something needed is missing, 70 a fault of
 pyoco-eval itself, 130 stopped.""",
@@ -88,7 +110,7 @@ pyoco-eval itself, 130 stopped.""",
 @click.version_option(__version__, prog_name="pyoco-eval")
 @click.option("--offline", is_flag=True, help="Open no connection, as PYOCO_EVAL_OFFLINE=1.")
 def cli(offline: bool) -> None:
-    """Score folders of generated videos: every number with its recipe."""
+    """Score generated videos, every number with its recipe; train and sample video diffusion."""
     if offline:
         os.environ[OFFLINE_VARIABLE] = "1"
 

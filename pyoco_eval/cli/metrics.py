@@ -5,6 +5,7 @@ from typing import Any, Final
 import click
 
 from pyoco_eval.cli.options import Decorator
+from pyoco_eval.cli.score_command import ScoreCommand
 from pyoco_eval.cli.scoring import (
     captions_option,
     convention_options,
@@ -116,7 +117,7 @@ def metric_command(name: str) -> click.Command:
     """The command that scores one metric by itself."""
     row = METRICS[name]
 
-    @click.command(name, help=_HELP.get(name, row.help), short_help=row.help)
+    @click.command(name, cls=ScoreCommand, help=_HELP.get(name, row.help), short_help=row.help)
     @score_options(*_own_options(row))
     def command(
         samples: str, convention: str | None, reference: str | None = None, **choices: Any

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 SAMPLES = click.option(
     "--samples",
-    required=True,
+    default=None,
     metavar="PATH",
     help="Generated videos: a folder, a file, or an .npz from `features`.",
 )

@@ -135,7 +135,8 @@ def _find(name: str | Path) -> Path:
     shipped = {file.stem: file for file in shipped_protocols()}
     if str(name) not in shipped:
         near = difflib.get_close_matches(str(name), shipped, 1)
-        hint = f" Did you mean {near[0]}?" if near else ""
+        same = [known for known in shipped if known.startswith(str(name))]
+        hint = f" Did you mean {' or '.join(same or near[:1])}?" if same or near else ""
         raise UsageError(
             f"no protocol {name!r}.{hint} `pyoco-eval protocol list` shows all; a file of your "
             "own is named by its path, ending in .yaml"

@@ -1,5 +1,6 @@
 """One metric under one convention, on its way from videos to scores."""
 
+import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -119,6 +120,16 @@ class Task:
         return self.metric.scores(generated, reference)
 
 
+def _meant(unknown: Sequence[str]) -> str:
+    """The metrics that mistyped ones are most like."""
+    near = {
+        name: found[0]
+        for name in unknown
+        if (found := difflib.get_close_matches(name.casefold().replace("_", "-"), METRICS, 1))
+    }
+    return f". Did you mean {', '.join(near.values())}?" if near else ""
+
+
 def rules_of(
     metrics: Sequence[str],
     profile: str,
@@ -135,7 +146,10 @@ def rules_of(
     unknown = [name for name in (*metrics, *conventions) if name not in METRICS]
     unused = [name for name in conventions if name not in metrics]
     if unknown or not metrics:
-        raise UsageError(f"metrics {unknown or 'none'}: use some of {', '.join(METRICS)}")
+        raise UsageError(
+            f"metrics {', '.join(unknown) or '(none)'}: use some of {', '.join(METRICS)}"
+            f"{_meant(unknown)}"
+        )
     if unused:
         raise UsageError(f"--convention for {', '.join(unused)}, which is not among the metrics")
     if len(set(metrics)) < len(metrics):

@@ -1,10 +1,12 @@
 """A mistyped command or key is answered with the nearest one."""
 
+import json
 from pathlib import Path
 
 import click
 import pytest
 import yaml
+from click.testing import CliRunner
 
 from pyoco_eval.cli.main import cli
 from pyoco_eval.cli.suggesting import nearest_command
@@ -113,3 +115,43 @@ def test_specifications_are_read_before_anything_is_trained(
     config |= {"prior": spec} if key == "prior" else {"log": {"sampler": spec}}
     with pytest.raises(UsageError, match=key):
         parse_config(config, "config")
+
+
+@pytest.mark.parametrize(
+    ("line", "hint"),
+    [
+        ("fvd --fake a", "Did you mean '--samples'?"),
+        ("evaluate --gt a", "Did you mean '--reference'?"),
+        ("is --ref a", "No such option"),
+        ("features --model i3d", "Did you mean '--extractor'?"),
+        ("evaluate a --metrics FVD,clipfid", "Did you mean fvd, clip-fid?"),
+        ("run-protocol ucf101", "ucf101-uncond"),
+        ("fvd", "SAMPLES, or --samples PATH"),
+        ("fvd a b c", "takes samples and reference"),
+        ("fvd a --samples b", "a: --samples is given, too"),
+    ],
+)
+def test_other_tools_names_and_near_misses(line: str, hint: str) -> None:
+    found = CliRunner().invoke(cli, line.split())
+    assert found.exit_code != 0
+    assert hint in found.output + str(found.exception), found.output
+
+
+def test_places_are_samples_and_reference(tmp_path: Path) -> None:
+    runner = CliRunner()
+    for name in ("gen", "real"):
+        words = f"shapes --num 6 --size 16 --num-frames 8 --out {tmp_path / name}"
+        assert runner.invoke(cli, words.split()).exit_code == 0
+    common = "--profile embedded --allow-small --num-frames 8 --json --workers 1"
+    gen, real = tmp_path / "gen", tmp_path / "real"
+    told = [
+        runner.invoke(cli, line.split())
+        for line in (
+            f"fvd {gen} {real} {common}",
+            f"fvd --samples {gen} --reference {real} {common}",
+            f"fvd {gen} --reference {real} {common}",
+        )
+    ]
+    assert all(result.exit_code == 0 for result in told), told[0].output
+    scores = [json.loads(result.stdout)["scores"] for result in told]
+    assert scores[0] == scores[1] == scores[2]
