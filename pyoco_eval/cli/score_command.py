@@ -55,9 +55,8 @@ class ScoreCommand(click.Command):
             meant = SYNONYMS.get(error.option_name)
             if meant not in known:
                 raise
-            raise click.NoSuchOption(
-                error.option_name, possibilities=[meant], ctx=error.ctx
-            ) from error
+            message = f"No such option {error.option_name!r}. Did you mean {meant!r}?"
+            raise click.UsageError(message, error.ctx) from error
         self._place(ctx)
         return rest
 
