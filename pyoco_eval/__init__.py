@@ -42,6 +42,16 @@ if TYPE_CHECKING:
     from pyoco_eval.diffusion.samplers import SamplerSpec, ddim, deis, heun, stochastic
     from pyoco_eval.diffusion.schedules import karras
     from pyoco_eval.diffusion.weighting import LossWeighting
+    from pyoco_eval.in_loop.metric_object import (
+        CLIPFID,
+        CLIPSIM,
+        FID,
+        FVD,
+        KID,
+        KVD,
+        PRDC,
+        InceptionScore,
+    )
     from pyoco_eval.metrics.base import Score
     from pyoco_eval.metrics.signature import Signature
     from pyoco_eval.models.checkpoint import Model, ModelInfo, load_model, save_model
@@ -62,6 +72,13 @@ if TYPE_CHECKING:
     from pyoco_eval.records.record import Record
 
 __all__ = [
+    "CLIPFID",
+    "CLIPSIM",
+    "FID",
+    "FVD",
+    "KID",
+    "KVD",
+    "PRDC",
     "PRESETS",
     "Conditioning",
     "Denoiser",
@@ -69,6 +86,7 @@ __all__ = [
     "EDMLoss",
     "EmpiricalPrior",
     "GuidedDenoiser",
+    "InceptionScore",
     "IndependentPrior",
     "KnownFrames",
     "LossWeighting",
@@ -120,6 +138,7 @@ _MODULES = {
     "diffusion.samplers": "SamplerSpec ddim deis heun stochastic",
     "diffusion.schedules": "karras",
     "diffusion.weighting": "LossWeighting",
+    "in_loop.metric_object": "CLIPFID CLIPSIM FID FVD InceptionScore KID KVD PRDC",
     "metrics.base": "Score",
     "metrics.signature": "Signature",
     "models.checkpoint": "Model ModelInfo load_model save_model",

@@ -71,6 +71,17 @@ def sharing(group: "ProcessGroup | None") -> Iterator[Processes]:
         _handed = before
 
 
+@contextmanager
+def alone() -> Iterator[None]:
+    """Do what follows in this process only, whatever others there are."""
+    global _handed
+    before, _handed = _handed, Processes(0, 1)
+    try:
+        yield
+    finally:
+        _handed = before
+
+
 def _of_group(group: "ProcessGroup") -> Processes:
     """Kept, since rounds of messages are counted from the first call on."""
     from torch import distributed

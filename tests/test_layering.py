@@ -24,7 +24,7 @@ RANKS = {
     "records": 4.5, "report": 5, "models": 5,
     "extraction": 5, "filtering": 5.5, "scoring": 5.5, "references": 6, "training": 6,
     "evaluation": 6.5,
-    "api": 7, "doctor": 7, "generation": 7,
+    "api": 7, "in_loop": 7, "doctor": 7, "generation": 7,
     "selftest": 8, "probe": 8, "noise_check": 8, "protocol": 8, "protocol_run": 8.5,
     "cli": 9,
     "__main__": 10,
@@ -32,6 +32,7 @@ RANKS = {
 EVALUATION = (
     "statistics", "metrics", "extraction", "filtering", "scoring", "references", "evaluation",
     "records", "report", "selftest", "doctor", "api",
+    "in_loop",
 )  # fmt: skip
 GENERATION = ("priors", "diffusion", "models", "training", "generation")
 """The halves meet in `videos/`, `protocol/`, `protocol_run/`, `probe/` and `cli/` alone."""

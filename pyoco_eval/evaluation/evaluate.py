@@ -1,11 +1,13 @@
 """From two sets of videos to signed scores: one decoding pass per set, whatever the metrics."""
 
+import importlib
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from pyoco_eval.errors import UsageError
+from pyoco_eval.errors import MissingError, UsageError
 from pyoco_eval.evaluation.write_record import record_run
 from pyoco_eval.extraction.measure import FeatureRequest, measure
 from pyoco_eval.extraction.measured_set import MeasuredSet
@@ -58,6 +60,25 @@ class Evaluation:
             if found.metric == metric:
                 return found
         raise KeyError(metric)
+
+    def to_dict(self) -> dict[str, dict[str, Any]]:
+        """Plain values of every score, by metric; the first of each."""
+        return {score.metric: score.to_dict() for score in reversed(self.scores)}
+
+    def to_frame(self) -> Any:
+        """A pandas `DataFrame`, a row for each score.
+
+        Raises:
+            MissingError: pandas is not installed.
+        """
+        try:
+            pandas = importlib.import_module("pandas")
+        except ImportError as error:
+            raise MissingError(f"to_frame: {error}: pip install pandas") from error
+        return pandas.DataFrame([score.to_dict() for score in self.scores])
+
+    def _repr_html_(self) -> str:
+        return "<br>".join(score._repr_html_() for score in self.scores)
 
 
 def evaluate(

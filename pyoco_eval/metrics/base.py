@@ -1,7 +1,9 @@
 """A score: a number that cannot be separated from its recipe."""
 
+import html
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from pyoco_eval.metrics.catalogue import display_name
 from pyoco_eval.metrics.interval_text import headline_text
@@ -50,3 +52,29 @@ class Score:
 
     def __str__(self) -> str:
         return f"{self.headline()} | {self.signature}"
+
+    def __float__(self) -> float:
+        return float(self.value)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for logs and tables."""
+        return {
+            "metric": self.metric,
+            "value": self.value,
+            "std": self.std,
+            "interval": None if self.interval is None else list(self.interval),
+            "num_samples": self.num_samples,
+            "num_reference": self.num_reference,
+            "signature": str(self.signature),
+            "extras": dict(self.extras),
+            "warnings": list(self.warnings),
+        }
+
+    def _repr_html_(self) -> str:
+        """For notebooks: the number first, its recipe folded below."""
+        recipe = html.escape(str(self.signature))
+        notes = "".join(f"<p>{html.escape(note)}</p>" for note in self.warnings)
+        return (
+            f"<b>{html.escape(self.headline())}</b>{notes}"
+            f"<details><summary>recipe</summary><code>{recipe}</code></details>"
+        )

@@ -1,0 +1,1 @@
+"""Metrics as objects that are fed while a program runs: in training loops and their callbacks."""
