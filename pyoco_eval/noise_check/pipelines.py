@@ -4,13 +4,13 @@ Axes: B samples, T frames, C channels, h, w of the latents.
 """
 
 import inspect
+from collections.abc import Callable
 from typing import Any
 
 import torch
 
 from pyoco_eval.errors import PyocoEvalError, UsageError
 from pyoco_eval.generation.diffusers_pipeline import open_diffusers_pipeline
-from pyoco_eval.noise_check.sources import Drawing
 
 _CHANNELS = ("num_channels_latents", "num_channels", "channels", "latent_channels")
 _FRAMES = ("num_frames", "video_length", "frames")
@@ -21,7 +21,7 @@ def open_pipeline(spec: str) -> Any:
     return open_diffusers_pipeline(spec)[0]
 
 
-def latents_of(pipeline: Any) -> Drawing:
+def latents_of(pipeline: Any) -> Callable[[tuple[int, ...], torch.Generator], torch.Tensor]:
     """Its `prepare_latents` as a function of a shape (B, T, C, h, w) and a generator.
 
     Heights and widths are given in pixels, as pipelines take them; the noise level that schedulers
