@@ -12,8 +12,6 @@ WHAT := .
 
 demo: .venv/demo
 	$(BIN)/python scripts/demo.py
-	$(BIN)/python scripts/demo_generation.py --short
-	$(BIN)/python scripts/demo_probe.py --model demo/generation/image --out demo/probe
 
 test: lint types suite
 

@@ -15,6 +15,7 @@ from pyoco_eval.cli.terminal import open_console, say
     short_help="How correlated is the noise of real videos? Fits a prior to it.",
     epilog="""\b
 Models:
+  embedded:shapes-image             the one that comes with the package, of moving shapes
   runs/image                        an image model trained with `pyoco-eval train`
   diffusers:FOLDER                  a saved diffusers pipeline of pixels or latents
   diffusers:google/ddpm-cifar10-32  the same from the Hugging Face hub

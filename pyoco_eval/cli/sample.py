@@ -48,7 +48,8 @@ Examples:
     "--ckpt",
     required=True,
     metavar="MODEL",
-    help="A model folder or training run; a cascade; diffusers:PATH-OR-ID; python:module:callable.",
+    help="A model folder or training run; embedded:shapes-video or embedded:shapes-image; a "
+    "cascade; diffusers:PATH-OR-ID; python:module:callable.",
 )
 @click.option(
     "--out",
