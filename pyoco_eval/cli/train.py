@@ -19,6 +19,7 @@ The folder of the run (`out` in the config) holds
 
 \b
 Examples:
+  pyoco-eval train --init-config my-clips/             # writes my-clips.yaml
   pyoco-eval train configs/shapes-image.yaml
   pyoco-eval train configs/shapes-video.yaml --set init=runs/shapes-image
   pyoco-eval train configs/shapes-video.yaml --set prior=mixed:alpha=1 --set out=runs/mixed
@@ -31,7 +32,12 @@ file `stop` in the folder of the run end it with a checkpoint and --requeue-code
 with a checkpoint and 130. docs/slurm.md has scripts for SLURM. Every key of a config with its
 default is in docs/training.md.""",
 )
-@click.argument("config", type=click.Path(path_type=Path))
+@click.argument("config", type=click.Path(path_type=Path), required=False)
+@click.option(
+    "--init-config",
+    metavar="CLIPS",
+    help="Write a config that fits the clips of a folder, to start from, and train nothing.",
+)
 @click.option(
     "--set",
     "settings",
@@ -59,7 +65,8 @@ default is in docs/training.md.""",
     help="Exit code of a run that a scheduler stopped; Grid Engine requeues on 99.",
 )
 def command(
-    config: Path,
+    config: Path | None,
+    init_config: str | None,
     settings: tuple[str, ...],
     overwrite: bool,
     check: bool,
@@ -72,6 +79,11 @@ def command(
     """
     from pyoco_eval.training.config_file import dump_config, find_config, load_config
 
+    if init_config is not None:
+        _write_config(init_config, config)
+        return
+    if config is None:
+        raise click.UsageError("name a CONFIG, or --init-config CLIPS to have one written")
     chosen = load_config(find_config(config), settings)
     if world_size is not None and not check:
         raise UsageError("--world-size: goes with --check; torchrun starts several processes")
@@ -98,3 +110,18 @@ def command(
                 error.exit_code = requeue_code
             raise
     display.finished(model)
+
+
+def _write_config(clips: str, config: Path | None) -> None:
+    """CONFIG is where it goes; beside the call, named as the folder, if left out."""
+    from pyoco_eval.devices import pick_device
+    from pyoco_eval.training.starting_config import starting_config
+
+    path = config or Path(f"{Path(clips.rstrip('/')).stem or 'clips'}.yaml")
+    if path.exists():
+        raise UsageError(
+            f"{path}: is there already; name another file: train NEW.yaml --init-config"
+        )
+    path.write_text(starting_config(clips, pick_device("auto").type), encoding="utf-8")
+    say(path.read_text(encoding="utf-8"), end="")
+    say(f"\nwritten to {path}; next: pyoco-eval train {path}", err=True)

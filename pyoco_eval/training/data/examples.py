@@ -19,7 +19,10 @@ class ShapesExamples:
 
     def __init__(self, config: DataConfig) -> None:
         if config.path is not None:
-            raise UsageError("data.path: the moving shapes are no files; leave it out")
+            raise UsageError(
+                "data.path: the moving shapes are no files; leave it out, or say what is there: "
+                "data.source=videos, images, shards or ucf101"
+            )
         if config.split is not None and config.split not in SPLITS:
             raise UsageError(f"data.split: {config.split!r} is none of {', '.join(SPLITS)}")
         split = config.split or "train"
