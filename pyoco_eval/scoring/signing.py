@@ -1,5 +1,7 @@
 """From two sides and a convention to the signature and warnings of a score."""
 
+from typing import Final
+
 from pyoco_eval.datasets.catalogue import KNOWN_SETS
 from pyoco_eval.extraction.measured_set import MeasuredSet
 from pyoco_eval.extraction.pixel_recipes import storage_warning
@@ -16,6 +18,10 @@ BIASED_INTERVAL = (
 
 _PARTS = {"limit": "quarters", "bounds": "bounds"}
 """How a Fréchet distance's interval is made, by its target; other scores are divided in halves."""
+
+
+FEW_VIDEOS: Final = 32
+"""Frames of fewer videos are hardly a sample."""
 
 
 def frechet_kind(interval: Interval) -> str:
@@ -131,6 +137,14 @@ def side_warnings(side: MeasuredSet, floor: str | None) -> list[str]:
         )
     if floor is not None:
         found.append("Below the sample floor: this number mostly measures the sample size.")
+    if side.recipe.get("size") == "mixed":
+        found.append(f"{side.name}: frames are of several sizes; each was resized by itself.")
+    frames = "sel" in side.recipe and side.recipe["clip"] != "images"
+    if frames and side.count > side.num_videos < FEW_VIDEOS:
+        found.append(
+            f"{side.name}: {side.count:,} rows are frames of {side.num_videos} videos; frames of "
+            "one video are alike, so the score tells of these videos more than of a model."
+        )
     found += side.notes
     if side.skipped:
         total = len(side.skipped) + side.num_videos
