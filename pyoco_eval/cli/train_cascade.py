@@ -24,7 +24,7 @@ and stages that are done are passed over. At the end the folder holds cascade.ya
 Examples:
   pyoco-eval train-cascade shapes-cascade
   pyoco-eval train-cascade shapes-cascade --check
-  pyoco-eval train-cascade shapes-cascade --set out=runs/small --set stages.base.train.steps=200
+  pyoco-eval train-cascade shapes-cascade --set out=runs/small --set stages.sr128.train.steps=200
   pyoco-eval sample --ckpt runs/shapes-cascade --num 4 --out samples/ \\
       --prompt 'a large red circle slides left slowly over plain navy'""",
 )
@@ -34,7 +34,7 @@ Examples:
     "settings",
     multiple=True,
     metavar="KEY=VALUE",
-    help="Change a key, such as stages.base.train.steps=200; may be given several times.",
+    help="Change a key, such as stages.sr128.train.steps=200; may be given several times.",
 )
 @click.option("--overwrite", is_flag=True, help="Delete the runs that are in the folder.")
 @click.option("--check", is_flag=True, help="Check every config and say what would be trained.")

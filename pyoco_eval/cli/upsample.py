@@ -21,7 +21,7 @@ the command is given again; under torchrun every process makes its share.
 \b
 Examples:
   pyoco-eval upsample --ckpt runs/shapes-cascade/interpolation --samples base/ --out smooth/
-  pyoco-eval upsample --ckpt runs/shapes-cascade/sr64 --samples smooth/ --out large/ \\
+  pyoco-eval upsample --ckpt runs/shapes-cascade/sr128 --samples smooth/ --out large/ \\
       --augmentation 0.1
   pyoco-eval upsample --ckpt runs/sr256 --samples others/ --input-size 64 --out large/
   pyoco-eval upsample --ckpt runs/sr1024 --samples sr256/ --frames-at-once 1 --out huge/""",
