@@ -8,7 +8,7 @@ from typing import Final
 
 import torch
 from torch import distributed
-from torch.distributed.distributed_c10d import Store
+from torch.distributed.distributed_c10d import PrefixStore, Store
 from torch.distributed.rendezvous import rendezvous
 
 from pyoco_eval.devices import pick_device
@@ -55,11 +55,13 @@ class TrainingGroup:
             await_launched()
             # NCCL carries tensors of GPUs alone; what is gathered on CPUs goes by gloo.
             backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
-            self._store, rank, size = next(rendezvous("env://", timeout=LONGEST_STEP))
+            store, rank, size = next(rendezvous("env://", timeout=LONGEST_STEP))
+            # A second training of these processes must not find the addresses of the first.
+            number = TrainingGroup._made_here = TrainingGroup._made_here + 1
+            self._store = PrefixStore(f"pyoco-eval/training/{number}", store)
             distributed.init_process_group(
                 backend, timeout=LONGEST_STEP, store=self._store, rank=rank, world_size=size
             )
-            TrainingGroup._made_here += 1
         together = distributed.is_initialized()
         self.rank = distributed.get_rank() if together else 0
         self.size = distributed.get_world_size() if together else 1
@@ -78,7 +80,7 @@ class TrainingGroup:
         self.wait()
         if self._store is None:
             return
-        key = f"pyoco-eval/through/{TrainingGroup._made_here}"
+        key = "through"
         with suppress(RuntimeError):  # whoever kept the store has seen all, and has left
             self._store.add(key, 1)
             while self._store.add(key, 0) < self.size:

@@ -1,5 +1,7 @@
 """`train-cascade`, `experts`, and `sample` of cascades, as users type them."""
 
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -137,3 +139,16 @@ def test_a_stage_alone_is_sent_to_upsample(tmp_path: Path, stage: str) -> None:
     found = call("sample", "--ckpt", models / stage, "--num", 1, "--out", tmp_path / "out")
     assert isinstance(found.exception, UsageError)
     assert "`pyoco-eval upsample` runs it on videos" in str(found.exception)
+
+
+def test_two_processes_train_all_stages_one_after_another(tmp_path: Path) -> None:
+    """A second training of the same processes meets anew, not at the places of the first."""
+    path = plan(tmp_path, cascades={"cascade": []})
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    command = [*launcher, "-m", "pyoco_eval", "train-cascade", str(path)]
+    for _ in range(2):  # the second time all is done
+        ran = subprocess.run(
+            command, capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"}
+        )
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert (tmp_path / "run" / "cascade.yaml").is_file()
