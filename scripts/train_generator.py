@@ -29,6 +29,7 @@ ROOT: Final = Path(__file__).resolve().parents[1]
 SUBSET: Final = {"size": ["large"], "texture": ["plain"], "background": ["plain", "gradient"]}
 SAMPLER: Final = "deis:order=2,num_steps=24"
 GUIDANCE: Final = 2.0
+PAGE: Final = "docs/embedded.md"
 
 
 def train(kind: str, out: Path) -> Path:
@@ -48,7 +49,7 @@ def ship(run: Path, name: str) -> Path:
     # Places on the machine of the training are nobody's business; what it was trained on is.
     config = model.info.provenance["config"]
     told = {key: config[key] for key in ("seed", "steps", "batch", "data", "loss", "optimizer")}
-    info = replace(model.info, sampler=SAMPLER, provenance={"config": told})
+    info = replace(model.info, sampler=SAMPLER, provenance={"config": told, "more": PAGE})
     folder = FOLDER / name
     shutil.rmtree(folder, ignore_errors=True)
     save_model(folder, model.network.to(torch.bfloat16), info)

@@ -196,7 +196,10 @@ class EDMLoss:
         num_images: int = 0,
         image_cond: Conditioning | None = None,
     ) -> torch.Tensor:
-        """The same at levels sigma (B,) and with noise of `clean`'s shape that are given."""
+        """The same at levels sigma (B,) and with noise of `clean`'s shape that are given.
+
+        Levels (B, T) are of every frame, and so is their weight.
+        """
         sigma = sigma.to(clean)
         x = clean + per_sample(sigma, clean) * noise.to(clean)
         if num_images:
@@ -205,6 +208,8 @@ class EDMLoss:
         else:
             denoised = denoiser(x, sigma, cond)
         error = (denoised - clean).square().flatten(2).mean(dim=2)
+        if sigma.ndim == 2:
+            return _mean_of_unknown(self.weight(sigma) * error, cond)
         return self.weight(sigma) * _mean_of_unknown(error, cond)
 
 

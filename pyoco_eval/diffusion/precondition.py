@@ -64,6 +64,9 @@ class EDMDenoiser(nn.Module):
     ) -> torch.Tensor:
         """Noisy videos x (B, T, C, H, W) at levels sigma (B,) > 0 to clean ones of x's dtype.
 
+        Levels may also be (B, T), one for each frame, where the network takes them so and no
+        images follow.
+
         Args:
             num_images: the last so many frames are independent images.
             image_cond: what is known of the B * num_images images.
@@ -203,8 +206,8 @@ def with_known(denoised: torch.Tensor, cond: Conditioning | None) -> torch.Tenso
 
 
 def per_sample(values: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
-    """(B,) as (B, 1, 1, 1, 1), in the dtype of `like` (B, T, C, H, W)."""
-    return values.to(like.dtype).view(-1, *[1] * (like.dim() - 1))
+    """(B,) as (B, 1, 1, 1, 1), and (B, T) as (B, T, 1, 1, 1), in the dtype of `like`."""
+    return values.to(like.dtype).view(*values.shape, *[1] * (like.dim() - values.dim()))
 
 
 def network_dtype(network: nn.Module) -> torch.dtype:

@@ -36,13 +36,15 @@ def frame_context(
     Args:
         encode: of the network.
         shape: (B, T).
-        c_noise: (B,), of a video and its images.
+        c_noise: (B,), of a video and its images; or (B, T), of each frame of a video.
         cond: of the videos; `image_cond` of the B · num_images images, video by video.
     """
     num_videos, num_frames = shape
     device = c_noise.device
     rows = torch.arange(num_videos, device=device)[:, None].expand(-1, num_frames)
     embedding, tokens, mask = encode(c_noise, cond)
+    if embedding.ndim == 3:
+        return _with_levels(shape, rows.flatten(), (embedding, tokens, mask), num_images)
     if num_images:
         images = num_videos + torch.arange(num_videos * num_images, device=device)
         rows = torch.cat([rows[:, num_images:], images.view(num_videos, -1)], 1)
@@ -50,6 +52,21 @@ def frame_context(
         embedding = torch.cat([embedding, encoded[0]])
         tokens, mask = _stacked_tokens(tokens, mask, encoded[1], encoded[2])
     return FrameContext(num_videos, num_frames, num_images, rows.flatten(), embedding, tokens, mask)
+
+
+def _with_levels(
+    shape: tuple[int, int], rows: torch.Tensor, encoded: Encoded, num_images: int
+) -> FrameContext:
+    """Where every frame has a noise level, and so an embedding (B, T, E), of its own."""
+    embedding, tokens, mask = encoded
+    if num_images or embedding.shape[:2] != shape:
+        raise UsageError(
+            f"noise levels {tuple(embedding.shape[:2])} of frames: they go with videos (B, T) = "
+            f"{shape} without images"
+        )
+    own = torch.arange(len(rows), device=rows.device)
+    levels = embedding.flatten(0, 1)
+    return FrameContext(shape[0], shape[1], 0, rows, levels, tokens, mask, own)
 
 
 def check_frames(x: torch.Tensor, num_images: int, config: UNetConfig | EfficientConfig) -> None:
@@ -82,7 +99,8 @@ def single_frames(context: FrameContext, frames: slice) -> FrameContext:
         num_frames=1,
         num_images=0,
         rows=torch.arange(len(rows), device=rows.device),
-        embedding=context.embedding[rows],
+        embedding=context.of_frames(context.embedding)[frames],
+        embedding_rows=None,
         tokens=None if context.tokens is None else context.tokens[rows],
         mask=None if context.mask is None else context.mask[rows],
     )

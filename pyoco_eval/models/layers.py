@@ -37,6 +37,8 @@ class FrameContext:
         embedding: (R, E), noise level and everything pooled.
         tokens: (R, L, K), or None without text.
         mask: bool (R, L), true where a token counts.
+        embedding_rows: int64 (N,), the row of each frame's embedding, where frames of a video have
+            noise levels of their own; None where it is that of `rows`.
     """
 
     num_videos: int
@@ -46,6 +48,11 @@ class FrameContext:
     embedding: torch.Tensor
     tokens: torch.Tensor | None
     mask: torch.Tensor | None
+    embedding_rows: torch.Tensor | None = None
+
+    def of_frames(self, values: torch.Tensor) -> torch.Tensor:
+        """Rows of the embeddings as rows of the N frames."""
+        return values[self.rows if self.embedding_rows is None else self.embedding_rows]
 
 
 _Layer = TypeVar("_Layer", nn.Linear, nn.Conv2d)
@@ -136,7 +143,7 @@ class ResidualBlock(nn.Module):
     def forward(self, x: torch.Tensor, context: FrameContext) -> torch.Tensor:
         """(N, C, H, W) to (N, D, H, W)."""
         h = self.conv1(self.norm1.silu(x))
-        scale, shift = self.affine(F.silu(context.embedding))[context.rows].chunk(2, 1)
+        scale, shift = context.of_frames(self.affine(F.silu(context.embedding))).chunk(2, 1)
         h = silu(self.norm2.scaled(h, scale, shift))
         residual: torch.Tensor = self.skip(x) + self.conv2(self.dropout(h))
         return residual

@@ -135,7 +135,7 @@ class VideoUNet(VideoNetwork):
         Args:
             x: (B, T, C, H, W), noisy frames of variance about 1. H and W are multiples of
                 `config.size_multiple`.
-            c_noise: (B,), ln(sigma) / 4.
+            c_noise: (B,), ln(sigma) / 4; or (B, T), of every frame.
             cond: what is known of the B videos.
             num_images: how many of the T frames, the last ones, are independent images: temporal
                 layers neither see nor change them.
@@ -182,9 +182,12 @@ class VideoUNet(VideoNetwork):
         return staged
 
     def _encode(self, c_noise: torch.Tensor, cond: Conditioning | None) -> Encoded:
-        """Embedding, tokens and mask of the rows with these noise levels."""
-        embedding = self.noise(c_noise)
+        """Embedding, tokens and mask of the rows with these noise levels, (R,) or (B, T)."""
+        embedding = self.noise(c_noise.flatten())
         pooled, tokens, mask = self.conditioning(cond or Conditioning(), len(c_noise))
+        if c_noise.ndim == 2:
+            embedding = embedding.view(*c_noise.shape, -1)
+            pooled = None if pooled is None else pooled[:, None]
         return embedding if pooled is None else embedding + pooled, tokens, mask
 
     def _with_known_frames(
