@@ -18,7 +18,7 @@ from typing import Any
 
 OUT = Path(__file__).resolve().parents[1] / "demo"
 SUBSET = ("--only", "size=large", "--only", "texture=plain", "--only", "background=plain,gradient")
-PRIORS = {"trained-noise": (), "independent-noise": ("--prior", "independent")}
+PRIORS = {"trained": (), "independent": ("--prior", "independent")}
 NUM = 72
 
 
@@ -42,11 +42,11 @@ def main() -> None:
     shutil.rmtree(OUT, ignore_errors=True)
     OUT.mkdir()
     step("Real clips, with captions", "shapes", "--split", "val", "--size", "32", *SUBSET,
-         "--num", "400", "--format", "npz", "--out", "real")  # fmt: skip
-    common = ("--prompts", "real/manifest.jsonl", "--num", str(NUM), "--guidance-scale", "2",
+         "--num", "400", "--out", "real")  # fmt: skip
+    common = ("--prompts", "real/manifest.jsonl", "--num-videos", str(NUM), "--guidance-scale", "2",
               "--sampler", "deis:order=2,num_steps=12")  # fmt: skip
     for name, prior in PRIORS.items():
-        step(f"A model that comes with the package draws them: {name.replace('-', ' ')}",
+        step(f"A model that comes with the package draws them: {name} noise",
              "sample", "--ckpt", "embedded:shapes-video", *common, *prior, "--out", name,
              shared=True)  # fmt: skip
         step("Four metrics from one decoding pass, with intervals",
@@ -58,7 +58,7 @@ def main() -> None:
          "--out", "index.html")  # fmt: skip
     step("How correlated is the noise behind real clips?",
          "invert-noise", "--model", "embedded:shapes-image", "--videos", "real",
-         "--max-videos", "12", "--num-frames", "8", "--num-steps", "16", "--check-videos", "1",
+         "--max-videos", "8", "--num-frames", "8", "--num-steps", "16", "--check-videos", "1",
          "--resamples", "200", "--out", "probe")  # fmt: skip
     summary(time.perf_counter() - started)
 
@@ -69,7 +69,7 @@ def summary(seconds: float) -> None:
         name: {s["metric"]: s["value"] for s in read(f"{name}.json")["scores"]} for name in PRIORS
     }
     print(f"\nDone in {seconds:.0f} s. The same model, the same seeds, two kinds of noise:\n")
-    print(f"  {'':<18}" + "".join(f"{metric.upper():>10}" for metric in rows["trained-noise"]))
+    print(f"  {'':<18}" + "".join(f"{metric.upper():>10}" for metric in rows["trained"]))
     for name, values in rows.items():
         print(f"  {name:<18}" + "".join(f"{value:10.4g}" for value in values.values()))
     print(f"\nLook at:   {OUT / 'index.html'}")
