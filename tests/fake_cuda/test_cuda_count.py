@@ -44,7 +44,8 @@ SHOWN: Final = {
         "test_experts": ("diffusion/experts",),
     },
     "test_cuda_generation": {
-        "test_samplers": ("diffusion/samplers/state", "priors/base"),
+        "test_samplers": ("diffusion/samplers/state", "priors/base", "models/layers"),
+        "test_levels_of_frames": ("diffusion/samplers/frame_levels", "priors/drawing"),
         "test_own_checkpoints": (
             "generation/checkpoint", "generation/model_sampler", "generation/open_sampler",
             "models/checkpoint",
@@ -89,6 +90,7 @@ ELSEWHERE: Final = {
     "generation/cascade/run": "hands a device on: test_upsampling does the same",
     "generation/open": "hands a device on to the generator",
     "generation/request": "carries a device",
+    "noise_check/pipelines": "asks a pipeline for noise on the CPU",
     "probe/inversion_pass": "computes on the CPU what test_the_probe brings there",
     "probe/run": "hands a device on to the model",
     "protocol_run/sample": "hands a device on to the generator",

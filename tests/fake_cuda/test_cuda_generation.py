@@ -11,6 +11,7 @@ from fake_device import Machine, hollow
 
 from pyoco_eval.diffusion.inversion import invert
 from pyoco_eval.diffusion.precondition import EDMDenoiser
+from pyoco_eval.diffusion.samplers.frame_levels import rolling_levels, sample_levels
 from pyoco_eval.diffusion.samplers.spec import SAMPLERS, SamplerSpec
 from pyoco_eval.generation.checkpoint import load_checkpoint
 from pyoco_eval.generation.diffusers_pipeline import load_diffusers
@@ -21,6 +22,7 @@ from pyoco_eval.models.text.load import load_text_encoder
 from pyoco_eval.models.text.store import precompute_embeddings
 from pyoco_eval.models.unet import VideoUNet
 from pyoco_eval.priors import parse_prior
+from pyoco_eval.priors.drawing import noise as draw_noise
 from pyoco_eval.probe.image_model import DIFFUSERS
 from pyoco_eval.probe.invert import InversionSettings, invert_frames, round_trip
 from pyoco_eval.probe.open import open_image_model
@@ -56,6 +58,16 @@ def test_samplers(cuda: Machine, name: str, prior: str) -> None:
             EDMDenoiser(network), noise, cond=told(PRESETS["test"], 2), prior=noise_prior,
             generators=generators, guidance_scale=2,
         )  # fmt: skip
+    assert found.device.type == "cuda"
+    assert found.dtype == torch.float64
+
+
+def test_levels_of_frames(cuda: Machine) -> None:
+    network = hollow(VideoUNet(PRESETS["test"]).eval(), cuda, "cuda")
+    noise = draw_noise("progressive:alpha=2", (2, 3, 3, 8, 8), 0, device="cuda")
+    levels = rolling_levels(torch.tensor([5.0, 1.0, 0.0]), 3, 1)
+    with torch.inference_mode(), torch.autocast("cuda", torch.bfloat16):
+        found = sample_levels(EDMDenoiser(network), noise, levels, cond=told(PRESETS["test"], 2))
     assert found.device.type == "cuda"
     assert found.dtype == torch.float64
 
